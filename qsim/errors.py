@@ -1,0 +1,38 @@
+"""The exceptions of the engine. Each message says the rule, what was given and what to do."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class QsimError(ValueError):
+    """Base of every error that this package raises for a user's input.
+
+    >>> issubclass(CircuitError, QsimError)
+    True
+    """
+
+
+class CircuitError(QsimError):
+    """A circuit was built wrongly: a qubit out of range, a wrong number of parameters, and so on."""
+
+
+class ParameterError(QsimError):
+    """Parameters were given wrongly: one is missing, unknown, of the wrong length or not a number."""
+
+
+class MemoryLimitError(QsimError, MemoryError):
+    """A run would need more memory than there is; raised before anything is allocated."""
+
+
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """A trailing hint ``" Did you mean 'cx'?"``, or an empty string when nothing is near.
+
+    >>> suggestion("hh", ["h", "cx"])
+    " Did you mean 'h'?"
+    >>> suggestion("foo", ["h", "cx"])
+    ''
+    """
+    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
+    return f" Did you mean '{near[0]}'?" if near else ""
