@@ -1,0 +1,6 @@
+"""From a circuit to a `Program`: lowering to flat arrays, scheduling into passes over memory, and binding."""
+
+from qsim.compiler.lowering import Lowered, NeedsNumbers, lower
+from qsim.compiler.program import Program, compile_circuit
+
+__all__ = ["Lowered", "NeedsNumbers", "Program", "compile_circuit", "lower"]

@@ -1,0 +1,334 @@
+"""`Program`: a compiled circuit as flat arrays, ready to be bound to parameter values and run.
+
+The structure (which operation, in which pass, on which bits of a tile) does not depend on parameter values, so a
+program is compiled once and bound as often as wanted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from qsim.circuit import ROW, Circuit
+from qsim.compiler import schedule
+from qsim.compiler.lowering import MATRIX, Ints, Lowered, lower
+from qsim.errors import ParameterError
+from qsim.gates import GATES, GateRow, Structure
+from qsim.kernels import bind as binding
+from qsim.kernels import opcodes as oc
+from qsim.kernels.passes import deposit_table
+from qsim.parameters import Expression
+
+Floats = npt.NDArray[np.float64]
+
+#: 2**14 complex128 amplitudes are 256 KiB: half of a 512 KiB cache of level 2. Measured again by the benchmarks.
+DEFAULT_TILE_BITS = 14
+
+_FORMULAS = {
+    "gphase": oc.GPHASE, "p": oc.PHASE, "cp": oc.PHASE, "rx": oc.RX, "crx": oc.RX, "ry": oc.RY, "cry": oc.RY,
+    "rz": oc.RZ, "crz": oc.RZ, "r": oc.R, "u": oc.U, "cu3": oc.U, "u2": oc.U2, "U": oc.U_BUILTIN, "u2_su2": oc.U2_SU2,
+    "u3_su2": oc.U3_SU2, "cu": oc.CU, "rxx": oc.RXX, "ryy": oc.RYY, "rzz": oc.RZZ, "rzx": oc.RZX,
+    "xx_plus_yy": oc.XX_PLUS_YY, "xx_minus_yy": oc.XX_MINUS_YY,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Pass:
+    """One pass over memory: a tile's positions, how it is gathered and scattered, and its operations."""
+
+    tile_bits: int
+    run_bits: int
+    addresses: Ints
+    outer: Ints
+    permuted: bool
+    source_low: Ints
+    source_high: Ints
+    ops: Ints
+    bits: Ints
+
+    @property
+    def num_tiles(self) -> int:
+        """How many tiles make up the state."""
+        return 1 << len(self.outer)
+
+
+@dataclass(frozen=True)
+class Program:
+    """A compiled circuit. `bind` gives the coefficients for one set of parameter values."""
+
+    num_qubits: int
+    passes: tuple[Pass, ...]
+    dense_rows: int
+    _values: Floats
+    _template: Floats
+    _slots: Ints
+    _codes_at: Ints
+    _codes: Ints
+    _arguments: Floats
+    _formulas: Ints
+    _first_value: Ints
+    _offsets: Ints
+    _phase_entries: Ints
+
+    def bind(self, parameters: Floats) -> tuple[Floats, complex]:
+        """Coefficients of all operations and the global factor, for one row of parameter values."""
+        values, out = self._values.copy(), self._template.copy()
+        phase = binding.bind(
+            values, self._slots, self._codes_at, self._codes, self._arguments, parameters, np.empty(64 + len(self._codes)),
+            self._formulas, self._first_value, self._offsets, self._phase_entries, out,
+        )  # fmt: skip
+        if len(self._slots) and not np.isfinite(values[self._slots]).all():
+            raise ParameterError(
+                "An angle of the circuit is not a finite number for these parameter values (a division by zero, or a "
+                "function outside its domain). Check the expressions and the values."
+            )
+        return out, phase
+
+    @property
+    def num_operations(self) -> int:
+        """Operations that are executed, over all passes."""
+        return sum(len(part.ops) for part in self.passes)
+
+
+@dataclass(frozen=True)
+class _Tables:
+    """Per gate code: kind, formula, the gate's own controls, coefficients of parametric gates, and the constants."""
+
+    kinds: Ints
+    formulas: Ints
+    controls: Ints
+    sizes: Ints
+    constant_at: Ints
+    constants: Floats
+
+
+@cache
+def _tables() -> _Tables:
+    count = len(GATES)
+    kinds, formulas, sizes, constant_at = (np.zeros(count, np.int64) for _ in range(4))
+    controls = np.zeros(count, np.int64)
+    constants: list[Floats] = [np.zeros(2)]  # the coefficients of an absent parameter: where a global phase is put
+    used = 2
+    for row in GATES.values():
+        kinds[row.code], targets = _kind(row), row.num_qubits - row.controls
+        controls[row.code] = row.controls
+        formulas[row.code] = _FORMULAS.get(row.name, oc.FIXED)
+        entries = (1 << targets) if kinds[row.code] == oc.DIAGONAL else 1 << (2 * targets)
+        if formulas[row.code] != oc.FIXED:
+            sizes[row.code] = 2 * entries
+        else:
+            matrix = row.base_matrix(*[0.0] * row.num_params)
+            constant_at[row.code] = used
+            constants.append(_pairs(np.diagonal(matrix) if kinds[row.code] == oc.DIAGONAL else matrix))
+            used += 2 * entries
+    return _Tables(kinds, formulas, controls, sizes, constant_at, np.concatenate(constants))
+
+
+def _kind(row: GateRow) -> int:
+    targets = row.num_qubits - row.controls
+    base = {"cx": "x", "ccx": "x", "c3x": "x", "c4x": "x", "cswap": "swap"}.get(row.name, row.name)
+    if row.structure & Structure.DIAGONAL:
+        return oc.DIAGONAL
+    if base in ("x", "swap"):
+        return oc.FLIP if base == "x" else oc.SWAP
+    if targets == 1:
+        return oc.REAL1 if row.structure & Structure.REAL else oc.DENSE1
+    return oc.DENSE
+
+
+def _pairs(array: Any) -> Floats:
+    return np.ascontiguousarray(array, dtype=np.complex128).reshape(-1).view(np.float64)
+
+
+def _matrix_kind(matrix: Any) -> int:
+    """The kernel for a given matrix, by its entries."""
+    if not np.any(matrix - np.diag(np.diagonal(matrix))):
+        return oc.DIAGONAL
+    if len(matrix) > 2:
+        return oc.DENSE
+    if np.array_equal(matrix, [[0, 1], [1, 0]]):
+        return oc.FLIP
+    return oc.DENSE1 if np.any(matrix.imag) else oc.REAL1
+
+
+def compile_circuit(
+    circuit: Circuit, *, tile_bits: int | None = None, natural_start: bool = False, start: int = 0, stop: int | None = None
+) -> Program:
+    """Compile the gates of a circuit (operations [start, stop) of it); the result is kept on the circuit.
+
+    natural_start: the initial state is given, qubit q as bit q; else it is |0...0>, which has no order.
+    """
+    key = (len(circuit), tile_bits, natural_start, start, stop)
+    program = circuit._compiled.get(key)
+    if program is None:
+        program = _compile(lower(circuit, start, stop), circuit, tile_bits or DEFAULT_TILE_BITS, natural_start)
+        circuit._compiled[key] = program
+    assert isinstance(program, Program)
+    return program
+
+
+def _compile(lowered: Lowered, circuit: Circuit, tile_bits: int, natural_start: bool) -> Program:
+    tables = _tables()
+    rows, operands = _without_controlled_swaps(lowered.rows, lowered.operands, tables)
+    codes, starts, counts = rows[:, 0], rows[:, 1].copy(), rows[:, 2].copy()
+    is_matrix = codes == MATRIX
+    table_codes = np.where(is_matrix, 0, codes)
+    kinds, formulas = tables.kinds[table_codes], tables.formulas[table_codes]
+    own = np.where(is_matrix, 0, tables.controls[table_codes])
+    controls = rows[:, 4] + own
+    control_values = rows[:, 5] | (((1 << own) - 1) << rows[:, 4])
+    sizes = np.where(is_matrix, 0, tables.sizes[table_codes])
+    offsets = len(tables.constants) + np.cumsum(sizes) - sizes
+    offsets = np.where(formulas == oc.FIXED, tables.constant_at[table_codes], offsets)
+    template = np.concatenate([tables.constants, np.zeros(int(sizes.sum()))])
+    if is_matrix.any():
+        formulas[is_matrix] = oc.FIXED
+        extra, used = [template], len(template)
+        matrix_at: dict[int, tuple[int, int]] = {}
+        for k in np.flatnonzero(is_matrix):
+            index = int(rows[k, 3])
+            if index not in matrix_at:
+                matrix = lowered.matrices[index]
+                kind = _matrix_kind(matrix)
+                matrix_at[index] = (used, kind)
+                extra.append(_pairs(np.diagonal(matrix) if kind == oc.DIAGONAL else matrix))
+                used += len(extra[-1])
+            offsets[k], kinds[k] = matrix_at[index]
+        template = np.concatenate(extra)
+    wires = np.arange(max(circuit.num_qubits, 1), dtype=np.int64)
+    operands = operands.copy()
+    schedule.relabel(kinds, starts, counts, operands, wires)
+    columns = (kinds, starts, counts, controls, control_values, operands, offsets)
+    passes, dense_rows = _plan(circuit.num_qubits, columns, wires, tile_bits, natural_start)
+    return Program(
+        circuit.num_qubits, passes, dense_rows, *_binding_arrays(lowered, circuit, rows, formulas, kinds, controls, offsets, template)
+    )
+
+
+def _without_controlled_swaps(rows: Ints, operands: Ints, tables: _Tables) -> tuple[Ints, Ints]:
+    """A SWAP under controls is three X: on the second by the first, back under all controls, and again."""
+    swaps = np.flatnonzero((rows[:, 0] == GATES["cswap"].code) | ((rows[:, 0] == GATES["swap"].code) & (rows[:, 4] > 0)))
+    if not len(swaps):
+        return rows, operands
+    x, own_controls = GATES["x"].code, tables.controls
+    pieces, more, used, begin = [], [operands], len(operands), 0
+    for k in swaps:
+        code, first, count, _, extra, bits = rows[k].tolist()
+        own = int(own_controls[code])
+        bits |= ((1 << own) - 1) << extra
+        *outer, a, b = operands[first : first + count].tolist()
+        inner = [[x, used, 2, 0, 1, 1], [x, used + 2, count, 0, count - 1, bits | (1 << (count - 2))], [x, used, 2, 0, 1, 1]]
+        more.append(np.array([b, a, *outer, a, b], dtype=np.int64))
+        used += count + 2
+        pieces += [rows[begin:k], np.array(inner, dtype=np.int64)]
+        begin = k + 1
+    return np.concatenate([*pieces, rows[begin:]]).reshape(-1, ROW), np.concatenate(more)
+
+
+def _binding_arrays(
+    lowered: Lowered, circuit: Circuit, rows: Ints, formulas: Ints, kinds: Ints, controls: Ints, offsets: Ints, template: Floats
+) -> tuple[Any, ...]:
+    """What `Program.bind` needs: symbolic values as postfix programs, and the parametric operations."""
+    phase = lowered.phase
+    values = np.append(lowered.values, 0.0 if isinstance(phase, Expression) else phase)
+    expressions = dict(lowered.expressions)
+    if isinstance(phase, Expression):
+        expressions[len(values) - 1] = phase
+    columns = {parameter.name: k for k, parameter in enumerate(circuit.parameters)}
+    programs = [expression.postfix(columns) for expression in expressions.values()]
+    codes_at = np.cumsum([0, *[len(program) for program in programs]])
+    flat = [entry for program in programs for entry in program]
+    dynamic = np.flatnonzero(formulas != oc.FIXED)
+    entries = 1 << (rows[dynamic, 2] - controls[dynamic])
+    free = np.where((kinds[dynamic] == oc.DIAGONAL) & (controls[dynamic] == 0), entries, 0)
+    # The circuit's own phase is one more operation, whose coefficients (at 0) nothing reads.
+    return (
+        values, template, np.array(list(expressions), dtype=np.int64), codes_at.astype(np.int64),
+        np.array([code for code, _ in flat], dtype=np.int64), np.array([argument for _, argument in flat], dtype=np.float64),
+        np.append(formulas[dynamic], oc.GPHASE), np.append(rows[dynamic, 3], len(values) - 1),
+        np.append(offsets[dynamic], 0), np.append(free, 1),
+    )  # fmt: skip
+
+
+def _plan(num_qubits: int, columns: tuple[Ints, ...], wires: Ints, tile_bits: int, natural_start: bool) -> tuple[tuple[Pass, ...], int]:
+    """Passes for the given operations; `wires` maps each qubit to the wire that holds it at the end."""
+    kinds, starts, counts, controls, _, operands, _ = columns
+    total, n = len(kinds), max(num_qubits, 1)
+    active, passive = np.zeros(total, np.int64), np.zeros(total, np.int64)
+    most = schedule.masks(kinds, starts, counts, controls, operands, active, passive)
+    lanes = min(oc.LANE_BITS, max(tile_bits - 2, 1))
+    t = min(n, max(tile_bits, most + lanes))
+    room = n if t == n else t - lanes
+    order, ends, sets = (np.zeros(total + 1, np.int64) for _ in range(3))
+    count = schedule.group(kinds, active, passive, n, room, order, ends, sets)
+    goal = np.empty(n, np.int64)
+    goal[wires] = np.arange(n)
+    positions = np.arange(n, dtype=np.int64)
+    if t == n:
+        lanes = 0
+    uses = schedule.next_uses(sets, count, n)
+    passes: list[Pass] = []
+    tile = np.empty(t, np.int64)
+
+    def add(first: int, last: int, before: Ints) -> None:
+        """The pass with operations order[first:last] that takes the layout `before` to `positions`."""
+        records = np.zeros((last - first, oc.RECORD), np.int64)
+        size = 2 * int(counts[order[first:last]].sum())
+        bits = np.zeros(max(size, 1), np.int64)
+        schedule.emit(first, last, order, *columns, before, tile, records, bits, 0)
+        passes.append(_pass(n, tile.copy(), before, positions, records, bits))
+
+    def change_layout(required: int, following: int) -> None:
+        """A pass without operations that makes room for `following`, or that brings wires to their goal."""
+        before = positions.copy()
+        schedule.choose_tile(positions, required, t, lanes, tile)
+        if following >= 0:
+            schedule.arrange(_wires_on(positions, tile), tile, following, uses[0], lanes, positions)
+        else:
+            schedule.settle(positions, goal, tile)
+        add(0, 0, before)
+
+    if count and not natural_start:
+        schedule.arrange(np.arange(n), np.arange(n), sets[0], uses[0], lanes, positions)
+    elif count and any((sets[0] >> w) & 1 for w in range(lanes)):
+        change_layout(0, sets[0])
+    for p in range(count):
+        first, last = (ends[p - 1] if p else 0), ends[p]
+        before = positions.copy()
+        schedule.choose_tile(positions, sets[p], t, lanes, tile)
+        if p + 1 < count:
+            schedule.arrange(_wires_on(positions, tile), tile, sets[p + 1], uses[p + 1], lanes, positions)
+        else:
+            schedule.settle(positions, goal, tile)
+        add(first, last, before)
+    while (required := schedule.misplaced(positions, goal, t, lanes)) != 0:
+        change_layout(required, -1)
+    return tuple(passes), 1 << max(most, 1)
+
+
+def _wires_on(positions: Ints, tile: Ints) -> Ints:
+    """The wires that lie on the tile's positions, in order of position."""
+    return np.argsort(positions)[tile]
+
+
+def _pass(num_wires: int, tile: Ints, before: Ints, after: Ints, records: Ints, bits: Ints) -> Pass:
+    t = len(tile)
+    run_bits = int(np.argmin(np.append(tile == np.arange(t), False)))
+    inside = np.zeros(num_wires, dtype=bool)
+    inside[tile] = True
+    addresses = deposit_table(t - run_bits, tile[run_bits:])
+    # Tile bit that goes to tile bit j: both seen through the wire that moves.
+    wire_after = np.argsort(after)[tile]
+    source = np.searchsorted(tile, before[wire_after])
+    permuted = bool((source != np.arange(t)).any())
+    empty = np.zeros(0, np.int64)
+    return Pass(
+        t, run_bits, addresses, np.flatnonzero(~inside), permuted,
+        deposit_table(run_bits, source[:run_bits]) if permuted else empty,
+        deposit_table(t - run_bits, source[run_bits:]) if permuted else empty,
+        records, bits,
+    )  # fmt: skip

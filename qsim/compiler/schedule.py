@@ -1,0 +1,264 @@
+"""Which operations go into which pass over memory, and where each qubit lies in memory meanwhile.
+
+A pass holds a tile of `t` positions. The qubits that its operations act on other than diagonally (or as controls)
+are *active* and lie in the tile above its `l` lowest positions; those lowest belong to spectators, so that inner loops
+are contiguous. Scattering a tile may permute its qubits, which puts the next pass's spectators in place at no cost.
+"Wires" are qubits after uncontrolled SWAPs have been turned into relabelling.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from qsim.kernels.jit import kernel
+from qsim.kernels.opcodes import (
+    COEFFICIENT, DIAGONAL, FIXED_AT, FIXED_COUNT, KIND, LANE_BITS, LANE_MASK, LANE_VALUE, OUTER_MASK, OUTER_VALUE,
+    RECORD, SWAP, TARGET, TARGETS, VALUE,
+)  # fmt: skip
+
+
+@kernel()
+def relabel(kinds: Any, starts: Any, counts: Any, operands: Any, wires: Any) -> None:
+    """Turn operands from qubits into wires, in place; `wires`, qubit -> wire, ends as the map after every SWAP."""
+    for k in range(len(kinds)):
+        at = starts[k]
+        for j in range(at, at + counts[k]):
+            operands[j] = wires[operands[j]]
+        if kinds[k] == SWAP:
+            a, b = operands[at], operands[at + 1]
+            for q in range(len(wires)):
+                if wires[q] == a:
+                    wires[q] = b
+                elif wires[q] == b:
+                    wires[q] = a
+
+
+@kernel()
+def masks(kinds: Any, starts: Any, counts: Any, controls: Any, operands: Any, active: Any, passive: Any) -> int:
+    """Bit masks of each operation's wires: acted on non-diagonally, and the others. Returns the most active wires."""
+    most = 0
+    for k in range(len(kinds)):
+        on, off = 0, 0
+        for j in range(counts[k]):
+            bit = 1 << operands[starts[k] + j]
+            if kinds[k] == DIAGONAL or j < controls[k]:
+                off |= bit
+            else:
+                on |= bit
+        if kinds[k] == SWAP:
+            on, off = 0, 0
+        active[k], passive[k] = on, off
+        if kinds[k] != DIAGONAL:
+            most = max(most, counts[k] - controls[k])
+    return most
+
+
+@kernel()
+def popcount(mask: int) -> int:
+    """The number of bits that are set."""
+    count = 0
+    while mask:
+        mask &= mask - 1
+        count += 1
+    return count
+
+
+@kernel()
+def group(kinds: Any, active: Any, passive: Any, num_wires: int, room: int, order: Any, ends: Any, sets: Any) -> int:
+    """Greedy list scheduling: fill a pass in program order with whatever commutes past what was left out.
+
+    order: operations by execution; ends[p]: where pass p ends in it; sets[p]: its active wires, at most `room`.
+    Returns the number of passes. An operation waits when a waiting one shares a wire on which either is active.
+    """
+    total = len(kinds)
+    after = np.arange(1, total + 1)  # linked list of what remains; index `total` ends it
+    head = 0
+    everything = (1 << num_wires) - 1
+    done, passes = 0, 0
+    while head < total:
+        chosen, waiting_on, waiting_off = 0, 0, 0
+        previous, k = -1, head
+        while k < total and waiting_on != everything:
+            on, off = active[k], passive[k]
+            free = (on & (waiting_on | waiting_off)) == 0 and (off & waiting_on) == 0
+            if kinds[k] == SWAP or (free and popcount(chosen | on) <= room):
+                chosen |= on
+                if kinds[k] != SWAP:
+                    order[done] = k
+                    done += 1
+                if previous < 0:
+                    head = after[k]
+                else:
+                    after[previous] = after[k]
+            else:
+                waiting_on |= on
+                waiting_off |= off
+                previous = k
+            k = after[k]
+        ends[passes], sets[passes] = done, chosen
+        passes += 1
+    return passes
+
+
+@kernel()
+def next_uses(sets: Any, passes: int, num_wires: int) -> Any:
+    """Entry [p, w]: the first pass from p on in which wire w is active, or `passes`."""
+    table = np.full((passes + 1, num_wires), passes)
+    for p in range(passes - 1, -1, -1):
+        for w in range(num_wires):
+            table[p, w] = p if (sets[p] >> w) & 1 else table[p + 1, w]
+    return table
+
+
+@kernel()
+def sort_by(items: Any, keys: Any) -> None:
+    """Stable insertion sort of `items` by ascending keys[item]."""
+    for k in range(1, len(items)):
+        item = items[k]
+        j = k - 1
+        while j >= 0 and keys[items[j]] > keys[item]:
+            items[j + 1] = items[j]
+            j -= 1
+        items[j + 1] = item
+
+
+@kernel()
+def arrange(wires: Any, slots: Any, following: int, uses: Any, lanes: int, positions: Any) -> None:
+    """Place `wires` on as many memory positions `slots` (ascending) for a pass whose active wires are `following`.
+
+    The lanes go to the wires that are needed last; then come the wires that the pass acts on, then the rest by need.
+    """
+    keys = np.zeros(len(positions), dtype=np.int64)
+    for k in range(len(wires)):
+        w = wires[k]
+        keys[w] = (1 << 40) if (following >> w) & 1 else -uses[w]
+    sort_by(wires, keys)
+    for k in range(lanes):
+        positions[wires[k]] = slots[k]
+    rest = wires[lanes:]
+    for k in range(len(rest)):
+        keys[rest[k]] = -1 if (following >> rest[k]) & 1 else uses[rest[k]]
+    sort_by(rest, keys)
+    for k in range(len(rest)):
+        positions[rest[k]] = slots[lanes + k]
+
+
+@kernel()
+def choose_tile(positions: Any, required: int, t: int, lanes: int, tile: Any) -> None:
+    """The tile's memory positions, ascending: the lanes, those of the `required` wires, then the lowest others."""
+    num_wires = len(positions)
+    chosen = np.zeros(num_wires, dtype=np.bool_)
+    chosen[:lanes] = True
+    for w in range(num_wires):
+        if (required >> w) & 1:
+            chosen[positions[w]] = True
+    count = chosen.sum()
+    for p in range(num_wires):
+        if count < t and not chosen[p]:
+            chosen[p] = True
+            count += 1
+    j = 0
+    for p in range(num_wires):
+        if chosen[p]:
+            tile[j] = p
+            j += 1
+
+
+@kernel()
+def settle(positions: Any, goal: Any, tile: Any) -> None:
+    """Within one tile, put every wire that can be there at its final position, the others anywhere."""
+    here = np.full(len(positions), -1)
+    for k in range(len(tile)):
+        here[tile[k]] = 1  # position belongs to the tile and is free
+    moved = np.zeros(len(positions), dtype=np.bool_)
+    for w in range(len(positions)):
+        if here[positions[w]] >= 0:
+            moved[w] = True
+    for w in range(len(positions)):
+        if moved[w] and here[goal[w]] == 1:
+            positions[w] = goal[w]
+            here[goal[w]] = 0
+            moved[w] = False
+    slot = 0
+    for w in range(len(positions)):
+        if moved[w]:
+            while here[tile[slot]] != 1:
+                slot += 1
+            positions[w] = tile[slot]
+            here[tile[slot]] = 0
+
+
+@kernel()
+def misplaced(positions: Any, goal: Any, t: int, lanes: int) -> int:
+    """Wires to bring into one tile so that the most of them reach their goal; 0 when all are there."""
+    num_wires = len(positions)
+    at = np.zeros(num_wires, dtype=np.int64)
+    for w in range(num_wires):
+        at[positions[w]] = w
+    taken = 0
+    room = t - lanes
+    chosen = 0
+    for start in range(num_wires):
+        w = start
+        while positions[w] != goal[w] and not (chosen >> w) & 1:
+            cost = 0 if positions[w] < lanes else 1
+            if taken + cost > room:
+                return chosen
+            chosen |= 1 << w
+            taken += cost
+            w = at[goal[w]]
+    return chosen
+
+
+@kernel()
+def emit(
+    first: int, last: int, order: Any, kinds: Any, starts: Any, counts: Any, controls: Any, control_values: Any,
+    operands: Any, offsets: Any, positions: Any, tile: Any, records: Any, bits: Any, bits_used: int,
+) -> int:  # fmt: skip
+    """Operation records of one pass, `order[first:last]`, in the coordinates of its tile."""
+    t = len(tile)
+    lanes = min(LANE_BITS, t)
+    place = np.full(len(positions), -1)
+    for j in range(t):
+        place[tile[j]] = j
+    for n in range(first, last):
+        k, op = order[n], records[n - first]
+        at, count, num_controls = starts[k], counts[k], controls[k]
+        targets = count - num_controls
+        op[KIND], op[TARGETS], op[COEFFICIENT] = kinds[k], targets, offsets[k]
+        low_target = False
+        for j in range(num_controls, count):
+            bit = place[positions[operands[at + j]]]
+            if 0 <= bit < lanes and kinds[k] != DIAGONAL:
+                low_target = True  # no run of lanes: every fixed bit is enumerated
+        op[TARGET] = bits_used
+        if kinds[k] != DIAGONAL and targets == 1:
+            op[TARGET] = place[positions[operands[at + num_controls]]]
+        else:
+            for j in range(num_controls, count):
+                position = positions[operands[at + j]]
+                bits[bits_used] = place[position] if place[position] >= 0 else -1 - position
+                bits_used += 1
+        op[FIXED_AT] = bits_used
+        for j in range(count):
+            position = positions[operands[at + j]]
+            bit = place[position]
+            is_control = j < num_controls
+            value = (control_values[k] >> j) & 1 if is_control else 0
+            if bit < 0:
+                if is_control:
+                    op[OUTER_MASK] |= 1 << position
+                    op[OUTER_VALUE] |= value << position
+            elif bit < lanes and not low_target:
+                op[LANE_MASK] |= 1 << bit
+                op[LANE_VALUE] |= value << bit
+            else:
+                op[VALUE] |= value << bit
+                bits[bits_used] = bit
+                bits_used += 1
+        op[FIXED_COUNT] = bits_used - op[FIXED_AT]
+        bits[op[FIXED_AT] : bits_used].sort()
+    assert records.shape[1] == RECORD
+    return bits_used

@@ -1,0 +1,119 @@
+"""A pass: for each tile, gather its amplitudes, apply every operation of a group in cache, scatter them back.
+
+The state is interleaved, ``state[2 * i]`` and ``state[2 * i + 1]`` the parts of amplitude i. A tile holds the
+amplitudes whose index agrees outside the tile's `t` positions. Bit j of a tile index is its j-th lowest position;
+the lowest `run_bits` positions are 0, 1, 2, ..., so that runs of 2**run_bits amplitudes are contiguous in memory.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from qsim.kernels.jit import kernel
+from qsim.kernels.opcodes import (
+    COEFFICIENT, DENSE, DENSE1, DIAGONAL, FIXED_AT, FIXED_COUNT, FLIP, KIND, LANE_BITS, LANE_MASK, LANE_VALUE,
+    OUTER_MASK, OUTER_VALUE, REAL1, TARGET, TARGETS, VALUE,
+)  # fmt: skip
+from qsim.kernels.tile import dense, dense1, flip, real1, scale
+
+
+@kernel()
+def diagonal(re: Any, im: Any, t: int, base: int, op: Any, bits: Any, coefficients: Any) -> None:
+    """A diagonal gate: each entry scales the amplitudes whose target bits, in the tile or outside, select it."""
+    count = op[TARGETS]
+    targets = bits[op[TARGET] : op[TARGET] + count]
+    fixed = bits[op[FIXED_AT] : op[FIXED_AT] + op[FIXED_COUNT]]
+    for entry in range(1 << count):
+        c = coefficients[op[COEFFICIENT] + 2 * entry]
+        d = coefficients[op[COEFFICIENT] + 2 * entry + 1]
+        if c == 1 and d == 0:
+            continue
+        offset, lane_value, here = op[VALUE], op[LANE_VALUE], True
+        for k in range(count):
+            bit = (entry >> k) & 1
+            if targets[k] < 0:  # a position outside the tile, stored as -1 - position
+                here = here and ((base >> (-1 - targets[k])) & 1) == bit
+            elif targets[k] < LANE_BITS:
+                lane_value |= bit << targets[k]
+            else:
+                offset |= bit << targets[k]
+        if here:
+            scale(re, im, t, fixed, offset, op[LANE_MASK], lane_value, c, d)
+
+
+@kernel()
+def run_pass(
+    state: Any, start: int, stop: int, t: int, run_bits: int, addresses: Any, outer: Any, permuted: bool,
+    source_low: Any, source_high: Any, ops: Any, bits: Any, coefficients: Any, re: Any, im: Any,
+    rows_re: Any, rows_im: Any,
+) -> None:  # fmt: skip
+    """Tiles [start, stop) of one pass.
+
+    addresses: of each run of a tile, relative to the tile's base, in runs; outer: the positions outside the tile;
+    source_low, source_high: where in the tile the amplitude that goes to (run, place in the run) comes from.
+    """
+    run = 1 << run_bits
+    for tile in range(start, stop):
+        base = 0
+        for k in range(len(outer)):
+            base |= ((tile >> k) & 1) << outer[k]
+        for h in range(len(addresses)):
+            at = 2 * (base + addresses[h])
+            s, r, m = state[at : at + 2 * run], re[h << run_bits :], im[h << run_bits :]
+            for j in range(run):
+                r[j] = s[2 * j]
+                m[j] = s[2 * j + 1]
+        for k in range(len(ops)):
+            op = ops[k]
+            if (base & op[OUTER_MASK]) != op[OUTER_VALUE]:
+                continue
+            kind = op[KIND]
+            if kind == DIAGONAL:
+                diagonal(re, im, t, base, op, bits, coefficients)
+                continue
+            fixed = bits[op[FIXED_AT] : op[FIXED_AT] + op[FIXED_COUNT]]
+            u = coefficients[op[COEFFICIENT] :]
+            if kind == FLIP:
+                flip(re, im, t, op[TARGET], fixed, op[VALUE], op[LANE_MASK], op[LANE_VALUE])
+            elif kind == REAL1:
+                real1(re, im, t, op[TARGET], fixed, op[VALUE], op[LANE_MASK], op[LANE_VALUE], u)
+            elif kind == DENSE1:
+                dense1(re, im, t, op[TARGET], fixed, op[VALUE], op[LANE_MASK], op[LANE_VALUE], u)
+            elif kind == DENSE:
+                targets = bits[op[TARGET] : op[TARGET] + op[TARGETS]]
+                dense(re, im, t, targets, fixed, op[VALUE], op[LANE_MASK], op[LANE_VALUE], u, rows_re, rows_im)
+        for h in range(len(addresses)):
+            at = 2 * (base + addresses[h])
+            s = state[at : at + 2 * run]
+            if permuted:
+                r, m = re[source_high[h] :], im[source_high[h] :]
+                for j in range(run):
+                    s[2 * j] = r[source_low[j]]
+                    s[2 * j + 1] = m[source_low[j]]
+            else:
+                r, m = re[h << run_bits :], im[h << run_bits :]
+                for j in range(run):
+                    s[2 * j] = r[j]
+                    s[2 * j + 1] = m[j]
+
+
+@kernel()
+def clear(state: Any, start: int, stop: int) -> None:
+    """Zeros into [start, stop); also the first touch of that memory, by the thread that will use it."""
+    part = state[start:stop]
+    for k in range(len(part)):
+        part[k] = 0
+
+
+@kernel()
+def deposit_table(count: int, positions: Any) -> Any:
+    """Entry k has bit j of k at bit positions[j]."""
+    table = np.zeros(1 << count, dtype=np.int64)
+    for k in range(1 << count):
+        value = 0
+        for j in range(count):
+            value |= ((k >> j) & 1) << positions[j]
+        table[k] = value
+    return table

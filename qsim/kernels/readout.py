@@ -1,0 +1,173 @@
+"""Reading a state: probabilities, samples, Pauli operators. States are interleaved and in natural order.
+
+Reductions work on blocks of a fixed size and are summed in block order, so that results do not depend on threads.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from qsim.kernels.jit import REDUCTION_MATH, kernel
+
+#: Amplitudes in a block of a reduction, as a power of two.
+BLOCK_BITS = 10
+
+
+@kernel(fastmath=REDUCTION_MATH)
+def block_norms(state: Any, start: int, stop: int, size: int, out: Any) -> None:
+    """out[b] = sum of |amplitude|**2 over block b of `size` amplitudes, for blocks [start, stop)."""
+    for b in range(start, stop):
+        part = state[2 * size * b : 2 * size * (b + 1)]
+        total = 0.0
+        for k in range(len(part)):
+            x = np.float64(part[k])
+            total += x * x
+        out[b] = total
+
+
+@kernel()
+def probabilities(state: Any, start: int, stop: int, out: Any) -> None:
+    """out[i] = |amplitude i|**2 for i in [start, stop)."""
+    part, result = state[2 * start : 2 * stop], out[start:stop]
+    for k in range(len(result)):
+        x, y = np.float64(part[2 * k]), np.float64(part[2 * k + 1])
+        result[k] = x * x + y * y
+
+
+@kernel()
+def marginal(state: Any, num_amplitudes: int, qubits: Any, out: Any) -> None:
+    """out[v] += |amplitude i|**2 for every i whose bits at `qubits` spell v, the first being least significant."""
+    for i in range(num_amplitudes):
+        value = 0
+        for k in range(len(qubits)):
+            value |= ((i >> qubits[k]) & 1) << k
+        x, y = np.float64(state[2 * i]), np.float64(state[2 * i + 1])
+        out[value] += x * x + y * y
+
+
+@kernel()
+def uniform(seed_low: int, seed_high: int, counter: int) -> float:
+    """A number in (0, 1) that depends on the seed and the counter alone.
+
+    Philox 4x32 with 10 rounds (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011).
+    """
+    mask = np.uint64(0xFFFFFFFF)
+    shift = np.uint64(32)
+    c0, c1 = np.uint64(counter) & mask, np.uint64(counter) >> shift
+    c2, c3 = np.uint64(0), np.uint64(0)
+    k0, k1 = np.uint64(seed_low), np.uint64(seed_high)
+    for _ in range(10):
+        p0, p1 = np.uint64(0xD2511F53) * c0, np.uint64(0xCD9E8D57) * c2
+        c0, c1, c2, c3 = (p1 >> shift) ^ c1 ^ k0, p1 & mask, (p0 >> shift) ^ c3 ^ k1, p0 & mask
+        k0, k1 = (k0 + np.uint64(0x9E3779B9)) & mask, (k1 + np.uint64(0xBB67AE85)) & mask
+    bits = ((c0 << shift) | c1) >> np.uint64(12)
+    return (np.float64(bits) + 0.5) * 2.0**-52
+
+
+@kernel()
+def sample(
+    state: Any, norms: Any, size: int, shots: int, seed_low: int, seed_high: int, values: Any, frequencies: Any
+) -> int:
+    """Draw `shots` outcomes; distinct ones and how often each came, in descending order. Returns their number.
+
+    The uniform numbers come sorted, largest first: the largest of k is the k-th root of a uniform number times the
+    previous one (Bentley and Saxe, "Generating sorted lists of random numbers", ACM TOMS 1980). One walk down the
+    cumulative distribution then serves all shots.
+    """
+    total = 0.0
+    for b in range(len(norms)):
+        total += norms[b]
+    block, below = len(norms), total  # blocks from `block` on have been walked past; `below` is the weight before it
+    index, low = size * block, total  # likewise for amplitudes of the block that is being walked
+    at, found = 1.0, 0
+    for shot in range(shots):
+        at *= uniform(seed_low, seed_high, shot) ** (1.0 / (shots - shot))
+        target = at * total
+        while block > 0 and (target < below or block == len(norms)):
+            block -= 1
+            index, low = size * (block + 1), below
+            below -= norms[block]
+        first = size * block
+        while index > first and (low > target or index == first + size):
+            index -= 1
+            x, y = np.float64(state[2 * index]), np.float64(state[2 * index + 1])
+            low -= x * x + y * y
+        outcome = nearest_possible(state, index, size * len(norms))
+        if found and values[found - 1] == outcome:
+            frequencies[found - 1] += 1
+        else:
+            values[found], frequencies[found] = outcome, 1
+            found += 1
+    return found
+
+
+@kernel()
+def nearest_possible(state: Any, index: int, stop: int) -> int:
+    """`index`, or where rounding led to an outcome of probability zero, the next one that is possible."""
+    k = index
+    while k < stop and state[2 * k] == 0 and state[2 * k + 1] == 0:
+        k += 1
+    if k < stop:
+        return k
+    k = index
+    while k > 0 and state[2 * k] == 0 and state[2 * k + 1] == 0:
+        k -= 1
+    return k
+
+
+@kernel()
+def parity_signs(bits: int) -> Any:
+    """Entry k is -1 when k has an odd number of bits set, else 1."""
+    table = np.empty(1 << bits)
+    table[0] = 1.0
+    for k in range(1, 1 << bits):
+        table[k] = -table[k & (k - 1)]
+    return table
+
+
+@kernel()
+def odd(mask: int) -> bool:
+    """Whether an odd number of bits is set."""
+    result = False
+    while mask:
+        mask &= mask - 1
+        result = not result
+    return result
+
+
+@kernel(fastmath=REDUCTION_MATH)
+def operator_moments(
+    state: Any, bits: int, start: int, stop: int, x_masks: Any, z_masks: Any, re: Any, im: Any, signs: Any, out: Any
+) -> None:
+    """For O = sum of (re + i im) X**x Z**z: the blocks' parts of <psi|O|psi> (real) and of |O psi|**2.
+
+    out[b, 0] and out[b, 1], for blocks [start, stop) of 2**bits amplitudes. X**x Z**z |k> = (-1)**|z & k| |k ^ x>.
+    """
+    size = 1 << bits
+    low = size - 1
+    a, c = np.empty(size), np.empty(size)
+    for b in range(start, stop):
+        base = b << bits
+        a[:] = 0.0
+        c[:] = 0.0
+        for term in range(len(x_masks)):
+            x, z = x_masks[term], z_masks[term]
+            source = base ^ (x & ~low)
+            part = state[2 * source : 2 * (source + size)]
+            xl, zl = x & low, z & low
+            sign = -1.0 if odd(z & source) else 1.0
+            u, v = sign * re[term], sign * im[term]
+            for j in range(size):
+                k = j ^ xl
+                s = signs[k & zl]
+                p, q = np.float64(part[2 * k]), np.float64(part[2 * k + 1])
+                a[j] += s * (u * p - v * q)
+                c[j] += s * (u * q + v * p)
+        own = state[2 * base : 2 * (base + size)]
+        value, square = 0.0, 0.0
+        for j in range(size):
+            value += np.float64(own[2 * j]) * a[j] + np.float64(own[2 * j + 1]) * c[j]
+            square += a[j] * a[j] + c[j] * c[j]
+        out[b, 0], out[b, 1] = value, square

@@ -1,0 +1,290 @@
+"""The simulator: exact statevectors, samples and expectation values of circuits."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator, Sequence
+from typing import Any, overload
+
+import numpy as np
+import numpy.typing as npt
+
+from qsim.circuit import MEASURE, ROW, Circuit
+from qsim.counts import Counts
+from qsim.errors import CircuitError, QsimError
+from qsim.memory import check_limit, check_memory
+from qsim.parameter_binding import bind_parameters
+from qsim.pauli import SparsePauliOp
+from qsim.pool import thread_count
+
+Array = npt.NDArray[Any]
+PRECISIONS = {"double": np.complex128, "single": np.complex64}
+MAX_SHOTS = 1 << 40
+MAX_STATE_QUBITS = 48
+
+
+class Simulator:
+    """Runs circuits exactly, on this machine's cores.
+
+    Args:
+        precision: "double" (complex128) or "single" (complex64: half the memory, about 1e-6 of error).
+        threads: how many threads; None takes QSIM_NUM_THREADS or all cores. Results do not depend on it.
+        memory_limit: bytes that a run may take; None takes what is free.
+
+    Every method takes `parameters`: a mapping from name to number (or sequence, for an array parameter), or a batch
+    of sets: a list of mappings or an array of shape (sets, parameters). A batch gives a list or a leading axis.
+
+    >>> from qsim import Circuit, Pauli
+    >>> sim = Simulator()
+    >>> bell = Circuit(2).h(0).cx(0, 1)
+    >>> sim.statevector(bell).round(3)
+    array([0.707+0.j, 0.   +0.j, 0.   +0.j, 0.707+0.j])
+    >>> sim.expectation(bell, Pauli.Z(0) * Pauli.Z(1))
+    1.0
+    >>> sim.sample(bell.measure_all(), shots=100, seed=1)
+    {'00': 50, '11': 50}
+    """
+
+    def __init__(
+        self,
+        precision: str = "double",
+        threads: int | None = None,
+        memory_limit: int | None = None,
+        *,
+        _tile_bits: int | None = None,
+    ) -> None:
+        if precision not in PRECISIONS:
+            raise QsimError(f"The precision is 'double' or 'single', got {precision!r}.")
+        self.precision = precision
+        self.threads = thread_count(threads)
+        self.memory_limit = check_limit(memory_limit)
+        self._dtype = PRECISIONS[precision]
+        self._tile_bits = _tile_bits
+
+    def __repr__(self) -> str:
+        return f"Simulator(precision={self.precision!r}, threads={self.threads})"
+
+    # results ------------------------------------------------------------------------------------------------
+    def statevector(self, circuit: Circuit, parameters: Any = None) -> Array:
+        """The state that a circuit makes from |0...0>, before its final measurements.
+
+        Returns:
+            Complex amplitudes, shape (2**n,), qubit 0 as the least significant bit of the index; for a batch
+            (sets, 2**n).
+
+        >>> Simulator().statevector(Circuit(1).x(0))
+        array([0.+0.j, 1.+0.j])
+        """
+        self._only_gates(circuit, "statevector")
+        rows, batched = bind_parameters(circuit, parameters)
+        self._check(circuit, copies=len(rows))
+        if not batched:
+            return self._state(circuit, rows[0])
+        result = np.empty((len(rows), 1 << circuit.num_qubits), dtype=self._dtype)
+        for k, row in enumerate(rows):
+            result[k] = self._state(circuit, row)
+        return result
+
+    def probabilities(self, circuit: Circuit, parameters: Any = None, qubits: Sequence[int] | None = None) -> Array:
+        """The outcome probabilities of measuring `qubits`, or all of them.
+
+        Returns:
+            Floats, shape (2**k,), the first of the k qubits as the least significant bit; (sets, 2**k) for a batch.
+
+        >>> Simulator().probabilities(Circuit(2).x(1), qubits=[1])
+        array([0., 1.])
+        """
+        from qsim.state import marginal_probabilities
+
+        self._only_gates(circuit, "probabilities")
+        wanted = range(circuit.num_qubits) if qubits is None else [circuit._qubit(q) for q in qubits]
+        if len(set(wanted)) != len(wanted):
+            raise CircuitError(f"Each qubit is asked for once, got {list(wanted)}.")
+        rows, batched = bind_parameters(circuit, parameters)
+        self._check(circuit)
+        results = [marginal_probabilities(self._state(circuit, row), wanted, self.threads) for row in rows]
+        return np.array(results).reshape(len(rows), -1) if batched else results[0]
+
+    @overload
+    def sample(
+        self, circuit: Circuit, shots: int = ..., parameters: dict[str, Any] | None = ..., seed: int | None = ...
+    ) -> Counts: ...
+    @overload
+    def sample(self, circuit: Circuit, shots: int = ..., parameters: Any = ..., seed: int | None = ...) -> Any: ...
+    def sample(self, circuit: Circuit, shots: int = 1024, parameters: Any = None, seed: int | None = None) -> Any:
+        """Run a circuit `shots` times and count the outcomes of its classical bits.
+
+        Args:
+            circuit: with at least one measurement; it may reset, branch on outcomes and measure midway.
+            shots: how many runs.
+            parameters: one set or a batch.
+            seed: the same seed gives the same counts, whatever the number of threads; None draws one. Set k of a
+                batch uses seed + k, so that it gives what it gives alone with that seed.
+
+        Returns:
+            `Counts`, or a list of them for a batch.
+
+        >>> Simulator().sample(Circuit(1).x(0).measure_all(), shots=10)
+        {'1': 10}
+        """
+        if isinstance(shots, (bool, np.bool_)) or not isinstance(shots, (int, np.integer)) or not 1 <= shots <= MAX_SHOTS:
+            raise QsimError(f"The number of shots is a whole number from 1 to 2**40, got {shots!r}.")
+        if seed is None:
+            seed = secrets.randbits(63)
+        elif isinstance(seed, (bool, np.bool_)) or not isinstance(seed, (int, np.integer)) or not 0 <= seed < 1 << 64:
+            raise QsimError(f"A seed is a whole number from 0 to 2**64 - 1, got {seed!r}.")
+        dynamic = circuit.is_dynamic
+        if not dynamic and MEASURE not in circuit._rows[::ROW]:
+            raise CircuitError("Sampling needs a measurement, and the circuit has none. Add circuit.measure_all().")
+        rows, batched = bind_parameters(circuit, parameters)
+        self._check(circuit)
+        results = [self._counts(circuit, row, int(shots), (int(seed) + k) % (1 << 64), dynamic) for k, row in enumerate(rows)]
+        return results if batched else results[0]
+
+    def expectation(self, circuit: Circuit, observable: Any, parameters: Any = None) -> Any:
+        """The exact expectation value <psi|O|psi> of a Hermitian operator, or of each of a list of them.
+
+        Returns:
+            A float; an array (observables,) for a list; with a leading axis (sets,) for a batch.
+
+        >>> from qsim import Pauli
+        >>> Simulator().expectation(Circuit(1).h(0), [Pauli.X(0), Pauli.Z(0)]).round(12)
+        array([ 1., -0.])
+        """
+        return self._moments(circuit, observable, parameters, lambda mean, square: mean)
+
+    def variance(self, circuit: Circuit, observable: Any, parameters: Any = None) -> Any:
+        """The exact variance <O**2> - <O>**2, in the same shapes as `expectation`.
+
+        >>> from qsim import Pauli
+        >>> Simulator().variance(Circuit(1), Pauli.X(0))
+        1.0
+        """
+        return self._moments(circuit, observable, parameters, lambda mean, square: max(square - mean * mean, 0.0))
+
+    def unitary(self, circuit: Circuit, parameters: Any = None) -> Array:
+        """The circuit's matrix, shape (2**n, 2**n), global phase included; (sets, 2**n, 2**n) for a batch.
+
+        >>> Simulator().unitary(Circuit(1).x(0)).real
+        array([[0., 1.],
+               [1., 0.]])
+        """
+        if len(circuit) and MEASURE in circuit._rows[::ROW]:
+            raise CircuitError("A circuit with measurements has no unitary matrix. Leave them out.")
+        self._only_gates(circuit, "unitary matrix")
+        rows, batched = bind_parameters(circuit, parameters)
+        size = 1 << min(circuit.num_qubits, 40)
+        needed = (len(rows) * size + 1) * size * self._amplitude
+        check_memory(needed, 2 * circuit.num_qubits, self._amplitude, self.memory_limit, "unitary matrix")
+        result = np.empty((len(rows), size, size), dtype=self._dtype)
+        for k, row in enumerate(rows):
+            for column in range(size):
+                start = np.zeros(size, dtype=self._dtype)
+                start[column] = 1
+                result[k, :, column] = self._state(circuit, row, start)
+        return result if batched else result[0]
+
+    def estimate_memory(self, circuit: Circuit) -> int:
+        """Bytes that running a circuit takes: one state and each thread's tile, and a copy a branch if it branches."""
+        copies = 1 if not circuit.is_dynamic else 2 + sum(1 for code in circuit._rows[::ROW] if code == MEASURE)
+        tile = self._amplitude << min(circuit.num_qubits, 16)
+        return copies * (self._amplitude << circuit.num_qubits) + self.threads * tile
+
+    # how ----------------------------------------------------------------------------------------------------
+    @property
+    def _amplitude(self) -> int:
+        return int(np.dtype(self._dtype).itemsize)
+
+    def _check(self, circuit: Circuit, copies: int = 1) -> None:
+        needed = self.estimate_memory(circuit) + (copies - 1) * (self._amplitude << circuit.num_qubits)
+        check_memory(needed, circuit.num_qubits, self._amplitude, self.memory_limit)
+
+    def _only_gates(self, circuit: Circuit, what: str) -> None:
+        if not isinstance(circuit, Circuit):
+            raise CircuitError(f"A simulator runs a Circuit, got {type(circuit).__name__}.")
+        if circuit.is_dynamic:
+            raise CircuitError(
+                f"A circuit that resets, branches or uses qubits after measuring them has no single {what}. "
+                "Use sample, or leave those operations out."
+            )
+
+    def _state(self, circuit: Circuit, row: Array, initial: Array | None = None) -> Array:
+        """The final state, in natural order; `initial` is overwritten by it when given."""
+        from qsim.compiler import NeedsNumbers, compile_circuit
+        from qsim.state import evolve
+
+        try:
+            program = compile_circuit(circuit, tile_bits=self._tile_bits, natural_start=initial is not None)
+        except NeedsNumbers:
+            bound = circuit.bind({p.name: float(v) for p, v in zip(circuit.parameters, row, strict=True)})
+            program, row = compile_circuit(bound, tile_bits=self._tile_bits, natural_start=initial is not None), row[:0]
+        return evolve(program, row, self._dtype, self.threads, initial)
+
+    def _counts(self, circuit: Circuit, row: Array, shots: int, seed: int, dynamic: bool) -> Counts:
+        if dynamic:
+            from qsim.dynamic import sample_dynamic
+
+            memory = sample_dynamic(self, circuit, row, shots, seed)
+            keys = sorted(memory)
+            return Counts(keys, [memory[key] for key in keys], circuit.num_clbits, circuit.clbit_registers, seed)
+        from qsim.state import sample_state
+
+        values, frequencies = sample_state(self._state(circuit, row), shots, seed, self.threads)
+        pairs = list(_measurements(circuit))
+        if pairs != [(q, q) for q in range(circuit.num_qubits)]:
+            values, frequencies = _as_clbits(values, frequencies, pairs)
+        return Counts(values, frequencies, circuit.num_clbits, circuit.clbit_registers, seed)
+
+    def _moments(self, circuit: Circuit, observable: Any, parameters: Any, result: Any) -> Any:
+        from qsim.state import operator_moments
+
+        self._only_gates(circuit, "expectation value")
+        single = isinstance(observable, SparsePauliOp)
+        operators = [observable] if single else list(observable)
+        for operator in operators:
+            _check_observable(operator, circuit)
+        rows, batched = bind_parameters(circuit, parameters)
+        self._check(circuit)
+        values = np.empty((len(rows), len(operators)))
+        for k, row in enumerate(rows):
+            state = self._state(circuit, row)
+            for j, operator in enumerate(operators):
+                values[k, j] = result(*operator_moments(state, operator, self.threads))
+        picked = values[:, 0] if single else values
+        if batched:
+            return picked
+        return float(picked[0]) if single else picked[0]
+
+
+def _check_observable(operator: Any, circuit: Circuit) -> None:
+    if not isinstance(operator, SparsePauliOp):
+        raise QsimError(f"An observable is a SparsePauliOp or a list of them, got {type(operator).__name__}.")
+    if operator.num_qubits > circuit.num_qubits:
+        raise QsimError(
+            f"An observable acts on the circuit's qubits; it has {operator.num_qubits}, the circuit {circuit.num_qubits}."
+        )
+    if not operator.is_hermitian:
+        raise QsimError(
+            "An expectation value is taken of a Hermitian operator, one whose coefficients are all real; this one has "
+            "complex ones. Take (op + op.adjoint()) / 2, or its two parts one by one."
+        )
+
+
+def _measurements(circuit: Circuit) -> Iterator[tuple[int, int]]:
+    rows, operands = circuit._rows, circuit._operands
+    for at in range(0, len(rows), ROW):
+        if rows[at] == MEASURE:
+            yield operands[rows[at + 1]], operands[rows[at + 1] + 1]
+
+
+def _as_clbits(values: Array, frequencies: Array, pairs: list[tuple[int, int]]) -> tuple[Any, Array]:
+    """Outcomes of all qubits as outcomes of classical bits, equal ones added up, ascending."""
+    wide = max((clbit for _, clbit in pairs), default=0) > 61
+    result = np.zeros(len(values), dtype=object if wide else np.int64)
+    for qubit, clbit in pairs:
+        bits = (values >> qubit) & 1
+        result |= (bits.astype(object) if wide else bits) << clbit
+    distinct, inverse = np.unique(result, return_inverse=True)
+    totals = np.zeros(len(distinct), dtype=np.int64)
+    np.add.at(totals, inverse, frequencies)
+    return distinct, totals
