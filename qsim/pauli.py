@@ -1,9 +1,10 @@
 """Pauli operators: sums of products of I, X, Y and Z on numbered qubits, with complex coefficients.
 
 A term is two bit masks, ``x_mask`` and ``z_mask``, of the qubits where it has an X part and a Z part (Y has
-both), and the coefficient of the product of letters, in which Y is the real Y. Since Y = i X Z, that product is
-i**|x & z| X**x Z**z, and a product of two terms is an exclusive or of the masks and a power of i (J. Dehaene
-and B. De Moor, Phys. Rev. A 68, 042318 (2003); S. Aaronson and D. Gottesman, Phys. Rev. A 70, 052328 (2004)).
+both), and the coefficient of the product of letters, in which Y is the real Y. Since Y = i X Z, that product
+is i**|x & z| X**x Z**z, and a product of two terms is an exclusive or of the masks and a power of i
+(J. Dehaene and B. De Moor, Phys. Rev. A 68, 042318 (2003); S. Aaronson and D. Gottesman, Phys. Rev. A 70,
+052328 (2004)).
 
 Sums are lazy: ``a + b`` keeps a reference to both, and the terms are put in one row when somebody looks. So
 ``sum(terms)`` and ``operator += term`` take constant time a step.

@@ -221,9 +221,10 @@ def _without_controlled_swaps(rows: Ints, operands: Ints, tables: _Tables) -> tu
         own = int(own_controls[code])
         bits |= ((1 << own) - 1) << extra
         *outer, a, b = operands[first : first + count].tolist()
-        inner = [[x, used, 2, 0, 1, 1], [x, used + 2, count, 0, count - 1, bits | (1 << (count - 2))], [x, used, 2, 0, 1, 1]]
-        more.append(np.array([b, a, *outer, a, b], dtype=np.int64))
-        used += count + 2
+        bits |= 1 << (count - 2)
+        inner = [[x, used, 2, 0, 1, 1], [x, used + 2, count, 0, count - 1, bits], [x, used + 2 + count, 2, 0, 1, 1]]
+        more.append(np.array([b, a, *outer, a, b, b, a], dtype=np.int64))  # rows never share operands
+        used += count + 4
         pieces += [rows[begin:k], np.array(inner, dtype=np.int64)]
         begin = k + 1
     return np.concatenate([*pieces, rows[begin:]]).reshape(-1, ROW), np.concatenate(more)
