@@ -97,11 +97,11 @@ class Circuit(GateMethods):
     >>> circuit.h(0).cx(0, 1).measure_all()
     <Circuit: 2 qubits, 2 bits, 4 operations>
     >>> print(circuit.draw())
-    q_0: ─H─●─M──
+    q_0: ─H─●─M───
             │ ║
-    q_1: ───X─║─M
+    q_1: ───X─╫─M─
               ║ ║
-      c: ═════0═1
+      c: ═════0═1═
     """
 
     def __init__(self, num_qubits: int = 0, num_clbits: int = 0, *, name: str = "circuit") -> None:

@@ -15,7 +15,18 @@ from itertools import islice
 
 from qsim.circuit import Barrier, Circuit, Delay, Instruction, Measure, Register, Reset
 from qsim.classical import (
-    Assign, Bits, Break, ClassicalExpression, Continue, End, FeedForward, IfElse, Literal, Switch, WhileLoop, bodies,
+    Assign,
+    Bits,
+    Break,
+    ClassicalExpression,
+    Continue,
+    End,
+    FeedForward,
+    IfElse,
+    Literal,
+    Switch,
+    WhileLoop,
+    bodies,
     clbits_of,
 )  # fmt: skip
 from qsim.gates import Gate, GateRow, UnitaryMatrix
@@ -115,6 +126,8 @@ class _Drawing:
             budget -= max(1, len(pieces))
             if budget < 0:
                 break
+            if pieces and all(piece.top >= self.lines.first_hidden for piece in pieces):
+                continue
             placed = []
             for piece in pieces:
                 span = range(piece.top, piece.bottom + 1)
@@ -124,6 +137,9 @@ class _Drawing:
                     free[line] = column + 1
             if placed and max(column for column, _ in placed) >= MAX_COLUMNS:
                 break
+            if len(placed) > 1:  # nothing moves beside a block on the lines that it reads
+                block = range(min(piece.top for piece in pieces), max(piece.bottom for piece in pieces) + 1)
+                free[block.start : block.stop] = [max(free[line] for line in block)] * len(block)
             for column, piece in placed:
                 columns.extend([] for _ in range(column + 1 - len(columns)))
                 columns[column].append(piece)
@@ -243,7 +259,8 @@ class _Drawing:
             inner = self._span(node) or span
             read = sorted({self.lines.of_clbit(c)[0] for c in clbits_of(source)})
             for k, (head, body) in enumerate(branches):
-                yield self._bracket(("[" if k == 0 else "|") + self._cut(head) + ":", inner, read)
+                joined = read if k == 0 or head != "else" else []
+                yield self._bracket(("[" if k == 0 else "|") + self._cut(head) + ":", inner, joined)
                 for instruction in body:
                     yield from self._pieces(instruction, inner)
             yield self._bracket("]", inner, [])
@@ -295,6 +312,7 @@ class _Lines:
         if self.hidden_qubits:
             self.names.append("⋮")
         self.first_register = len(self.names)
+        self.first_hidden = self.qubit_lines if self.hidden_qubits else len(self.names) + len(circuit.clbit_registers)
         self.registers = circuit.clbit_registers
         self.hidden_registers = max(0, len(self.registers) - MAX_REGISTER_LINES)
         self.names += [register.name for register in self.registers[:MAX_REGISTER_LINES]]
@@ -394,7 +412,9 @@ def _number(value: Value) -> str:
     return re.sub(r"(?<![\w.])\d+\.\d+(?:e[+-]?\d+)?", lambda m: _number(float(m[0])), str(value)).replace(" ", "")
 
 
-def _branches(node: IfElse | WhileLoop | Switch, lines: _Lines) -> tuple[list[tuple[str, Circuit]], ClassicalExpression]:
+def _branches(
+    node: IfElse | WhileLoop | Switch, lines: _Lines
+) -> tuple[list[tuple[str, Circuit]], ClassicalExpression]:
     """Heads and bodies of a block, and the expression that is read."""
     if isinstance(node, Switch):
         target = _expression(node.target, lines)
