@@ -55,7 +55,7 @@ def masks(kinds: Any, starts: Any, counts: Any, controls: Any, operands: Any, ac
     return most
 
 
-@kernel()
+@kernel(inner=True)
 def popcount(mask: int) -> int:
     """The number of bits that are set."""
     count = 0
@@ -73,7 +73,9 @@ def group(kinds: Any, active: Any, passive: Any, num_wires: int, room: int, orde
     Returns the number of passes. An operation waits when a waiting one shares a wire on which either is active.
     """
     total = len(kinds)
-    after = np.arange(1, total + 1)  # linked list of what remains; index `total` ends it
+    after = np.empty(total, dtype=np.int64)  # linked list of what remains; index `total` ends it
+    for k in range(total):
+        after[k] = k + 1
     head = 0
     everything = (1 << num_wires) - 1
     done, passes = 0, 0
@@ -105,14 +107,15 @@ def group(kinds: Any, active: Any, passive: Any, num_wires: int, room: int, orde
 @kernel()
 def next_uses(sets: Any, passes: int, num_wires: int) -> Any:
     """Entry [p, w]: the first pass from p on in which wire w is active, or `passes`."""
-    table = np.full((passes + 1, num_wires), passes)
+    table = np.empty((passes + 1, num_wires), dtype=np.int64)
+    table[passes] = passes
     for p in range(passes - 1, -1, -1):
         for w in range(num_wires):
             table[p, w] = p if (sets[p] >> w) & 1 else table[p + 1, w]
     return table
 
 
-@kernel()
+@kernel(inner=True)
 def sort_by(items: Any, keys: Any) -> None:
     """Stable insertion sort of `items` by ascending keys[item]."""
     for k in range(1, len(items)):
@@ -154,7 +157,9 @@ def choose_tile(positions: Any, required: int, t: int, lanes: int, tile: Any) ->
     for w in range(num_wires):
         if (required >> w) & 1:
             chosen[positions[w]] = True
-    count = chosen.sum()
+    count = 0
+    for p in range(num_wires):
+        count += chosen[p]
     for p in range(num_wires):
         if count < t and not chosen[p]:
             chosen[p] = True
@@ -169,7 +174,8 @@ def choose_tile(positions: Any, required: int, t: int, lanes: int, tile: Any) ->
 @kernel()
 def settle(positions: Any, goal: Any, tile: Any) -> None:
     """Within one tile, put every wire that can be there at its final position, the others anywhere."""
-    here = np.full(len(positions), -1)
+    here = np.empty(len(positions), dtype=np.int64)
+    here[:] = -1
     for k in range(len(tile)):
         here[tile[k]] = 1  # position belongs to the tile and is free
     moved = np.zeros(len(positions), dtype=np.bool_)
@@ -212,6 +218,17 @@ def misplaced(positions: Any, goal: Any, t: int, lanes: int) -> int:
     return chosen
 
 
+@kernel(inner=True)
+def ascending(values: Any, first: int, last: int) -> None:
+    """Insertion sort of values[first:last]: a handful of bits."""
+    for k in range(first + 1, last):
+        value, j = values[k], k - 1
+        while j >= first and values[j] > value:
+            values[j + 1] = values[j]
+            j -= 1
+        values[j + 1] = value
+
+
 @kernel()
 def emit(
     first: int, last: int, order: Any, kinds: Any, starts: Any, counts: Any, controls: Any, control_values: Any,
@@ -220,7 +237,8 @@ def emit(
     """Operation records of one pass, `order[first:last]`, in the coordinates of its tile."""
     t = len(tile)
     lanes = min(LANE_BITS, t)
-    place = np.full(len(positions), -1)
+    place = np.empty(len(positions), dtype=np.int64)
+    place[:] = -1
     for j in range(t):
         place[tile[j]] = j
     for n in range(first, last):
@@ -259,6 +277,6 @@ def emit(
                 bits[bits_used] = bit
                 bits_used += 1
         op[FIXED_COUNT] = bits_used - op[FIXED_AT]
-        bits[op[FIXED_AT] : bits_used].sort()
+        ascending(bits, op[FIXED_AT], bits_used)
     assert records.shape[1] == RECORD
     return bits_used

@@ -9,9 +9,10 @@ from qsim.kernels.jit import kernel
 from qsim.kernels.opcodes import (
     CU, GPHASE, PHASE, RX, RXX, RY, RYY, RZ, RZX, RZZ, U2, U2_SU2, U3_SU2, U_BUILTIN, XX_MINUS_YY, XX_PLUS_YY, R, U,
 )  # fmt: skip
+from qsim.kernels.window import window
 
 
-@kernel()
+@kernel(inner=True)
 def evaluate(codes: Any, arguments: Any, parameters: Any, stack: Any) -> float:
     """One postfix program; codes as in `qsim.parameters.OPCODES`."""
     top = -1
@@ -43,7 +44,7 @@ def evaluate(codes: Any, arguments: Any, parameters: Any, stack: Any) -> float:
     return stack[0]
 
 
-@kernel()
+@kernel(inner=True)
 def unary(code: int, a: float) -> float:
     """A function of one argument by its operation code."""
     if code == 8:
@@ -73,14 +74,14 @@ def unary(code: int, a: float) -> float:
     return abs(a)
 
 
-@kernel()
+@kernel(inner=True)
 def put(out: Any, index: int, modulus: float, angle: float) -> None:
     """The complex number modulus * exp(i angle) at pair `index`."""
     out[2 * index] = modulus * math.cos(angle)
     out[2 * index + 1] = modulus * math.sin(angle)
 
 
-@kernel()
+@kernel(inner=True)
 def put_u(out: Any, theta: float, phi: float, lam: float, phase: float) -> None:
     """exp(i phase) u(theta, phi, lam), row by row."""
     c, s = math.cos(theta / 2), math.sin(theta / 2)
@@ -90,7 +91,7 @@ def put_u(out: Any, theta: float, phi: float, lam: float, phase: float) -> None:
     put(out, 3, c, phi + lam + phase)
 
 
-@kernel()
+@kernel(inner=True)
 def put_rotation2(out: Any, formula: int, a: float) -> None:
     """exp(-i a P / 2) for P = XX, YY or ZX (X on the second qubit), 4 x 4."""
     c, s = math.cos(a / 2), math.sin(a / 2)
@@ -107,7 +108,7 @@ def put_rotation2(out: Any, formula: int, a: float) -> None:
         out[2 * (4 * row + column) + 1] = sign * s
 
 
-@kernel()
+@kernel(inner=True)
 def put_exchange(out: Any, formula: int, theta: float, beta: float) -> None:
     """xx_plus_yy on |01>, |10>, or xx_minus_yy on |00>, |11>, 4 x 4."""
     c, s = math.cos(theta / 2), math.sin(theta / 2)
@@ -120,7 +121,7 @@ def put_exchange(out: Any, formula: int, theta: float, beta: float) -> None:
     put(out, 4 * high + low, s, -math.pi / 2 + beta)
 
 
-@kernel()
+@kernel(inner=True)
 def put_gate(out: Any, formula: int, p: Any) -> None:
     """The coefficients of one parametric gate from its parameters `p`."""
     if formula == GPHASE:
@@ -170,12 +171,12 @@ def bind(
     phase_entries[k] > 0 entries, is divided by its first entry, which goes to the global factor: half of its work.
     """
     for k in range(len(slots)):
-        part = slice(codes_at[k], codes_at[k + 1])
-        values[slots[k]] = evaluate(codes[part], arguments[part], parameters, stack)
+        at, length = codes_at[k], codes_at[k + 1] - codes_at[k]
+        values[slots[k]] = evaluate(window(codes, at, length), window(arguments, at, length), parameters, stack)
     factor_re, factor_im = 1.0, 0.0
     for k in range(len(formulas)):
-        u = out[offsets[k] :]
-        put_gate(u, formulas[k], values[first_value[k] :])
+        u = window(out, offsets[k], len(out) - offsets[k])
+        put_gate(u, formulas[k], window(values, first_value[k], len(values) - first_value[k]))
         if phase_entries[k] > 0:
             c, d = u[0], u[1]
             u[0], u[1] = 1.0, 0.0

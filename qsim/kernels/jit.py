@@ -27,11 +27,15 @@ FAST_MATH = frozenset({"contract", "nsz", "arcp"})
 REDUCTION_MATH = FAST_MATH | {"reassoc"}
 
 
-def kernel(*, fastmath: frozenset[str] = FAST_MATH, inline: str = "never") -> Callable[[Callable[..., Any]], Any]:
-    """Compile a function at its first call, or load it from the cache."""
+def kernel(*, fastmath: frozenset[str] = FAST_MATH, inner: bool = False) -> Callable[[Callable[..., Any]], Any]:
+    """Compile a function at its first call, or load it from the cache.
+
+    inner: called by other kernels only, so that no wrapper for Python need be compiled.
+    """
 
     def decorate(function: Callable[..., Any]) -> Any:
-        compiled = numba.njit(nogil=True, fastmath=set(fastmath), error_model="numpy", inline=inline)(function)
+        options = {"nogil": True, "fastmath": set(fastmath), "error_model": "numpy", "no_cfunc_wrapper": True}
+        compiled = numba.njit(**options, no_cpython_wrapper=inner)(function)
         if hasattr(compiled, "_cache"):  # not with NUMBA_DISABLE_JIT
             compiled._cache = _KernelCache(function)
         return compiled

@@ -17,14 +17,15 @@ from qsim.kernels.opcodes import (
     OUTER_MASK, OUTER_VALUE, REAL1, TARGET, TARGETS, VALUE,
 )  # fmt: skip
 from qsim.kernels.tile import dense, dense1, flip, real1, scale
+from qsim.kernels.window import window
 
 
-@kernel()
+@kernel(inner=True)
 def diagonal(re: Any, im: Any, t: int, base: int, op: Any, bits: Any, coefficients: Any) -> None:
     """A diagonal gate: each entry scales the amplitudes whose target bits, in the tile or outside, select it."""
     count = op[TARGETS]
-    targets = bits[op[TARGET] : op[TARGET] + count]
-    fixed = bits[op[FIXED_AT] : op[FIXED_AT] + op[FIXED_COUNT]]
+    targets = window(bits, op[TARGET], count)
+    fixed = window(bits, op[FIXED_AT], op[FIXED_COUNT])
     for entry in range(1 << count):
         c = coefficients[op[COEFFICIENT] + 2 * entry]
         d = coefficients[op[COEFFICIENT] + 2 * entry + 1]
@@ -61,7 +62,7 @@ def run_pass(
             base |= ((tile >> k) & 1) << outer[k]
         for h in range(len(addresses)):
             at = 2 * (base + addresses[h])
-            s, r, m = state[at : at + 2 * run], re[h << run_bits :], im[h << run_bits :]
+            s, r, m = window(state, at, 2 * run), window(re, h << run_bits, run), window(im, h << run_bits, run)
             for j in range(run):
                 r[j] = s[2 * j]
                 m[j] = s[2 * j + 1]
@@ -73,8 +74,8 @@ def run_pass(
             if kind == DIAGONAL:
                 diagonal(re, im, t, base, op, bits, coefficients)
                 continue
-            fixed = bits[op[FIXED_AT] : op[FIXED_AT] + op[FIXED_COUNT]]
-            u = coefficients[op[COEFFICIENT] :]
+            fixed = window(bits, op[FIXED_AT], op[FIXED_COUNT])
+            u = window(coefficients, op[COEFFICIENT], len(coefficients) - op[COEFFICIENT])
             if kind == FLIP:
                 flip(re, im, t, op[TARGET], fixed, op[VALUE], op[LANE_MASK], op[LANE_VALUE])
             elif kind == REAL1:
@@ -82,18 +83,18 @@ def run_pass(
             elif kind == DENSE1:
                 dense1(re, im, t, op[TARGET], fixed, op[VALUE], op[LANE_MASK], op[LANE_VALUE], u)
             elif kind == DENSE:
-                targets = bits[op[TARGET] : op[TARGET] + op[TARGETS]]
+                targets = window(bits, op[TARGET], op[TARGETS])
                 dense(re, im, t, targets, fixed, op[VALUE], op[LANE_MASK], op[LANE_VALUE], u, rows_re, rows_im)
         for h in range(len(addresses)):
             at = 2 * (base + addresses[h])
-            s = state[at : at + 2 * run]
+            s = window(state, at, 2 * run)
             if permuted:
-                r, m = re[source_high[h] :], im[source_high[h] :]
+                r, m = window(re, source_high[h], len(re) - source_high[h]), window(im, source_high[h], len(im) - source_high[h])
                 for j in range(run):
                     s[2 * j] = r[source_low[j]]
                     s[2 * j + 1] = m[source_low[j]]
             else:
-                r, m = re[h << run_bits :], im[h << run_bits :]
+                r, m = window(re, h << run_bits, run), window(im, h << run_bits, run)
                 for j in range(run):
                     s[2 * j] = r[j]
                     s[2 * j + 1] = m[j]
@@ -102,7 +103,7 @@ def run_pass(
 @kernel()
 def clear(state: Any, start: int, stop: int) -> None:
     """Zeros into [start, stop); also the first touch of that memory, by the thread that will use it."""
-    part = state[start:stop]
+    part = window(state, start, stop - start)
     for k in range(len(part)):
         part[k] = 0
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from qsim.kernels.jit import REDUCTION_MATH, kernel
+from qsim.kernels.window import window
 
 #: Amplitudes in a block of a reduction, as a power of two.
 BLOCK_BITS = 10
@@ -19,7 +20,7 @@ BLOCK_BITS = 10
 def block_norms(state: Any, start: int, stop: int, size: int, out: Any) -> None:
     """out[b] = sum of |amplitude|**2 over block b of `size` amplitudes, for blocks [start, stop)."""
     for b in range(start, stop):
-        part = state[2 * size * b : 2 * size * (b + 1)]
+        part = window(state, 2 * size * b, 2 * size)
         total = 0.0
         for k in range(len(part)):
             x = np.float64(part[k])
@@ -30,7 +31,7 @@ def block_norms(state: Any, start: int, stop: int, size: int, out: Any) -> None:
 @kernel()
 def probabilities(state: Any, start: int, stop: int, out: Any) -> None:
     """out[i] = |amplitude i|**2 for i in [start, stop)."""
-    part, result = state[2 * start : 2 * stop], out[start:stop]
+    part, result = window(state, 2 * start, 2 * (stop - start)), window(out, start, stop - start)
     for k in range(len(result)):
         x, y = np.float64(part[2 * k]), np.float64(part[2 * k + 1])
         result[k] = x * x + y * y
@@ -47,7 +48,7 @@ def marginal(state: Any, num_amplitudes: int, qubits: Any, out: Any) -> None:
         out[value] += x * x + y * y
 
 
-@kernel()
+@kernel(inner=True)
 def uniform(seed_low: int, seed_high: int, counter: int) -> float:
     """A number in (0, 1) that depends on the seed and the counter alone.
 
@@ -103,7 +104,7 @@ def sample(
     return found
 
 
-@kernel()
+@kernel(inner=True)
 def nearest_possible(state: Any, index: int, stop: int) -> int:
     """`index`, or where rounding led to an outcome of probability zero, the next one that is possible."""
     k = index
@@ -127,7 +128,7 @@ def parity_signs(bits: int) -> Any:
     return table
 
 
-@kernel()
+@kernel(inner=True)
 def odd(mask: int) -> bool:
     """Whether an odd number of bits is set."""
     result = False
@@ -155,7 +156,7 @@ def operator_moments(
         for term in range(len(x_masks)):
             x, z = x_masks[term], z_masks[term]
             source = base ^ (x & ~low)
-            part = state[2 * source : 2 * (source + size)]
+            part = window(state, 2 * source, 2 * size)
             xl, zl = x & low, z & low
             sign = -1.0 if odd(z & source) else 1.0
             u, v = sign * re[term], sign * im[term]
@@ -165,7 +166,7 @@ def operator_moments(
                 p, q = np.float64(part[2 * k]), np.float64(part[2 * k + 1])
                 a[j] += s * (u * p - v * q)
                 c[j] += s * (u * q + v * p)
-        own = state[2 * base : 2 * (base + size)]
+        own = window(state, 2 * base, 2 * size)
         value, square = 0.0, 0.0
         for j in range(size):
             value += np.float64(own[2 * j]) * a[j] + np.float64(own[2 * j + 1]) * c[j]

@@ -13,9 +13,10 @@ from typing import Any
 
 from qsim.kernels.jit import kernel
 from qsim.kernels.opcodes import LANE_BITS
+from qsim.kernels.window import window
 
 
-@kernel()
+@kernel(inner=True)
 def spread(index: int, fixed: Any) -> int:
     """`index` with zero bits inserted at the positions `fixed`, ascending."""
     for k in range(len(fixed)):
@@ -24,7 +25,7 @@ def spread(index: int, fixed: Any) -> int:
     return index
 
 
-@kernel()
+@kernel(inner=True)
 def run_bits(t: int, fixed: Any, lane_mask: int) -> int:
     """log2 of the contiguous run: up to the lowest fixed bit, or the lanes when those are masked."""
     if lane_mask != 0:
@@ -32,14 +33,14 @@ def run_bits(t: int, fixed: Any, lane_mask: int) -> int:
     return fixed[0] if len(fixed) > 0 else t
 
 
-@kernel()
+@kernel(inner=True)
 def scale(re: Any, im: Any, t: int, fixed: Any, offset: int, lane_mask: int, lane_value: int, c: Any, d: Any) -> None:
     """Multiply the amplitudes that match by c + i d."""
     bits = run_bits(t, fixed, lane_mask)
     run = 1 << bits
     for i in range(1 << (t - len(fixed) - bits)):
         at = spread(i << bits, fixed) + offset
-        r, m = re[at : at + run], im[at : at + run]
+        r, m = window(re, at, run), window(im, at, run)
         if lane_mask == 0:
             for j in range(run):
                 x, y = r[j], m[j]
@@ -53,15 +54,15 @@ def scale(re: Any, im: Any, t: int, fixed: Any, offset: int, lane_mask: int, lan
                 m[j] = c * y + d * x if match else y
 
 
-@kernel()
+@kernel(inner=True)
 def flip(re: Any, im: Any, t: int, target: int, fixed: Any, offset: int, lane_mask: int, lane_value: int) -> None:
     """Exchange the two halves along `target` where controls match: X with any controls."""
     bits = run_bits(t, fixed, lane_mask)
     run, step = 1 << bits, 1 << target
     for i in range(1 << (t - len(fixed) - bits)):
         at = spread(i << bits, fixed) + offset
-        r0, m0 = re[at : at + run], im[at : at + run]
-        r1, m1 = re[at + step : at + step + run], im[at + step : at + step + run]
+        r0, m0 = window(re, at, run), window(im, at, run)
+        r1, m1 = window(re, at + step, run), window(im, at + step, run)
         if lane_mask == 0:
             for j in range(run):
                 r0[j], r1[j] = r1[j], r0[j]
@@ -76,7 +77,7 @@ def flip(re: Any, im: Any, t: int, target: int, fixed: Any, offset: int, lane_ma
                 m1[j] = y0 if match else y1
 
 
-@kernel()
+@kernel(inner=True)
 def real1(
     re: Any, im: Any, t: int, target: int, fixed: Any, offset: int, lane_mask: int, lane_value: int, u: Any
 ) -> None:
@@ -86,8 +87,8 @@ def real1(
     run, step = 1 << bits, 1 << target
     for i in range(1 << (t - len(fixed) - bits)):
         at = spread(i << bits, fixed) + offset
-        r0, m0 = re[at : at + run], im[at : at + run]
-        r1, m1 = re[at + step : at + step + run], im[at + step : at + step + run]
+        r0, m0 = window(re, at, run), window(im, at, run)
+        r1, m1 = window(re, at + step, run), window(im, at + step, run)
         if lane_mask == 0:
             for j in range(run):
                 x0, x1, y0, y1 = r0[j], r1[j], m0[j], m1[j]
@@ -105,7 +106,7 @@ def real1(
                 m1[j] = c * y0 + d * y1 if match else y1
 
 
-@kernel()
+@kernel(inner=True)
 def dense1(
     re: Any, im: Any, t: int, target: int, fixed: Any, offset: int, lane_mask: int, lane_value: int, u: Any
 ) -> None:
@@ -115,8 +116,8 @@ def dense1(
     run, step = 1 << bits, 1 << target
     for i in range(1 << (t - len(fixed) - bits)):
         at = spread(i << bits, fixed) + offset
-        r0, m0 = re[at : at + run], im[at : at + run]
-        r1, m1 = re[at + step : at + step + run], im[at + step : at + step + run]
+        r0, m0 = window(re, at, run), window(im, at, run)
+        r1, m1 = window(re, at + step, run), window(im, at + step, run)
         if lane_mask == 0:
             for j in range(run):
                 x0, x1, y0, y1 = r0[j], r1[j], m0[j], m1[j]
@@ -134,7 +135,7 @@ def dense1(
                 m1[j] = cr * y0 + ci * x0 + dr * y1 + di * x1 if match else y1
 
 
-@kernel()
+@kernel(inner=True)
 def dense(
     re: Any, im: Any, t: int, targets: Any, fixed: Any, offset: int, lane_mask: int, lane_value: int, u: Any,
     rows_re: Any, rows_im: Any,
@@ -152,14 +153,14 @@ def dense(
             p = at
             for k in range(len(targets)):
                 p += ((e >> k) & 1) << targets[k]
-            r, m, x, y = re[p : p + run], im[p : p + run], rows_re[e], rows_im[e]
+            r, m, x, y = window(re, p, run), window(im, p, run), rows_re[e], rows_im[e]
             for j in range(run):
                 x[j], y[j] = r[j], m[j]
         for e in range(size):
             p = at
             for k in range(len(targets)):
                 p += ((e >> k) & 1) << targets[k]
-            r, m = re[p : p + run], im[p : p + run]
+            r, m = window(re, p, run), window(im, p, run)
             for j in range(run):
                 if (j & lane_mask) == lane_value:
                     r[j], m[j] = 0, 0

@@ -1,0 +1,35 @@
+"""`window(array, start, length)`: a slice without the checks, for inner loops.
+
+A plain slice normalises negative and oversized bounds, which costs more than the short runs that kernels loop over,
+and takes most of their compile time. The caller guarantees 0 <= start and start + length <= len(array).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+from numba.np.arrayobj import make_array, populate_array
+
+
+@intrinsic  # type: ignore[misc]  # Numba is untyped
+def window(typing_context: Any, array: Any, start: Any, length: Any) -> Any:
+    """The memory of ``array[start : start + length]``, for a contiguous one-dimensional array."""
+    if not isinstance(array, types.Array) or array.ndim != 1 or array.layout != "C":
+        return None
+    result = array.copy(layout="C")
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        source = make_array(array)(context, builder, arguments[0])
+        begin = context.cast(builder, arguments[1], start, types.intp)
+        count = context.cast(builder, arguments[2], length, types.intp)
+        view = make_array(result)(context, builder)
+        populate_array(
+            view, data=builder.gep(source.data, [begin]), shape=cgutils.pack_array(builder, [count]),
+            strides=source.strides, itemsize=source.itemsize, meminfo=None,
+        )  # fmt: skip
+        return view._getvalue()  # owns nothing: the caller's array outlives it
+
+    return result(array, types.intp, types.intp), generate
