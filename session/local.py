@@ -1,0 +1,144 @@
+"""The backend of this package: its own simulator, exact or from shots."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import numpy as np
+
+from qsim.circuit import Circuit
+from qsim.pauli import SparsePauliOp
+from qsim.simulator import Simulator
+from session.errors import SessionError
+from session.preferences import BackendNames, ExecutionPreferences
+from session.programs import Program
+from session.results import EstimationResult, ExecutionDetails
+from session.shot_estimates import (
+    Basis,
+    MeasurementGroup,
+    group_estimate,
+    measurement_groups,
+    measuring_circuit,
+    split_shots,
+)
+from session.tasks import MAX_SEED, Result, Task, TaskKind
+
+_KEPT_CIRCUITS = 256
+
+
+class LocalBackend:
+    """Runs the tasks of one program; compiled circuits are kept from call to call.
+
+    Tasks run one at a time, whatever thread asks, because each uses all of the engine's threads.
+    """
+
+    def __init__(self, program: Program, preferences: ExecutionPreferences) -> None:
+        self._program = program
+        self._backend = preferences.backend
+        self._simulator = Simulator(preferences.precision, preferences.threads, preferences.memory_limit)
+        self._measuring: dict[Basis, Circuit] = {}
+        self._running = threading.Lock()
+
+    @property
+    def name(self) -> str:
+        """One of `BackendNames`."""
+        return self._backend.value
+
+    @property
+    def simulator(self) -> Simulator:
+        """The engine, with the session's precision, threads and memory limit."""
+        return self._simulator
+
+    def check(self, task: Task) -> None:
+        """Raise when an observable does not fit the program, or the program has no state to take it of."""
+        if task.kind is not TaskKind.ESTIMATE:
+            return
+        circuit, operator = self._program.circuit, task.observable
+        if not isinstance(operator, SparsePauliOp):
+            raise SessionError(f"A hamiltonian is a SparsePauliOp, got {type(operator).__name__}.")
+        if circuit.is_dynamic:
+            raise SessionError(
+                "An expectation value needs a program of gates, with measurements at its end at most; this one resets, "
+                "branches or uses qubits after measuring them. Use sample."
+            )
+        if operator.num_qubits > circuit.num_qubits:
+            raise SessionError(
+                f"A hamiltonian acts on the program's qubits; it has {operator.num_qubits}, the program "
+                f"{circuit.num_qubits}."
+            )
+        if not operator.is_hermitian:
+            raise SessionError(
+                "A hamiltonian is Hermitian, so its coefficients are real numbers; this one has complex ones."
+            )
+        if self._backend is BackendNames.SIMULATOR:
+            split_shots(task.num_shots, [group.weight for group in measurement_groups(operator)[1]])
+
+    def run(self, task: Task) -> list[Result]:
+        """One result for each parameter set."""
+        with self._running:
+            if not len(task.rows):
+                return []
+            if task.kind is TaskKind.SAMPLE:
+                return list(self._sample(task))
+            assert task.observable is not None
+            if self._backend is BackendNames.SIMULATOR:
+                return list(self._estimate_from_shots(task, task.observable))
+            return list(self._estimate_exactly(task, task.observable))
+
+    def _sample(self, task: Task) -> list[ExecutionDetails]:
+        program = self._program
+        batch = self._simulator.sample(program.measured, task.num_shots, task.rows, task.seed)
+        if program.kept is not None:
+            batch = [counts.of_register(program.kept) for counts in batch]
+        return [ExecutionDetails.from_counts(counts, program.outputs) for counts in batch]
+
+    def _estimate_exactly(self, task: Task, operator: SparsePauliOp) -> list[EstimationResult]:
+        values = self._simulator.expectation(self._program.circuit, operator, task.rows)
+        variances = self._simulator.variance(self._program.circuit, operator, task.rows)
+        metadata = {"backend": self.name, "method": "statevector"}
+        return [
+            EstimationResult(float(value), float(variance), 0.0, dict(metadata))
+            for value, variance in zip(values, variances, strict=True)
+        ]
+
+    def _estimate_from_shots(self, task: Task, operator: SparsePauliOp) -> list[EstimationResult]:
+        constant, groups = measurement_groups(operator)
+        shots = split_shots(task.num_shots, [group.weight for group in groups])
+        means = np.full(len(task.rows), constant)
+        errors = np.zeros(len(task.rows))
+        for k, (group, number) in enumerate(zip(groups, shots, strict=True)):
+            for row, counts in enumerate(self._sample_group(group, number, task, k)):
+                mean, error_squared = group_estimate(group, counts)
+                means[row] += mean
+                errors[row] += error_squared
+        return [
+            EstimationResult.from_shots(float(mean), float(error), self._metadata(task, row, len(groups)))
+            for row, (mean, error) in enumerate(zip(means, errors, strict=True))
+        ]
+
+    def _sample_group(self, group: MeasurementGroup, shots: int, task: Task, index: int) -> list[Any]:
+        """Set k draws from (seed + k, group), so that it gives in a batch what it gives alone."""
+        circuit = self._measuring_circuit(group.basis)
+        results = []
+        for row, values in enumerate(task.rows):
+            words = np.random.SeedSequence([task.seed + row, index]).generate_state(1, np.uint64)
+            seed = int(words[0]) % MAX_SEED
+            results += self._simulator.sample(circuit, shots, values.reshape(1, -1), seed)
+        return results
+
+    def _measuring_circuit(self, basis: Basis) -> Circuit:
+        if basis not in self._measuring:
+            if len(self._measuring) >= _KEPT_CIRCUITS:
+                self._measuring.pop(next(iter(self._measuring)))
+            self._measuring[basis] = measuring_circuit(self._program.circuit, basis)
+        return self._measuring[basis]
+
+    def _metadata(self, task: Task, row: int, groups: int) -> dict[str, Any]:
+        return {
+            "backend": self.name,
+            "method": "shots",
+            "num_shots": task.num_shots,
+            "groups": groups,
+            "seed": task.seed + row,
+        }
