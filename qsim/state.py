@@ -50,9 +50,10 @@ def evolve(program: Program, parameters: Array, dtype: Any, threads: int, initia
     return state
 
 
-def _workspace(tile_bits: int, rows: int, real: Any) -> tuple[Array, Array, Array, Array]:
-    tile = (np.empty(1 << tile_bits, real), np.empty(1 << tile_bits, real))
-    return (*tile, np.empty((rows, 1 << LANE_BITS), real), np.empty((rows, 1 << LANE_BITS), real))
+def _workspace(tile_bits: int, rows: int, real: Any) -> tuple[Array, ...]:
+    """A thread's tile (zeros: small states are padded), its lane weights, and a column of a dense matrix product."""
+    size = max(1 << tile_bits, 1 << LANE_BITS)
+    return np.zeros(size, real), np.zeros(size, real), np.ones(1 << LANE_BITS, real), np.empty(rows, real), np.empty(rows, real)
 
 
 def _flat(state: Array) -> Array:

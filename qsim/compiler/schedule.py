@@ -236,7 +236,6 @@ def emit(
 ) -> int:  # fmt: skip
     """Operation records of one pass, `order[first:last]`, in the coordinates of its tile."""
     t = len(tile)
-    lanes = min(LANE_BITS, t)
     place = np.empty(len(positions), dtype=np.int64)
     place[:] = -1
     for j in range(t):
@@ -246,11 +245,6 @@ def emit(
         at, count, num_controls = starts[k], counts[k], controls[k]
         targets = count - num_controls
         op[KIND], op[TARGETS], op[COEFFICIENT] = kinds[k], targets, offsets[k]
-        low_target = False
-        for j in range(num_controls, count):
-            bit = place[positions[operands[at + j]]]
-            if 0 <= bit < lanes and kinds[k] != DIAGONAL:
-                low_target = True  # no run of lanes: every fixed bit is enumerated
         op[TARGET] = bits_used
         if kinds[k] != DIAGONAL and targets == 1:
             op[TARGET] = place[positions[operands[at + num_controls]]]
@@ -269,9 +263,10 @@ def emit(
                 if is_control:
                     op[OUTER_MASK] |= 1 << position
                     op[OUTER_VALUE] |= value << position
-            elif bit < lanes and not low_target:
-                op[LANE_MASK] |= 1 << bit
-                op[LANE_VALUE] |= value << bit
+            elif bit < LANE_BITS:
+                if is_control or kinds[k] == DIAGONAL:
+                    op[LANE_MASK] |= 1 << bit
+                    op[LANE_VALUE] |= value << bit
             else:
                 op[VALUE] |= value << bit
                 bits[bits_used] = bit

@@ -13,23 +13,23 @@ import numpy as np
 
 from qsim.kernels.jit import kernel
 from qsim.kernels.opcodes import (
-    COEFFICIENT, DENSE, DENSE1, DIAGONAL, FIXED_AT, FIXED_COUNT, FLIP, KIND, LANE_BITS, LANE_MASK, LANE_VALUE,
-    OUTER_MASK, OUTER_VALUE, REAL1, TARGET, TARGETS, VALUE,
+    COEFFICIENT, DENSE, DIAGONAL, FIXED_AT, FIXED_COUNT, KIND, LANE_BITS, LANE_MASK, LANE_VALUE, OUTER_MASK,
+    OUTER_VALUE, TARGET, TARGETS, VALUE,
 )  # fmt: skip
-from qsim.kernels.tile import dense, dense1, flip, real1, scale
+from qsim.kernels.tile import dense, dense2, low_target, one_target, scale, set_lanes
 from qsim.kernels.window import window
 
 
 @kernel(inner=True)
-def diagonal(re: Any, im: Any, t: int, base: int, op: Any, bits: Any, coefficients: Any) -> None:
+def diagonal(re: Any, im: Any, t: int, base: int, op: Any, bits: Any, coefficients: Any, lanes: Any) -> None:
     """A diagonal gate: each entry scales the amplitudes whose target bits, in the tile or outside, select it."""
     count = op[TARGETS]
     targets = window(bits, op[TARGET], count)
     fixed = window(bits, op[FIXED_AT], op[FIXED_COUNT])
+    masked = op[LANE_MASK] != 0
     for entry in range(1 << count):
-        c = coefficients[op[COEFFICIENT] + 2 * entry]
-        d = coefficients[op[COEFFICIENT] + 2 * entry + 1]
-        if c == 1 and d == 0:
+        u = window(coefficients, op[COEFFICIENT] + 2 * entry, 2)
+        if u[0] == 1 and u[1] == 0:
             continue
         offset, lane_value, here = op[VALUE], op[LANE_VALUE], True
         for k in range(count):
@@ -41,14 +41,38 @@ def diagonal(re: Any, im: Any, t: int, base: int, op: Any, bits: Any, coefficien
             else:
                 offset |= bit << targets[k]
         if here:
-            scale(re, im, t, fixed, offset, op[LANE_MASK], lane_value, c, d)
+            if masked:
+                set_lanes(lanes, op[LANE_MASK], lane_value)
+            scale(re, im, t, fixed, offset, masked, lanes, u)
+
+
+@kernel(inner=True)
+def apply(
+    re: Any, im: Any, t: int, op: Any, bits: Any, coefficients: Any, lanes: Any, column_re: Any, column_im: Any
+) -> None:
+    """Any other operation."""
+    kind, target, offset = op[KIND], op[TARGET], op[VALUE]
+    fixed = window(bits, op[FIXED_AT], op[FIXED_COUNT])
+    u = window(coefficients, op[COEFFICIENT], len(coefficients) - op[COEFFICIENT])
+    masked = op[LANE_MASK] != 0
+    set_lanes(lanes, op[LANE_MASK], op[LANE_VALUE])
+    if kind == DENSE:
+        targets = window(bits, target, op[TARGETS])
+        if len(targets) == 2 and min(targets[0], targets[1]) >= LANE_BITS:
+            dense2(re, im, t, targets[0], targets[1], fixed, offset, masked, lanes, u)
+        else:
+            dense(re, im, t, targets, fixed, offset, lanes, u, column_re, column_im)
+    elif target >= LANE_BITS:
+        one_target(re, im, t, kind, target, fixed, offset, masked, lanes, u)
+    else:
+        low_target(re, im, t, kind, target, fixed, offset, lanes, u)
 
 
 @kernel()
 def run_pass(
     state: Any, start: int, stop: int, t: int, run_bits: int, addresses: Any, outer: Any, permuted: bool,
     source_low: Any, source_high: Any, ops: Any, bits: Any, coefficients: Any, re: Any, im: Any,
-    rows_re: Any, rows_im: Any,
+    lanes: Any, column_re: Any, column_im: Any,
 ) -> None:  # fmt: skip
     """Tiles [start, stop) of one pass.
 
@@ -56,8 +80,9 @@ def run_pass(
     source_low, source_high: where in the tile the amplitude that goes to (run, place in the run) comes from.
     """
     run = 1 << run_bits
+    bits_in_tile = max(t, LANE_BITS)
     for tile in range(start, stop):
-        base = 0
+        base = start & 0
         for k in range(len(outer)):
             base |= ((tile >> k) & 1) << outer[k]
         for h in range(len(addresses)):
@@ -68,23 +93,11 @@ def run_pass(
                 m[j] = s[2 * j + 1]
         for k in range(len(ops)):
             op = ops[k]
-            if (base & op[OUTER_MASK]) != op[OUTER_VALUE]:
-                continue
-            kind = op[KIND]
-            if kind == DIAGONAL:
-                diagonal(re, im, t, base, op, bits, coefficients)
-                continue
-            fixed = window(bits, op[FIXED_AT], op[FIXED_COUNT])
-            u = window(coefficients, op[COEFFICIENT], len(coefficients) - op[COEFFICIENT])
-            if kind == FLIP:
-                flip(re, im, t, op[TARGET], fixed, op[VALUE], op[LANE_MASK], op[LANE_VALUE])
-            elif kind == REAL1:
-                real1(re, im, t, op[TARGET], fixed, op[VALUE], op[LANE_MASK], op[LANE_VALUE], u)
-            elif kind == DENSE1:
-                dense1(re, im, t, op[TARGET], fixed, op[VALUE], op[LANE_MASK], op[LANE_VALUE], u)
-            elif kind == DENSE:
-                targets = window(bits, op[TARGET], op[TARGETS])
-                dense(re, im, t, targets, fixed, op[VALUE], op[LANE_MASK], op[LANE_VALUE], u, rows_re, rows_im)
+            if (base & op[OUTER_MASK]) == op[OUTER_VALUE]:
+                if op[KIND] == DIAGONAL:
+                    diagonal(re, im, bits_in_tile, base, op, bits, coefficients, lanes)
+                else:
+                    apply(re, im, bits_in_tile, op, bits, coefficients, lanes, column_re, column_im)
         for h in range(len(addresses)):
             at = 2 * (base + addresses[h])
             s = window(state, at, 2 * run)

@@ -1,10 +1,10 @@
 """Operations on one tile: 2**t amplitudes as separate real and imaginary arrays that stay in cache.
 
-A tile index has `t` bits. An operation fixes some of them: targets and controls. The bits listed in `fixed`
-(ascending) are enumerated apart, so that the inner loop is a contiguous run below the lowest of them; `offset` holds
-the values of the control bits. Controls on the lowest LANE_BITS bits are a mask over the lanes of a run instead.
-
-Real arithmetic on slices from zero: LLVM then knows that indices are not negative and vectorises every inner loop.
+A tile index has `t` bits, at least LANE_BITS of them (small states are padded). An operation fixes some bits: its
+targets and controls. Fixed bits from LANE_BITS up are listed in `fixed`, ascending, and enumerated apart, so that the
+inner loop is a contiguous run below the lowest of them; `offset` holds the values of control bits. Controls on lower
+bits are a mask over the lanes of a run, and so are the entries of a diagonal gate on lower bits. A target on a lower
+bit is handled inside a run.
 """
 
 from __future__ import annotations
@@ -12,8 +12,12 @@ from __future__ import annotations
 from typing import Any
 
 from qsim.kernels.jit import kernel
-from qsim.kernels.opcodes import LANE_BITS
-from qsim.kernels.window import window
+from qsim.kernels.opcodes import DENSE1, FLIP, LANE_BITS, REAL1
+from qsim.kernels.simd import (
+    LANES, dense1_bit0, dense1_bit1, dense1_bit2, dense1_bit3, dense1_masked, dense1_runs, dense2_masked, dense2_runs,
+    flip_masked, flip_runs, real1_bit0, real1_bit1, real1_bit2, real1_bit3, real1_masked, real1_runs, scale_masked,
+    scale_runs, vector_bits,
+)  # fmt: skip
 
 
 @kernel(inner=True)
@@ -26,149 +30,124 @@ def spread(index: int, fixed: Any) -> int:
 
 
 @kernel(inner=True)
-def run_bits(t: int, fixed: Any, lane_mask: int) -> int:
-    """log2 of the contiguous run: up to the lowest fixed bit, or the lanes when those are masked."""
-    if lane_mask != 0:
-        return min(LANE_BITS, t)
-    return fixed[0] if len(fixed) > 0 else t
+def set_lanes(lanes: Any, mask: int, value: int) -> None:
+    """Mark the lanes whose bits `mask` have this value."""
+    for j in range(LANES):
+        lanes[j] = 1 if (j & mask) == value else 0
 
 
 @kernel(inner=True)
-def scale(re: Any, im: Any, t: int, fixed: Any, offset: int, lane_mask: int, lane_value: int, c: Any, d: Any) -> None:
-    """Multiply the amplitudes that match by c + i d."""
-    bits = run_bits(t, fixed, lane_mask)
-    run = 1 << bits
+def scale(re: Any, im: Any, t: int, fixed: Any, offset: int, masked: bool, lanes: Any, u: Any) -> None:
+    """Multiply the amplitudes that match by u[0] + i u[1]."""
+    bits = fixed[0] if len(fixed) > 0 else t
     for i in range(1 << (t - len(fixed) - bits)):
         at = spread(i << bits, fixed) + offset
-        r, m = window(re, at, run), window(im, at, run)
-        if lane_mask == 0:
-            for j in range(run):
-                x, y = r[j], m[j]
-                r[j] = c * x - d * y
-                m[j] = c * y + d * x
+        if masked:
+            scale_masked(re, im, u, lanes, at, 0, 0, 1 << bits)
         else:
-            for j in range(run):
-                x, y = r[j], m[j]
-                match = (j & lane_mask) == lane_value
-                r[j] = c * x - d * y if match else x
-                m[j] = c * y + d * x if match else y
+            scale_runs(re, im, u, lanes, at, 0, 0, 1 << bits)
 
 
 @kernel(inner=True)
-def flip(re: Any, im: Any, t: int, target: int, fixed: Any, offset: int, lane_mask: int, lane_value: int) -> None:
-    """Exchange the two halves along `target` where controls match: X with any controls."""
-    bits = run_bits(t, fixed, lane_mask)
-    run, step = 1 << bits, 1 << target
-    for i in range(1 << (t - len(fixed) - bits)):
-        at = spread(i << bits, fixed) + offset
-        r0, m0 = window(re, at, run), window(im, at, run)
-        r1, m1 = window(re, at + step, run), window(im, at + step, run)
-        if lane_mask == 0:
-            for j in range(run):
-                r0[j], r1[j] = r1[j], r0[j]
-                m0[j], m1[j] = m1[j], m0[j]
-        else:
-            for j in range(run):
-                x0, x1, y0, y1 = r0[j], r1[j], m0[j], m1[j]
-                match = (j & lane_mask) == lane_value
-                r0[j] = x1 if match else x0
-                r1[j] = x0 if match else x1
-                m0[j] = y1 if match else y0
-                m1[j] = y0 if match else y1
-
-
-@kernel(inner=True)
-def real1(
-    re: Any, im: Any, t: int, target: int, fixed: Any, offset: int, lane_mask: int, lane_value: int, u: Any
+def one_target(
+    re: Any, im: Any, t: int, kind: int, target: int, fixed: Any, offset: int, masked: bool, lanes: Any, u: Any
 ) -> None:
-    """A real 2 x 2 matrix on `target` where controls match; `u` holds (re, im) pairs, row by row."""
-    a, b, c, d = u[0], u[2], u[4], u[6]
-    bits = run_bits(t, fixed, lane_mask)
+    """A 2 x 2 matrix on a target from LANE_BITS up, where controls match; `u` holds (re, im) pairs, row by row."""
+    bits = fixed[0]
     run, step = 1 << bits, 1 << target
     for i in range(1 << (t - len(fixed) - bits)):
         at = spread(i << bits, fixed) + offset
-        r0, m0 = window(re, at, run), window(im, at, run)
-        r1, m1 = window(re, at + step, run), window(im, at + step, run)
-        if lane_mask == 0:
-            for j in range(run):
-                x0, x1, y0, y1 = r0[j], r1[j], m0[j], m1[j]
-                r0[j] = a * x0 + b * x1
-                r1[j] = c * x0 + d * x1
-                m0[j] = a * y0 + b * y1
-                m1[j] = c * y0 + d * y1
+        if kind == FLIP:
+            if masked:
+                flip_masked(re, im, u, lanes, at, step, 0, run)
+            else:
+                flip_runs(re, im, u, lanes, at, step, 0, run)
+        elif kind == REAL1:
+            if masked:
+                real1_masked(re, im, u, lanes, at, step, 0, run)
+            else:
+                real1_runs(re, im, u, lanes, at, step, 0, run)
+        elif masked:
+            dense1_masked(re, im, u, lanes, at, step, 0, run)
         else:
-            for j in range(run):
-                x0, x1, y0, y1 = r0[j], r1[j], m0[j], m1[j]
-                match = (j & lane_mask) == lane_value
-                r0[j] = a * x0 + b * x1 if match else x0
-                r1[j] = c * x0 + d * x1 if match else x1
-                m0[j] = a * y0 + b * y1 if match else y0
-                m1[j] = c * y0 + d * y1 if match else y1
+            dense1_runs(re, im, u, lanes, at, step, 0, run)
 
 
 @kernel(inner=True)
-def dense1(
-    re: Any, im: Any, t: int, target: int, fixed: Any, offset: int, lane_mask: int, lane_value: int, u: Any
+def low_target(
+    re: Any, im: Any, t: int, kind: int, target: int, fixed: Any, offset: int, lanes: Any, u: Any
 ) -> None:
-    """A complex 2 x 2 matrix on `target` where controls match; `u` holds (re, im) pairs, row by row."""
-    ar, ai, br, bi, cr, ci, dr, di = u[0], u[1], u[2], u[3], u[4], u[5], u[6], u[7]
-    bits = run_bits(t, fixed, lane_mask)
+    """The same on a target below LANE_BITS; `lanes` is always set."""
+    bits = fixed[0] if len(fixed) > 0 else t
     run, step = 1 << bits, 1 << target
     for i in range(1 << (t - len(fixed) - bits)):
         at = spread(i << bits, fixed) + offset
-        r0, m0 = window(re, at, run), window(im, at, run)
-        r1, m1 = window(re, at + step, run), window(im, at + step, run)
-        if lane_mask == 0:
-            for j in range(run):
-                x0, x1, y0, y1 = r0[j], r1[j], m0[j], m1[j]
-                r0[j] = ar * x0 - ai * y0 + br * x1 - bi * y1
-                m0[j] = ar * y0 + ai * x0 + br * y1 + bi * x1
-                r1[j] = cr * x0 - ci * y0 + dr * x1 - di * y1
-                m1[j] = cr * y0 + ci * x0 + dr * y1 + di * x1
+        if target >= vector_bits(re):
+            for block in range(at, at + run, 2 * step):
+                if kind == DENSE1:
+                    dense1_masked(re, im, u, lanes, block, step, 0, step)
+                else:
+                    real1_masked(re, im, u, lanes, block, step, 0, step)
+        elif kind == DENSE1:
+            if target == 0:
+                dense1_bit0(re, im, u, lanes, at, 0, 0, run)
+            elif target == 1:
+                dense1_bit1(re, im, u, lanes, at, 0, 0, run)
+            elif target == 2:
+                dense1_bit2(re, im, u, lanes, at, 0, 0, run)
+            else:
+                dense1_bit3(re, im, u, lanes, at, 0, 0, run)
+        elif target == 0:
+            real1_bit0(re, im, u, lanes, at, 0, 0, run)
+        elif target == 1:
+            real1_bit1(re, im, u, lanes, at, 0, 0, run)
+        elif target == 2:
+            real1_bit2(re, im, u, lanes, at, 0, 0, run)
         else:
-            for j in range(run):
-                x0, x1, y0, y1 = r0[j], r1[j], m0[j], m1[j]
-                match = (j & lane_mask) == lane_value
-                r0[j] = ar * x0 - ai * y0 + br * x1 - bi * y1 if match else x0
-                m0[j] = ar * y0 + ai * x0 + br * y1 + bi * x1 if match else y0
-                r1[j] = cr * x0 - ci * y0 + dr * x1 - di * y1 if match else x1
-                m1[j] = cr * y0 + ci * x0 + dr * y1 + di * x1 if match else y1
+            real1_bit3(re, im, u, lanes, at, 0, 0, run)
+
+
+@kernel(inner=True)
+def dense2(
+    re: Any, im: Any, t: int, first: int, second: int, fixed: Any, offset: int, masked: bool, lanes: Any, u: Any
+) -> None:
+    """A 4 x 4 matrix on two targets from LANE_BITS up; `first` is its least significant bit."""
+    bits = fixed[0]
+    for i in range(1 << (t - len(fixed) - bits)):
+        at = spread(i << bits, fixed) + offset
+        if masked:
+            dense2_masked(re, im, u, lanes, at, 1 << first, 1 << second, 1 << bits)
+        else:
+            dense2_runs(re, im, u, lanes, at, 1 << first, 1 << second, 1 << bits)
 
 
 @kernel(inner=True)
 def dense(
-    re: Any, im: Any, t: int, targets: Any, fixed: Any, offset: int, lane_mask: int, lane_value: int, u: Any,
-    rows_re: Any, rows_im: Any,
-) -> None:  # fmt: skip
-    """A complex matrix on two or more `targets` (the first is its least significant bit) where controls match.
-
-    `rows_re` and `rows_im` are scratch of shape (2**targets, 2**LANE_BITS): the amplitudes before the product.
-    """
-    bits = run_bits(t, fixed, lane_mask)
-    bits = min(bits, LANE_BITS)
-    run, size = 1 << bits, 1 << len(targets)
+    re: Any, im: Any, t: int, targets: Any, fixed: Any, offset: int, lanes: Any, u: Any, column_re: Any, column_im: Any
+) -> None:
+    """A matrix on any targets, amplitude by amplitude; `lanes` is always set, `column_*` hold 2**targets numbers."""
+    bits = fixed[0] if len(fixed) > 0 else t
+    size, low = 1 << len(targets), 0
+    for k in range(len(targets)):
+        if targets[k] < LANE_BITS:
+            low |= 1 << targets[k]
     for i in range(1 << (t - len(fixed) - bits)):
-        at = spread(i << bits, fixed) + offset
-        for e in range(size):
-            p = at
-            for k in range(len(targets)):
-                p += ((e >> k) & 1) << targets[k]
-            r, m, x, y = window(re, p, run), window(im, p, run), rows_re[e], rows_im[e]
-            for j in range(run):
-                x[j], y[j] = r[j], m[j]
-        for e in range(size):
-            p = at
-            for k in range(len(targets)):
-                p += ((e >> k) & 1) << targets[k]
-            r, m = window(re, p, run), window(im, p, run)
-            for j in range(run):
-                if (j & lane_mask) == lane_value:
-                    r[j], m[j] = 0, 0
-            for f in range(size):
-                c, d = u[2 * (e * size + f)], u[2 * (e * size + f) + 1]
-                if c != 0 or d != 0:
-                    x, y = rows_re[f], rows_im[f]
-                    for j in range(run):
-                        match = (j & lane_mask) == lane_value
-                        r[j] = r[j] + (c * x[j] - d * y[j]) if match else r[j]
-                        m[j] = m[j] + (c * y[j] + d * x[j]) if match else m[j]
+        start = spread(i << bits, fixed) + offset
+        for at in range(start, start + (1 << bits)):
+            if at & low or lanes[at & (LANES - 1)] == 0:
+                continue
+            for e in range(size):
+                p = at
+                for k in range(len(targets)):
+                    p |= ((e >> k) & 1) << targets[k]
+                column_re[e], column_im[e] = re[p], im[p]
+            for e in range(size):
+                x, y = 0.0 * re[at], 0.0 * im[at]
+                for f in range(size):
+                    c, d = u[2 * (e * size + f)], u[2 * (e * size + f) + 1]
+                    x += c * column_re[f] - d * column_im[f]
+                    y += c * column_im[f] + d * column_re[f]
+                p = at
+                for k in range(len(targets)):
+                    p |= ((e >> k) & 1) << targets[k]
+                re[p], im[p] = x, y
