@@ -151,16 +151,12 @@ class SparsePauliOp:
     _store: Terms | _Sum  # one attribute, replaced at once, so that threads may share an operator
     _width: int
 
-    def __init__(
-        self, terms: Iterable[tuple[PauliString, Scalar]] = (), num_qubits: int | None = None
-    ) -> None:
+    def __init__(self, terms: Iterable[tuple[PauliString, Scalar]] = (), num_qubits: int | None = None) -> None:
         self._store, used = read_pairs(terms)
         self._count, self._width = len(self._store), checked_width(used, num_qubits)
 
     @classmethod
-    def from_terms(
-        cls, terms: Iterable[tuple[PauliString, Scalar]], num_qubits: int | None = None
-    ) -> SparsePauliOp:
+    def from_terms(cls, terms: Iterable[tuple[PauliString, Scalar]], num_qubits: int | None = None) -> SparsePauliOp:
         """An operator from (paulis, coefficient) pairs, the form of `PauliTerm`.
 
         Args:
@@ -285,10 +281,8 @@ class SparsePauliOp:
         >>> print((Pauli.Z(0) + Pauli.X(1) + 2 * Pauli.Z(0) - Pauli.X(1)).simplify())
         3.0*Z0
         """
-        if not is_scalar(tol) or isinstance(tol, complex) or not tol >= 0:
-            raise QsimError(
-                f"A tolerance is a number of at least 0; got {shown(tol)}. The default is {TOLERANCE}."
-            )
+        if not _is_tolerance(tol):
+            raise QsimError(f"A tolerance is a number of at least 0; got {shown(tol)}. The default is {TOLERANCE}.")
         merged = _merged(self._flat())
         return _make(tuple((x, z, c) for (x, z), c in merged.items() if _size(c) > tol), self._width)
 
@@ -446,9 +440,7 @@ class SparsePauliOp:
         if isinstance(exponent, bool) or not isinstance(exponent, (int, np.integer)):
             return NotImplemented
         if exponent < 0:
-            raise QsimError(
-                f"A power is an integer of at least 0; got {shown(exponent)}. Write out the inverse."
-            )
+            raise QsimError(f"A power is an integer of at least 0; got {shown(exponent)}. Write out the inverse.")
         result, square, remaining = _make(((0, 0, 1 + 0j),), self._width), self, int(exponent)
         while remaining:
             if remaining & 1:
@@ -528,6 +520,11 @@ def _checked_operator(value: object) -> SparsePauliOp:
     if not isinstance(value, SparsePauliOp):
         raise QsimError(f"An operator is a SparsePauliOp; got {shown(value)}. Use Pauli or from_string.")
     return value
+
+
+def _is_tolerance(value: object) -> bool:
+    numbers = (int, float, np.integer, np.floating)
+    return isinstance(value, numbers) and not isinstance(value, bool) and bool(value >= 0)
 
 
 def _size(value: complex) -> float:

@@ -84,9 +84,7 @@ def checked_coefficient(value: object) -> complex:
     except OverflowError:  # an int beyond 1e308
         number = cmath.inf
     if not cmath.isfinite(number):
-        raise QsimError(
-            f"A coefficient is a finite number; got {shown(value)}. Give an int, float or complex."
-        )
+        raise QsimError(f"A coefficient is a finite number; got {shown(value)}. Give an int, float or complex.")
     return complex(number)
 
 
@@ -101,9 +99,7 @@ def checked_qubit(value: object) -> int:
     except TypeError:
         qubit = -1
     if not 0 <= qubit < MAX_QUBITS:
-        raise QsimError(
-            f"A qubit is an integer from 0 to {MAX_QUBITS - 1}; got {shown(value)}. Count from 0."
-        )
+        raise QsimError(f"A qubit is an integer from 0 to {MAX_QUBITS - 1}; got {shown(value)}. Count from 0.")
     return qubit
 
 
@@ -159,9 +155,7 @@ def read_pairs(pairs: object) -> tuple[Terms, int]:
             qubit, letter = _unpack(item, "A Pauli is a pair (qubit, letter)", _WRITE_PAIR)
             checked = checked_qubit(qubit)
             if not isinstance(letter, str) or letter not in _BITS:
-                raise QsimError(
-                    f"A Pauli is 'I', 'X', 'Y' or 'Z'; got {shown(letter)}. Use a capital of these."
-                )
+                raise QsimError(f"A Pauli is 'I', 'X', 'Y' or 'Z'; got {shown(letter)}. Use a capital of these.")
             if seen >> checked & 1:
                 raise QsimError(
                     f"A term names a qubit once; got qubit {checked} twice. Multiply operators for a product."
@@ -415,9 +409,7 @@ class _Parser:
             return "I", None
         # The length goes first: int() refuses thousands of digits with an error of its own.
         if len(token.qubit) > len(str(self.max_qubits)) or int(token.qubit) >= self.max_qubits:
-            self.fail(
-                token, f"there is a qubit above {self.max_qubits - 1}, the highest", "Use a lower qubit."
-            )
+            self.fail(token, f"there is a qubit above {self.max_qubits - 1}, the highest", "Use a lower qubit.")
         return token.text, int(token.qubit)
 
     def constant(self) -> complex:
@@ -428,9 +420,7 @@ class _Parser:
         while True:
             sign = self.signs()
             if self.token.kind != "number":
-                self.fail(
-                    self.token, "parentheses may hold numbers only", "Write (1+2j)*X0, and multiply out."
-                )
+                self.fail(self.token, "parentheses may hold numbers only", "Write (1+2j)*X0, and multiply out.")
             value += sign * self.number(self.take())
             if self.token.text == ")":
                 self.take()

@@ -15,10 +15,12 @@ import numpy.typing as npt
 
 from qsim.circuit import ROW, Circuit
 from qsim.compiler import schedule
+from qsim.compiler.fusion import Merges, Operations, fuse
 from qsim.compiler.lowering import MATRIX, Ints, Lowered, lower
 from qsim.errors import ParameterError
 from qsim.gates import GATES, GateRow, Structure
 from qsim.kernels import bind as binding
+from qsim.kernels import merge as merging
 from qsim.kernels import opcodes as oc
 from qsim.kernels.passes import deposit_table
 from qsim.parameters import Expression
@@ -45,7 +47,7 @@ class Pass:
     addresses: Ints
     outer: Ints
     permuted: bool
-    source_low: Ints
+    source_low: npt.NDArray[np.uint64]
     source_high: Ints
     ops: Ints
     bits: Ints
@@ -73,6 +75,8 @@ class Program:
     _first_value: Ints
     _offsets: Ints
     _phase_entries: Ints
+    _plain: Operations
+    _merges: Merges
 
     def bind(self, parameters: Floats) -> tuple[Floats, complex]:
         """Coefficients of all operations and the global factor, for one row of parameter values."""
@@ -86,6 +90,12 @@ class Program:
                 "An angle of the circuit is not a finite number for these parameter values (a division by zero, or a "
                 "function outside its domain). Check the expressions and the values."
             )
+        plain, merges = self._plain, self._merges
+        if len(merges.targets):
+            phase *= merging.merge(
+                plain.kinds, plain.counts, plain.controls, plain.control_values, plain.offsets, merges.targets,
+                merges.kinds, merges.offsets, merges.first, merges.members, merges.places, out,
+            )  # fmt: skip
         return out, phase
 
     @property
@@ -202,11 +212,17 @@ def _compile(lowered: Lowered, circuit: Circuit, tile_bits: int, natural_start: 
     wires = np.arange(max(circuit.num_qubits, 1), dtype=np.int64)
     operands = operands.copy()
     schedule.relabel(kinds, starts, counts, operands, wires)
-    columns = (kinds, starts, counts, controls, control_values, operands, offsets)
-    passes, dense_rows = _plan(circuit.num_qubits, columns, wires, tile_bits, natural_start)
-    return Program(
-        circuit.num_qubits, passes, dense_rows, *_binding_arrays(lowered, circuit, rows, formulas, kinds, controls, offsets, template)
-    )
+    plain = Operations(kinds, starts, counts, controls, control_values, operands, offsets)
+    merged, merges = fuse(plain, len(wires), len(template))
+    passes, dense_rows = _plan(circuit.num_qubits, merged, wires, tile_bits, natural_start)
+    binding_arrays = _binding_arrays(lowered, circuit, rows, plain, formulas, _extended(template, merges))
+    return Program(circuit.num_qubits, passes, dense_rows, *binding_arrays, plain, merges)
+
+
+def _extended(template: Floats, merges: Merges) -> Floats:
+    """Room for the coefficients of merged operations after all others."""
+    size = 32 if not len(merges.offsets) else int(merges.offsets[-1]) + 32 - len(template)
+    return np.concatenate([template, np.zeros(size)])
 
 
 def _without_controlled_swaps(rows: Ints, operands: Ints, tables: _Tables) -> tuple[Ints, Ints]:
@@ -231,7 +247,7 @@ def _without_controlled_swaps(rows: Ints, operands: Ints, tables: _Tables) -> tu
 
 
 def _binding_arrays(
-    lowered: Lowered, circuit: Circuit, rows: Ints, formulas: Ints, kinds: Ints, controls: Ints, offsets: Ints, template: Floats
+    lowered: Lowered, circuit: Circuit, rows: Ints, plain: Operations, formulas: Ints, template: Floats
 ) -> tuple[Any, ...]:
     """What `Program.bind` needs: symbolic values as postfix programs, and the parametric operations."""
     phase = lowered.phase
@@ -244,20 +260,23 @@ def _binding_arrays(
     codes_at = np.cumsum([0, *[len(program) for program in programs]])
     flat = [entry for program in programs for entry in program]
     dynamic = np.flatnonzero(formulas != oc.FIXED)
-    entries = 1 << (rows[dynamic, 2] - controls[dynamic])
-    free = np.where((kinds[dynamic] == oc.DIAGONAL) & (controls[dynamic] == 0), entries, 0)
+    entries = 1 << (plain.counts[dynamic] - plain.controls[dynamic])
+    free = np.where((plain.kinds[dynamic] == oc.DIAGONAL) & (plain.controls[dynamic] == 0), entries, 0)
     # The circuit's own phase is one more operation, whose coefficients (at 0) nothing reads.
     return (
         values, template, np.array(list(expressions), dtype=np.int64), codes_at.astype(np.int64),
         np.array([code for code, _ in flat], dtype=np.int64), np.array([argument for _, argument in flat], dtype=np.float64),
         np.append(formulas[dynamic], oc.GPHASE), np.append(rows[dynamic, 3], len(values) - 1),
-        np.append(offsets[dynamic], 0), np.append(free, 1),
+        np.append(plain.offsets[dynamic], 0), np.append(free, 1),
     )  # fmt: skip
 
 
-def _plan(num_qubits: int, columns: tuple[Ints, ...], wires: Ints, tile_bits: int, natural_start: bool) -> tuple[tuple[Pass, ...], int]:
+def _plan(
+    num_qubits: int, ops: Operations, wires: Ints, tile_bits: int, natural_start: bool
+) -> tuple[tuple[Pass, ...], int]:
     """Passes for the given operations; `wires` maps each qubit to the wire that holds it at the end."""
-    kinds, starts, counts, controls, _, operands, _ = columns
+    kinds, starts, counts, controls, operands = ops.kinds, ops.starts, ops.counts, ops.controls, ops.operands
+    columns = (kinds, starts, counts, controls, ops.control_values, operands, ops.offsets)
     total, n = len(kinds), max(num_qubits, 1)
     active, passive = np.zeros(total, np.int64), np.zeros(total, np.int64)
     most = schedule.masks(kinds, starts, counts, controls, operands, active, passive)
@@ -329,7 +348,8 @@ def _pass(num_wires: int, tile: Ints, before: Ints, after: Ints, records: Ints, 
     empty = np.zeros(0, np.int64)
     return Pass(
         t, run_bits, addresses, np.flatnonzero(~inside), permuted,
-        deposit_table(run_bits, source[:run_bits]) if permuted else empty,
+        # Unsigned, so that indexing need not look for negative numbers.
+        (deposit_table(run_bits, source[:run_bits]) if permuted else empty).astype(np.uint64),
         deposit_table(t - run_bits, source[run_bits:]) if permuted else empty,
         records, bits,
     )  # fmt: skip
