@@ -1,0 +1,33 @@
+"""Bounds on what a program may ask for, each checked before the time or the memory is spent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much an (untrusted) program may ask for.
+
+    >>> Limits(qubits=30).qubits
+    30
+    """
+
+    #: Size of the source text in bytes.
+    source_bytes: int = 256 * 1024 * 1024
+    #: Brackets, braces and operators inside one another.
+    nesting: int = 200
+    #: Gates after loops are unrolled and definitions counted out.
+    operations: int = 50_000_000
+    #: Rounds of all compile-time loops together.
+    loop_trips: int = 10_000_000
+    #: Subroutine calls inside one another.
+    call_depth: int = 100
+    qubits: int = 100_000
+    clbits: int = 1_000_000
+    #: Elements of a classical array.
+    array_elements: int = 1_000_000
+    #: Bits of an integer at compile time.
+    integer_bits: int = 4096
+    #: Characters of a name or of a number.
+    token_length: int = 1024
