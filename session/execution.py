@@ -7,11 +7,13 @@ import threading
 import uuid
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from types import TracebackType
 from typing import Any
 
 from qsim.circuit import Circuit
 from qsim.pauli import SparsePauliOp
+from qsim.simulator import Simulator
 from session.errors import SessionError
 from session.jobs import ExecutionJob
 from session.local import LocalBackend
@@ -21,7 +23,7 @@ from session.preferences import (
     checked_preferences,
     checked_shots,
 )
-from session.programs import read_program
+from session.programs import Program, read_program
 from session.tasks import MAX_SEED, Task, TaskKind, call_seed
 
 #: One set of values by name, a list of such sets, or a 2-D array with a row for each set; None for no parameters.
@@ -66,7 +68,7 @@ class ExecutionSession:
 
     def __init__(
         self,
-        program: str | Circuit,
+        program: str | Circuit | Program,
         backend: str | BackendNames | None = None,
         *,
         num_shots: int | None = None,
@@ -100,6 +102,16 @@ class ExecutionSession:
     def random_seed(self) -> int:
         """The seed that repeats this session's results."""
         return self._random_seed
+
+    @property
+    def circuit(self) -> Circuit:
+        """The program as a circuit, a copy of the one that was given; not to be changed."""
+        return self._program.circuit
+
+    @property
+    def simulator(self) -> Simulator:
+        """The engine, with this session's precision, threads and memory limit."""
+        return self._backend.simulator
 
     def get_session_id(self) -> str:
         """A random UUID, the same for the life of the session."""
@@ -155,6 +167,18 @@ class ExecutionSession:
         """The newer name of `submit_estimate`."""
         return self.submit_estimate(hamiltonian, parameters)
 
+    def check(self, parameters: ExecutionParams = None, hamiltonian: SparsePauliOp | None = None) -> None:
+        """Raise what `sample`, or `estimate` of a Hamiltonian, would refuse; run nothing.
+
+        >>> with ExecutionSession(Circuit(1)) as session:
+        ...     session.check({"theta": 1.0})
+        Traceback (most recent call last):
+        ...
+        qsim.errors.ParameterError: There is no parameter 'theta'. This circuit has no parameters.
+        """
+        kind = TaskKind.SAMPLE if hamiltonian is None else TaskKind.ESTIMATE
+        self._task(kind, parameters, self._preferences.num_shots, hamiltonian)
+
     # life ---------------------------------------------------------------------------------------------------
     def close(self) -> None:
         """End the session. Jobs that were submitted go on and can still be asked for their results."""
@@ -179,22 +203,25 @@ class ExecutionSession:
 
     # how ----------------------------------------------------------------------------------------------------
     def _sample_task(self, parameters: ExecutionParams, num_shots: int | None) -> Task:
-        self._check_open()
         shots = self._preferences.num_shots if num_shots is None else checked_shots(num_shots)
-        return self._task(TaskKind.SAMPLE, parameters, shots)
+        return self._numbered(self._task(TaskKind.SAMPLE, parameters, shots))
 
     def _estimate_task(self, hamiltonian: SparsePauliOp, parameters: ExecutionParams) -> Task:
-        self._check_open()
-        return self._task(TaskKind.ESTIMATE, parameters, self._preferences.num_shots, hamiltonian)
+        return self._numbered(self._task(TaskKind.ESTIMATE, parameters, self._preferences.num_shots, hamiltonian))
 
     def _task(self, kind: TaskKind, parameters: Any, shots: int, observable: SparsePauliOp | None = None) -> Task:
+        self._check_open()
         rows, batched = self._program.bind(parameters)
-        task = Task(kind, rows.copy(), batched, shots, 0, observable)
+        task = Task(kind, rows.copy(), batched, shots, self._random_seed, observable)
         self._backend.check(task)
-        with self._guard:  # a call that was refused uses up no seed
+        return task
+
+    def _numbered(self, task: Task) -> Task:
+        """With the next call's seed; a call that was refused uses up none."""
+        with self._guard:
             seed = call_seed(self._random_seed, self._calls)
             self._calls += 1
-        return Task(kind, task.rows, batched, shots, seed, observable)
+        return replace(task, seed=seed)
 
     def _run(self, task: Task) -> Any:
         results = self._backend.run(task)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from qsim.circuit import Circuit
+from qsim.memory import check_memory
 from qsim.pauli import SparsePauliOp
 from qsim.simulator import Simulator
 from session.errors import SessionError
@@ -51,10 +52,14 @@ class LocalBackend:
         return self._simulator
 
     def check(self, task: Task) -> None:
-        """Raise when an observable does not fit the program, or the program has no state to take it of."""
+        """Raise when the state does not fit into memory, or an observable does not fit the program."""
+        circuit = self._program.circuit
+        amplitude = 16 if self._simulator.precision == "double" else 8
+        needed = self._simulator.estimate_memory(circuit)
+        check_memory(needed, circuit.num_qubits, amplitude, self._simulator.memory_limit)
         if task.kind is not TaskKind.ESTIMATE:
             return
-        circuit, operator = self._program.circuit, task.observable
+        operator = task.observable
         if not isinstance(operator, SparsePauliOp):
             raise SessionError(f"A hamiltonian is a SparsePauliOp, got {type(operator).__name__}.")
         if circuit.is_dynamic:

@@ -35,11 +35,6 @@ class Program:
     outputs: dict[str, tuple[int, ...]]
     is_qasm2: bool = False
 
-    @property
-    def measures_itself(self) -> bool:
-        """Whether the program has measurements of its own."""
-        return self.measured is self.circuit
-
     def bind(self, parameters: Any) -> tuple[npt.NDArray[np.float64], bool]:
         """Checked rows of parameter values, shape (sets, parameters), and whether they are a batch.
 
@@ -56,8 +51,8 @@ class Program:
         return bind_parameters(self.circuit, parameters)
 
 
-def read_program(source: Any) -> Program:
-    """A program out of OpenQASM text or a circuit.
+def read_program(source: Any, filename: str | None = None) -> Program:
+    """A program out of OpenQASM text (from the file `filename`, for messages) or a circuit.
 
     Raises:
         ProgramTypeError: for anything else.
@@ -66,6 +61,8 @@ def read_program(source: Any) -> Program:
     >>> read_program(Circuit(2).h(0)).outputs
     {'q': (0, 1)}
     """
+    if isinstance(source, Program):
+        return source
     if isinstance(source, Circuit):
         return _program(source, source.copy())
     if isinstance(source, str):
@@ -75,7 +72,7 @@ def read_program(source: Any) -> Program:
             )
         from parsers import loads
 
-        return _program(source, loads(source), is_qasm2=_QASM2.match(source) is not None)
+        return _program(source, loads(source, filename=filename), is_qasm2=_QASM2.match(source) is not None)
     raise ProgramTypeError(f"A session runs OpenQASM 2 or 3 text (str) or a qsim.Circuit; got {type(source).__name__}.")
 
 

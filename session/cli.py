@@ -1,0 +1,227 @@
+"""The command line: ``qsim run``, ``estimate``, ``statevector``, ``info``, ``draw`` and ``warmup``.
+
+Exit codes: 0; 1 for an error in what the user gave, told in one message; 2 for wrong usage; 130 for Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import cmath
+import json
+import math
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import click
+import numpy as np
+
+from qsim.drawing import draw as draw_circuit
+from qsim.errors import QsimError
+from qsim.pauli import SparsePauliOp
+from qsim.version import __version__
+from qsim.warmup import kernels_ready, warm_up
+from session.cli_input import read_text, read_values
+from session.description import describe, fact_text
+from session.execution import ExecutionSession
+from session.preferences import DEFAULT_SHOTS, BackendNames, ExecutionPreferences
+from session.programs import Program, read_program, writes_bits
+from session.results import EstimationResult, ExecutionDetails
+from session.terminal import aligned, print_table
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Run one command and return the exit code; `args` are those of the process when None."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")  # a terminal without box characters still gets the rest
+    try:
+        with cli.make_context("qsim", list(sys.argv[1:] if args is None else args)) as context:
+            cli.invoke(context)
+        sys.stdout.flush()
+        return 0
+    except click.exceptions.Exit as end:
+        return end.exit_code
+    except click.UsageError as error:
+        error.show()
+        return 2
+    except QsimError as error:
+        return _fail(str(error))
+    except (KeyboardInterrupt, click.Abort):
+        print("interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # The reader went away; what is still buffered must not raise again when the interpreter exits.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except MemoryError:
+        return _fail("There is not enough memory for this. Try --precision single or fewer qubits.")
+
+
+def _fail(message: str) -> int:
+    print(f"error: {message}", file=sys.stderr)
+    return 1
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="qsim", message="%(prog)s %(version)s")
+def cli() -> None:
+    """Run OpenQASM 2 and 3 programs on an exact simulator. FILE may be - for standard input."""
+
+
+# options that several commands share ---------------------------------------------------------------------------
+_FILE = click.argument("file")
+_SET = click.option(
+    "--set", "settings", metavar="NAME=VALUE", multiple=True, help="Give a parameter its value: theta=pi/2, p=0.1,0.2."
+)
+_SEED = click.option("--seed", type=int, help="Repeat the counts of an earlier run.")
+_JSON = click.option("--json", "as_json", is_flag=True, help="Print one line of JSON.")
+_TOP = click.option("--top", type=click.IntRange(min=1), metavar="N", help="Show the first N rows only.")
+
+
+def _engine_options(function: Function) -> Function:
+    precision = click.option("--precision", type=click.Choice(["double", "single"]), default="double")
+    threads = click.option("--threads", type=int, metavar="T", help="Threads; all cores when left out.")
+    return precision(threads(function))
+
+
+def _open(file: str, options: dict[str, Any]) -> ExecutionSession:
+    """A session on a program file, with preferences out of a command's options."""
+    names = {"shots": "num_shots", "seed": "random_seed"}
+    chosen = ExecutionPreferences().updated(**{names.get(name, name): value for name, value in options.items()})
+    return ExecutionSession(_program(file), execution_preferences=chosen)
+
+
+def _program(file: str) -> Program:
+    return read_program(read_text(file), filename=None if file == "-" else file)
+
+
+def _prepare_engine() -> None:
+    """Compile the kernels now if this machine never did, and say so: it takes seconds, once."""
+    if not kernels_ready():
+        print("compiling the engine for this machine (one time, about 10 s) ...", file=sys.stderr, flush=True)
+        warm_up()
+
+
+# commands ------------------------------------------------------------------------------------------------------
+@cli.command()
+@_FILE
+@click.option("--shots", type=int, default=DEFAULT_SHOTS, show_default=True, metavar="N", help="How often to run it.")
+@_SEED
+@_SET
+@_engine_options
+@_TOP
+@_JSON
+def run(file: str, settings: tuple[str, ...], top: int | None, as_json: bool, **options: Any) -> None:
+    """Run a program and count its outcomes."""
+    session = _open(file, options)
+    values = read_values(settings, session.circuit)
+    session.check(values)
+    if not writes_bits(session.circuit):
+        print("note: the program has no measurement, so all its qubits are measured", file=sys.stderr)
+    _prepare_engine()
+    details: ExecutionDetails = session.sample(values)
+    if as_json:
+        print(json.dumps({**details.to_dict(), "parameters": values}))
+        return
+    shots = details.num_shots
+    rows = (
+        ([bitstring, *map(str, values.values()), f"{count:,}", f"{count / shots:.4f}"], count / shots)
+        for bitstring, count, values in details.rows()
+    )
+    header = ["bitstring", *details.outputs, "counts", "probability"]
+    print_table(header, rows, len(details.counts), f"{shots:,} shots, seed {details.seed}", top)
+
+
+@cli.command()
+@_FILE
+@click.option("--observable", required=True, metavar="SUM", help='A sum of Pauli products: "Z0*Z1 + 0.5*X0".')
+@click.option("--shots", type=int, metavar="N", help="Estimate from so many shots; exact when left out.")
+@_SEED
+@_SET
+@_engine_options
+@_JSON
+def estimate(file: str, observable: str, settings: tuple[str, ...], as_json: bool, **options: Any) -> None:
+    """Compute the expectation value of an observable, before final measurements."""
+    operator = SparsePauliOp.from_string(observable)
+    exact = options["shots"] is None
+    options["backend"] = BackendNames.SIMULATOR_STATEVECTOR if exact else BackendNames.SIMULATOR
+    session = _open(file, options)
+    values = read_values(settings, session.circuit)
+    session.check(values, operator)
+    _prepare_engine()
+    result: EstimationResult = session.estimate(operator, values)
+    if as_json:
+        print(json.dumps({**result.to_dict(), "observable": str(operator), "parameters": values}))
+        return
+    rows = [
+        ["value", repr(result.value)],
+        ["variance", repr(result.variance)],
+        ["standard error", "0 (exact)" if exact else repr(result.standard_error)],
+    ]
+    print(aligned(["observable", str(operator)], rows, right=()))
+
+
+@cli.command()
+@_FILE
+@_SET
+@_engine_options
+@_TOP
+@_JSON
+def statevector(file: str, settings: tuple[str, ...], top: int | None, as_json: bool, **options: Any) -> None:
+    """Show the amplitudes before final measurements, without those below 1e-6."""
+    session = _open(file, options)
+    values = read_values(settings, session.circuit)
+    session.check(values)
+    _prepare_engine()
+    state = session.simulator.statevector(session.circuit, values)
+    width = session.circuit.num_qubits
+    kept = {format(int(k), f"0{width}b") if width else "": complex(state[k]) for k in np.nonzero(abs(state) > 1e-6)[0]}
+    if as_json:
+        print(json.dumps({"amplitudes": {key: [a.real, a.imag] for key, a in kept.items()}, "parameters": values}))
+        return
+    rows = (
+        ([key, f"{a:+.6f}", f"{cmath.phase(a) / math.pi:+.4f}π", f"{abs(a) ** 2:.6f}"], abs(a) ** 2)
+        for key, a in kept.items()
+    )
+    print_table(["state", "amplitude", "phase", "probability"], rows, len(kept), f"{width} qubits", top)
+
+
+@cli.command()
+@_FILE
+@_JSON
+@_engine_options
+def info(file: str, as_json: bool, **options: Any) -> None:
+    """Say what is in a program and what it takes to run it."""
+    session = _open(file, options)
+    facts = describe(session.circuit, session.simulator)
+    if as_json:
+        print(json.dumps(facts))
+        return
+    rows = [[name, fact_text(name, value)] for name, value in facts.items()]
+    print(aligned(["program", "standard input" if file == "-" else file], rows, right=()))
+
+
+@cli.command()
+@_FILE
+@click.option(
+    "--width", type=click.IntRange(min=20), metavar="N", help="Characters in a line; the terminal's if left out."
+)
+def draw(file: str, width: int | None) -> None:
+    """Draw a program's circuit as text."""
+    print(draw_circuit(_program(file).circuit, width or shutil.get_terminal_size((100, 24)).columns))
+
+
+@cli.command()
+def warmup() -> None:
+    """Compile the engine for this machine now, so that no later run waits for it."""
+    if kernels_ready():
+        print("the engine is compiled already")
+        return
+    start = time.perf_counter()
+    _prepare_engine()
+    print(f"compiled in {time.perf_counter() - start:.1f} s")
