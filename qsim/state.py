@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from qsim.compiler.program import Program
 from qsim.kernels import passes, readout
-from qsim.kernels.opcodes import LANE_BITS
+from qsim.kernels.opcodes import LANE_BITS, RECORD
 from qsim.pauli import SparsePauliOp
 from qsim.pool import run_shares
 
@@ -48,6 +48,18 @@ def evolve(program: Program, parameters: Array, dtype: Any, threads: int, initia
 
         run_shares(share, part.num_tiles, threads)
     return state
+
+
+def compile_kernels(dtype: Any) -> None:
+    """Compile what `evolve` runs for this dtype, without running it."""
+    real = np.float64 if dtype == np.complex128 else np.float32
+    ints, none = np.zeros(1, np.int64), np.zeros(0, np.int64)
+    passes.clear(np.zeros(2, real), 0, 0)
+    passes.deposit_table(0, none)
+    passes.run_pass(
+        np.zeros(2, real), 0, 0, 1, 0, ints, none, False, none.astype(np.uint64), none, np.zeros((0, RECORD), np.int64),
+        none, np.zeros(2, real), *_workspace(1, 2, real),
+    )  # fmt: skip
 
 
 def _workspace(tile_bits: int, rows: int, real: Any) -> tuple[Array, ...]:

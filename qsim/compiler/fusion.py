@@ -55,31 +55,43 @@ class Merges:
 def fuse(ops: Operations, num_wires: int, free: int) -> tuple[Operations, Merges]:
     """Merge operations; coefficients of merged ones are laid out from `free` on."""
     total = len(ops.kinds)
-    chain, chain_kinds = np.empty(total, np.int64), np.empty(total, np.int64)
-    follows = np.full(total, -1, np.int64)
-    merge_chains(ops.kinds, ops.starts, ops.counts, ops.operands, num_wires, chain, chain_kinds, follows)
-    block = np.full(total, -1, np.int64)
-    block_wires = np.empty((total + 1, 2), np.int64)
-    merge_pairs(
-        ops.kinds, ops.starts, ops.counts, ops.controls, ops.operands, num_wires, chain, chain_kinds, block, block_wires, COSTS
-    )
-    out = [np.empty(total, np.int64) for _ in range(6)]
+    out = np.empty((6, total), np.int64)
     operands = np.empty(len(ops.operands) + 2 * total, np.int64)
     operands[: len(ops.operands)] = ops.operands
-    targets, kinds, offsets = (np.empty(total, np.int64) for _ in range(3))
-    first, members, places = np.empty(total + 1, np.int64), np.empty(total, np.int64), np.empty(total, np.int64)
-    columns = (ops.kinds, ops.starts, ops.counts, ops.controls, ops.control_values, ops.offsets)
-    count, merged = collect(
-        *columns, operands, len(ops.operands), chain, chain_kinds, follows, block, block_wires, free,
-        out[0], out[1], out[2], out[3], out[4], out[5], targets, kinds, offsets, first, members, places,
+    merges = np.empty((6, total + 1), np.int64)
+    count, merged = merge_all(
+        ops.kinds, ops.starts, ops.counts, ops.controls, ops.control_values, ops.offsets, operands, len(ops.operands),
+        num_wires, free, COSTS, out, merges,
     )  # fmt: skip
-    k, s, c, n, v, o = (column[:count] for column in out)
+    k, s, c, n, v, o = out[:, :count]
+    targets, kinds, offsets, first, members, places = merges
     return Operations(k, s, c, n, v, operands, o), Merges(
         targets[:merged], kinds[:merged], offsets[:merged], first[: merged + 1], members, places
     )
 
 
 @kernel()
+def merge_all(
+    kinds: Any, starts: Any, counts: Any, controls: Any, control_values: Any, offsets: Any, operands: Any, used: int,
+    num_wires: int, free: int, costs: Any, out: Any, merges: Any,
+) -> Any:  # fmt: skip
+    """All steps. Rows of `out` and `merges` are the columns of `Operations` and `Merges`; returns their lengths."""
+    total = len(kinds)
+    chain, chain_kinds = np.empty(total, dtype=np.int64), np.empty(total, dtype=np.int64)
+    follows, block = np.empty(total, dtype=np.int64), np.empty(total, dtype=np.int64)
+    for k in range(total):
+        follows[k], block[k] = -1, -1
+    block_wires = np.empty((total + 1, 2), dtype=np.int64)
+    merge_chains(kinds, starts, counts, operands, num_wires, chain, chain_kinds, follows)
+    merge_pairs(kinds, starts, counts, controls, operands, num_wires, chain, chain_kinds, block, block_wires, costs)
+    return collect(
+        kinds, starts, counts, controls, control_values, offsets, operands, used, chain, chain_kinds, follows, block,
+        block_wires, free, out[0], out[1], out[2], out[3], out[4], out[5], merges[0], merges[1], merges[2], merges[3],
+        merges[4], merges[5],
+    )  # fmt: skip
+
+
+@kernel(inner=True)
 def merge_chains(
     kinds: Any, starts: Any, counts: Any, operands: Any, num_wires: int, chain: Any, chain_kinds: Any, follows: Any
 ) -> None:
@@ -109,7 +121,7 @@ def merge_chains(
             last[operands[j]] = k if single else -1
 
 
-@kernel()
+@kernel(inner=True)
 def merge_pairs(
     kinds: Any, starts: Any, counts: Any, controls: Any, operands: Any, num_wires: int, chain: Any, chain_kinds: Any,
     block: Any, block_wires: Any, costs: Any,
@@ -167,7 +179,7 @@ def merge_pairs(
             block[k] = -1
 
 
-@kernel()
+@kernel(inner=True)
 def collect(
     kinds: Any, starts: Any, counts: Any, controls: Any, control_values: Any, offsets: Any, operands: Any, used: int,
     chain: Any, chain_kinds: Any, follows: Any, block: Any, block_wires: Any, free: int,

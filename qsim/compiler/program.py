@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from qsim.circuit import ROW, Circuit
 from qsim.compiler import schedule
+from qsim.compiler.formulas import FACTORS, FIXED, FORMULAS, GPHASE, SHAPES
 from qsim.compiler.fusion import Merges, Operations, fuse
 from qsim.compiler.lowering import MATRIX, Ints, Lowered, lower
 from qsim.errors import ParameterError
@@ -29,14 +30,6 @@ Floats = npt.NDArray[np.float64]
 
 #: 2**14 complex128 amplitudes are 256 KiB: half of a 512 KiB cache of level 2. Measured again by the benchmarks.
 DEFAULT_TILE_BITS = 14
-
-_FORMULAS = {
-    "gphase": oc.GPHASE, "p": oc.PHASE, "cp": oc.PHASE, "rx": oc.RX, "crx": oc.RX, "ry": oc.RY, "cry": oc.RY,
-    "rz": oc.RZ, "crz": oc.RZ, "r": oc.R, "u": oc.U, "cu3": oc.U, "u2": oc.U2, "U": oc.U_BUILTIN, "u2_su2": oc.U2_SU2,
-    "u3_su2": oc.U3_SU2, "cu": oc.CU, "rxx": oc.RXX, "ryy": oc.RYY, "rzz": oc.RZZ, "rzx": oc.RZX,
-    "xx_plus_yy": oc.XX_PLUS_YY, "xx_minus_yy": oc.XX_MINUS_YY,
-}  # fmt: skip
-
 
 @dataclass(frozen=True)
 class Pass:
@@ -74,7 +67,8 @@ class Program:
     _formulas: Ints
     _first_value: Ints
     _offsets: Ints
-    _phase_entries: Ints
+    _entries: Ints
+    _free: npt.NDArray[np.bool_]
     _plain: Operations
     _merges: Merges
 
@@ -83,7 +77,7 @@ class Program:
         values, out = self._values.copy(), self._template.copy()
         phase = binding.bind(
             values, self._slots, self._codes_at, self._codes, self._arguments, parameters, np.empty(64 + len(self._codes)),
-            self._formulas, self._first_value, self._offsets, self._phase_entries, out,
+            SHAPES, FACTORS, self._formulas, self._first_value, self._offsets, self._entries, self._free, out,
         )  # fmt: skip
         if len(self._slots) and not np.isfinite(values[self._slots]).all():
             raise ParameterError(
@@ -126,9 +120,9 @@ def _tables() -> _Tables:
     for row in GATES.values():
         kinds[row.code], targets = _kind(row), row.num_qubits - row.controls
         controls[row.code] = row.controls
-        formulas[row.code] = _FORMULAS.get(row.name, oc.FIXED)
+        formulas[row.code] = FORMULAS.get(row.name, FIXED)
         entries = (1 << targets) if kinds[row.code] == oc.DIAGONAL else 1 << (2 * targets)
-        if formulas[row.code] != oc.FIXED:
+        if formulas[row.code] != FIXED:
             sizes[row.code] = 2 * entries
         else:
             matrix = row.base_matrix(*[0.0] * row.num_params)
@@ -193,10 +187,10 @@ def _compile(lowered: Lowered, circuit: Circuit, tile_bits: int, natural_start: 
     control_values = rows[:, 5] | (((1 << own) - 1) << rows[:, 4])
     sizes = np.where(is_matrix, 0, tables.sizes[table_codes])
     offsets = len(tables.constants) + np.cumsum(sizes) - sizes
-    offsets = np.where(formulas == oc.FIXED, tables.constant_at[table_codes], offsets)
+    offsets = np.where(formulas == FIXED, tables.constant_at[table_codes], offsets)
     template = np.concatenate([tables.constants, np.zeros(int(sizes.sum()))])
     if is_matrix.any():
-        formulas[is_matrix] = oc.FIXED
+        formulas[is_matrix] = FIXED
         extra, used = [template], len(template)
         matrix_at: dict[int, tuple[int, int]] = {}
         for k in np.flatnonzero(is_matrix):
@@ -251,23 +245,25 @@ def _binding_arrays(
 ) -> tuple[Any, ...]:
     """What `Program.bind` needs: symbolic values as postfix programs, and the parametric operations."""
     phase = lowered.phase
-    values = np.append(lowered.values, 0.0 if isinstance(phase, Expression) else phase)
+    last = len(lowered.values)
+    # A formula reads four values, of which a gate has some: zeros behind the last.
+    values = np.concatenate([lowered.values, [0.0 if isinstance(phase, Expression) else phase], np.zeros(4)])
     expressions = dict(lowered.expressions)
     if isinstance(phase, Expression):
-        expressions[len(values) - 1] = phase
+        expressions[last] = phase
     columns = {parameter.name: k for k, parameter in enumerate(circuit.parameters)}
     programs = [expression.postfix(columns) for expression in expressions.values()]
     codes_at = np.cumsum([0, *[len(program) for program in programs]])
     flat = [entry for program in programs for entry in program]
-    dynamic = np.flatnonzero(formulas != oc.FIXED)
+    dynamic = np.flatnonzero(formulas != FIXED)
     entries = 1 << (plain.counts[dynamic] - plain.controls[dynamic])
-    free = np.where((plain.kinds[dynamic] == oc.DIAGONAL) & (plain.controls[dynamic] == 0), entries, 0)
+    free = (plain.kinds[dynamic] == oc.DIAGONAL) & (plain.controls[dynamic] == 0)
     # The circuit's own phase is one more operation, whose coefficients (at 0) nothing reads.
     return (
         values, template, np.array(list(expressions), dtype=np.int64), codes_at.astype(np.int64),
         np.array([code for code, _ in flat], dtype=np.int64), np.array([argument for _, argument in flat], dtype=np.float64),
-        np.append(formulas[dynamic], oc.GPHASE), np.append(rows[dynamic, 3], len(values) - 1),
-        np.append(plain.offsets[dynamic], 0), np.append(free, 1),
+        np.append(formulas[dynamic], GPHASE), np.append(rows[dynamic, 3], last), np.append(plain.offsets[dynamic], 0),
+        np.append(entries, 1), np.append(free, True),
     )  # fmt: skip
 
 
@@ -275,64 +271,30 @@ def _plan(
     num_qubits: int, ops: Operations, wires: Ints, tile_bits: int, natural_start: bool
 ) -> tuple[tuple[Pass, ...], int]:
     """Passes for the given operations; `wires` maps each qubit to the wire that holds it at the end."""
-    kinds, starts, counts, controls, operands = ops.kinds, ops.starts, ops.counts, ops.controls, ops.operands
-    columns = (kinds, starts, counts, controls, ops.control_values, operands, ops.offsets)
-    total, n = len(kinds), max(num_qubits, 1)
-    active, passive = np.zeros(total, np.int64), np.zeros(total, np.int64)
-    most = schedule.masks(kinds, starts, counts, controls, operands, active, passive)
+    total, n = len(ops.kinds), max(num_qubits, 1)
     lanes = min(oc.LANE_BITS, max(tile_bits - 2, 1))
-    t = min(n, max(tile_bits, most + lanes))
-    room = n if t == n else t - lanes
-    order, ends, sets = (np.zeros(total + 1, np.int64) for _ in range(3))
-    count = schedule.group(kinds, active, passive, n, room, order, ends, sets)
+    order, ends, sets = np.empty((3, total + 1), np.int64)
+    count, t, most = schedule.group_all(
+        ops.kinds, ops.starts, ops.counts, ops.controls, ops.operands, n, tile_bits, lanes, order, ends, sets
+    )
+    lanes = lanes if t < n else 0
     goal = np.empty(n, np.int64)
     goal[wires] = np.arange(n)
-    positions = np.arange(n, dtype=np.int64)
-    if t == n:
-        lanes = 0
-    uses = schedule.next_uses(sets, count, n)
-    passes: list[Pass] = []
-    tile = np.empty(t, np.int64)
-
-    def add(first: int, last: int, before: Ints) -> None:
-        """The pass with operations order[first:last] that takes the layout `before` to `positions`."""
-        records = np.zeros((last - first, oc.RECORD), np.int64)
-        size = 2 * int(counts[order[first:last]].sum())
-        bits = np.zeros(max(size, 1), np.int64)
-        schedule.emit(first, last, order, *columns, before, tile, records, bits, 0)
-        passes.append(_pass(n, tile.copy(), before, positions, records, bits))
-
-    def change_layout(required: int, following: int) -> None:
-        """A pass without operations that makes room for `following`, or that brings wires to their goal."""
-        before = positions.copy()
-        schedule.choose_tile(positions, required, t, lanes, tile)
-        if following >= 0:
-            schedule.arrange(_wires_on(positions, tile), tile, following, uses[0], lanes, positions)
-        else:
-            schedule.settle(positions, goal, tile)
-        add(0, 0, before)
-
-    if count and not natural_start:
-        schedule.arrange(np.arange(n), np.arange(n), sets[0], uses[0], lanes, positions)
-    elif count and any((sets[0] >> w) & 1 for w in range(lanes)):
-        change_layout(0, sets[0])
-    for p in range(count):
-        first, last = (ends[p - 1] if p else 0), ends[p]
-        before = positions.copy()
-        schedule.choose_tile(positions, sets[p], t, lanes, tile)
-        if p + 1 < count:
-            schedule.arrange(_wires_on(positions, tile), tile, sets[p + 1], uses[p + 1], lanes, positions)
-        else:
-            schedule.settle(positions, goal, tile)
-        add(first, last, before)
-    while (required := schedule.misplaced(positions, goal, t, lanes)) != 0:
-        change_layout(required, -1)
+    room = count + n + 2  # each pass that only moves wires brings at least one home
+    layouts, tiles = np.empty((room + 1, n), np.int64), np.empty((room, t), np.int64)
+    last_ops = np.empty(room, np.int64)
+    records = np.zeros((total, oc.RECORD), np.int64)
+    bits = np.empty(2 * int(ops.counts.sum()) + 1, np.int64)
+    done = schedule.lay_out(
+        ops.kinds, ops.starts, ops.counts, ops.controls, ops.control_values, ops.operands, ops.offsets, order, ends, sets,
+        count, natural_start, lanes, goal, layouts, tiles, last_ops, records, bits,
+    )  # fmt: skip
+    first = 0
+    passes = []
+    for p in range(done):
+        passes.append(_pass(n, tiles[p], layouts[p], layouts[p + 1], records[first : last_ops[p]], bits))
+        first = last_ops[p]
     return tuple(passes), 1 << max(most, 1)
-
-
-def _wires_on(positions: Ints, tile: Ints) -> Ints:
-    """The wires that lie on the tile's positions, in order of position."""
-    return np.argsort(positions)[tile]
 
 
 def _pass(num_wires: int, tile: Ints, before: Ints, after: Ints, records: Ints, bits: Ints) -> Pass:

@@ -35,7 +35,7 @@ def relabel(kinds: Any, starts: Any, counts: Any, operands: Any, wires: Any) -> 
                     wires[q] = a
 
 
-@kernel()
+@kernel(inner=True)
 def masks(kinds: Any, starts: Any, counts: Any, controls: Any, operands: Any, active: Any, passive: Any) -> int:
     """Bit masks of each operation's wires: acted on non-diagonally, and the others. Returns the most active wires."""
     most = 0
@@ -65,7 +65,7 @@ def popcount(mask: int) -> int:
     return count
 
 
-@kernel()
+@kernel(inner=True)
 def group(kinds: Any, active: Any, passive: Any, num_wires: int, room: int, order: Any, ends: Any, sets: Any) -> int:
     """Greedy list scheduling: fill a pass in program order with whatever commutes past what was left out.
 
@@ -104,7 +104,7 @@ def group(kinds: Any, active: Any, passive: Any, num_wires: int, room: int, orde
     return passes
 
 
-@kernel()
+@kernel(inner=True)
 def next_uses(sets: Any, passes: int, num_wires: int) -> Any:
     """Entry [p, w]: the first pass from p on in which wire w is active, or `passes`."""
     table = np.empty((passes + 1, num_wires), dtype=np.int64)
@@ -127,7 +127,7 @@ def sort_by(items: Any, keys: Any) -> None:
         items[j + 1] = item
 
 
-@kernel()
+@kernel(inner=True)
 def arrange(wires: Any, slots: Any, following: int, uses: Any, lanes: int, positions: Any) -> None:
     """Place `wires` on as many memory positions `slots` (ascending) for a pass whose active wires are `following`.
 
@@ -148,7 +148,7 @@ def arrange(wires: Any, slots: Any, following: int, uses: Any, lanes: int, posit
         positions[rest[k]] = slots[lanes + k]
 
 
-@kernel()
+@kernel(inner=True)
 def choose_tile(positions: Any, required: int, t: int, lanes: int, tile: Any) -> None:
     """The tile's memory positions, ascending: the lanes, those of the `required` wires, then the lowest others."""
     num_wires = len(positions)
@@ -171,7 +171,7 @@ def choose_tile(positions: Any, required: int, t: int, lanes: int, tile: Any) ->
             j += 1
 
 
-@kernel()
+@kernel(inner=True)
 def settle(positions: Any, goal: Any, tile: Any) -> None:
     """Within one tile, put every wire that can be there at its final position, the others anywhere."""
     here = np.empty(len(positions), dtype=np.int64)
@@ -196,7 +196,7 @@ def settle(positions: Any, goal: Any, tile: Any) -> None:
             here[tile[slot]] = 0
 
 
-@kernel()
+@kernel(inner=True)
 def misplaced(positions: Any, goal: Any, t: int, lanes: int) -> int:
     """Wires to bring into one tile so that the most of them reach their goal; 0 when all are there."""
     num_wires = len(positions)
@@ -229,7 +229,7 @@ def ascending(values: Any, first: int, last: int) -> None:
         values[j + 1] = value
 
 
-@kernel()
+@kernel(inner=True)
 def emit(
     first: int, last: int, order: Any, kinds: Any, starts: Any, counts: Any, controls: Any, control_values: Any,
     operands: Any, offsets: Any, positions: Any, tile: Any, records: Any, bits: Any, bits_used: int,
@@ -241,7 +241,7 @@ def emit(
     for j in range(t):
         place[tile[j]] = j
     for n in range(first, last):
-        k, op = order[n], records[n - first]
+        k, op = order[n], records[n]
         at, count, num_controls = starts[k], counts[k], controls[k]
         targets = count - num_controls
         op[KIND], op[TARGETS], op[COEFFICIENT] = kinds[k], targets, offsets[k]
@@ -275,3 +275,80 @@ def emit(
         ascending(bits, op[FIXED_AT], bits_used)
     assert records.shape[1] == RECORD
     return bits_used
+
+
+@kernel()
+def group_all(kinds: Any, starts: Any, counts: Any, controls: Any, operands: Any, num_wires: int, tile_bits: int, lanes: int,
+              order: Any, ends: Any, sets: Any) -> Any:  # fmt: skip
+    """Passes for all operations; see `group`. Returns their number, the tile's bits and the most targets of a gate.
+
+    A tile holds at least the lanes and all targets of any one gate, and at most the whole state, which needs no lanes.
+    """
+    active, passive = np.empty(len(kinds), dtype=np.int64), np.empty(len(kinds), dtype=np.int64)
+    most = masks(kinds, starts, counts, controls, operands, active, passive)
+    t = min(num_wires, max(tile_bits, most + lanes))
+    room = num_wires if t == num_wires else t - lanes
+    return group(kinds, active, passive, num_wires, room, order, ends, sets), t, most
+
+
+@kernel()
+def lay_out(
+    kinds: Any, starts: Any, counts: Any, controls: Any, control_values: Any, operands: Any, offsets: Any, order: Any,
+    ends: Any, sets: Any, passes: int, natural_start: bool, lanes: int, goal: Any, layouts: Any, tiles: Any, last_ops: Any,
+    records: Any, bits: Any,
+) -> int:  # fmt: skip
+    """Where each wire lies before and after each pass, each pass's tile, and the operations in its coordinates.
+
+    layouts[p] and layouts[p + 1] are the memory positions of the wires around pass p, tiles[p] its tile, and
+    records[last_ops[p - 1]:last_ops[p]] its operations. Passes without operations are added where a layout must change
+    first (a given initial state) and at the end, until wire w lies at goal[w]. Returns the number of all passes.
+    """
+    num_wires, t = len(goal), tiles.shape[1]
+    positions = np.empty(num_wires, dtype=np.int64)
+    wires = np.empty(num_wires, dtype=np.int64)
+    for w in range(num_wires):
+        positions[w], wires[w] = w, w
+    uses = next_uses(sets, passes, num_wires)
+    done, bits_used, p = 0, np.int64(0), -1  # a literal 0 would compile `emit` twice
+    if passes and not natural_start:
+        arrange(wires, wires.copy(), sets[0], uses[0], lanes, positions)
+        p = 0
+    elif passes:
+        p = 0
+        for w in range(lanes):
+            if (sets[0] >> w) & 1:
+                p = -1  # the first pass needs other spectators than lie in the lanes
+    elif passes == 0:
+        p = 0
+    while True:
+        required = 0
+        if p >= passes:
+            required = misplaced(positions, goal, t, lanes)
+            if required == 0:
+                return done
+        elif p >= 0:
+            required = sets[p]
+        for w in range(num_wires):
+            layouts[done, w] = positions[w]
+        tile = tiles[done]
+        choose_tile(positions, required, t, lanes, tile)
+        if p + 1 < passes:
+            for w in range(num_wires):
+                wires[positions[w]] = w
+            inside = np.empty(t, dtype=np.int64)
+            for j in range(t):
+                inside[j] = wires[tile[j]]
+            arrange(inside, tile, sets[p + 1], uses[p + 1], lanes, positions)
+        else:
+            settle(positions, goal, tile)
+        first = last_ops[done - 1] if done else 0
+        last = ends[p] if 0 <= p < passes else first
+        bits_used = emit(
+            first, last, order, kinds, starts, counts, controls, control_values, operands, offsets, layouts[done], tile,
+            records, bits, bits_used,
+        )  # fmt: skip
+        last_ops[done] = last
+        done += 1
+        for w in range(num_wires):
+            layouts[done, w] = positions[w]
+        p += 1

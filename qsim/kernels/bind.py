@@ -6,9 +6,7 @@ import math
 from typing import Any
 
 from qsim.kernels.jit import kernel
-from qsim.kernels.opcodes import (
-    CU, GPHASE, PHASE, RX, RXX, RY, RYY, RZ, RZX, RZZ, U2, U2_SU2, U3_SU2, U_BUILTIN, XX_MINUS_YY, XX_PLUS_YY, R, U,
-)  # fmt: skip
+from qsim.kernels.opcodes import PHASES, ROTATION
 from qsim.kernels.window import window
 
 
@@ -82,93 +80,44 @@ def put(out: Any, index: int, modulus: float, angle: float) -> None:
 
 
 @kernel(inner=True)
-def put_u(out: Any, theta: float, phi: float, lam: float, phase: float) -> None:
-    """exp(i phase) u(theta, phi, lam), row by row."""
-    c, s = math.cos(theta / 2), math.sin(theta / 2)
-    put(out, 0, c, phase)
-    put(out, 1, -s, lam + phase)
-    put(out, 2, s, phi + phase)
-    put(out, 3, c, phi + lam + phase)
-
-
-@kernel(inner=True)
-def put_rotation2(out: Any, formula: int, a: float) -> None:
-    """exp(-i a P / 2) for P = XX, YY or ZX (X on the second qubit), 4 x 4."""
-    c, s = math.cos(a / 2), math.sin(a / 2)
-    for k in range(32):
-        out[k] = 0
-    for row in range(4):
-        out[2 * (4 * row + row)] = c
-        column = row ^ 2 if formula == RZX else row ^ 3
-        sign = -1.0
-        if formula == RYY:
-            sign = 1.0 if row == 0 or row == 3 else -1.0  # <00|YY|11> = -1
-        elif formula == RZX and row & 1:
-            sign = 1.0
-        out[2 * (4 * row + column) + 1] = sign * s
-
-
-@kernel(inner=True)
-def put_exchange(out: Any, formula: int, theta: float, beta: float) -> None:
-    """xx_plus_yy on |01>, |10>, or xx_minus_yy on |00>, |11>, 4 x 4."""
-    c, s = math.cos(theta / 2), math.sin(theta / 2)
-    low, high = (1, 2) if formula == XX_PLUS_YY else (0, 3)
-    for k in range(32):
-        out[k] = 0
-    for row in range(4):
-        out[2 * (4 * row + row)] = c if row == low or row == high else 1.0
-    put(out, 4 * low + high, s, -math.pi / 2 - beta)
-    put(out, 4 * high + low, s, -math.pi / 2 + beta)
-
-
-@kernel(inner=True)
-def put_gate(out: Any, formula: int, p: Any) -> None:
-    """The coefficients of one parametric gate from its parameters `p`."""
-    if formula == GPHASE:
-        put(out, 0, 1.0, p[0])
-    elif formula == PHASE:
-        put(out, 0, 1.0, 0.0)
-        put(out, 1, 1.0, p[0])
-    elif formula == RZ:
-        put(out, 0, 1.0, -p[0] / 2)
-        put(out, 1, 1.0, p[0] / 2)
-    elif formula == RZZ:
+def put_gate(out: Any, shape: int, flip: int, rows: int, factors: Any, p: Any, entries: int) -> None:
+    """The coefficients of one parametric gate from its parameters `p`; see `qsim.compiler.formulas`."""
+    angles = (
+        factors[0, 0] * p[0] + factors[0, 1] * p[1] + factors[0, 2] * p[2] + factors[0, 3] * p[3] + factors[0, 4],
+        factors[1, 0] * p[0] + factors[1, 1] * p[1] + factors[1, 2] * p[2] + factors[1, 3] * p[3] + factors[1, 4],
+        factors[2, 0] * p[0] + factors[2, 1] * p[1] + factors[2, 2] * p[2] + factors[2, 3] * p[3] + factors[2, 4],
+        factors[3, 0] * p[0] + factors[3, 1] * p[1] + factors[3, 2] * p[2] + factors[3, 3] * p[3] + factors[3, 4],
+    )
+    if shape == PHASES:
+        for k in range(entries):
+            put(out, k, 1.0, angles[k])
+    elif shape == ROTATION:
+        c, s = math.cos(angles[0] / 2), math.sin(angles[0] / 2)
         for k in range(4):
-            put(out, k, 1.0, -p[0] / 2 if k == 0 or k == 3 else p[0] / 2)
-    elif formula == RX:
-        put_u(out, p[0], -math.pi / 2, math.pi / 2, 0.0)
-    elif formula == RY:
-        put_u(out, p[0], 0.0, 0.0, 0.0)
-    elif formula == R:
-        put_u(out, p[0], p[1] - math.pi / 2, math.pi / 2 - p[1], 0.0)
-    elif formula == U:
-        put_u(out, p[0], p[1], p[2], 0.0)
-    elif formula == U_BUILTIN:
-        put_u(out, p[0], p[1], p[2], p[0] / 2)
-    elif formula == U2:
-        put_u(out, math.pi / 2, p[0], p[1], 0.0)
-    elif formula == U2_SU2:
-        put_u(out, math.pi / 2, p[0], p[1], -(p[0] + p[1]) / 2)
-    elif formula == U3_SU2:
-        put_u(out, p[0], p[1], p[2], -(p[1] + p[2]) / 2)
-    elif formula == CU:
-        put_u(out, p[0], p[1], p[2], p[3])
-    elif formula in (RXX, RYY, RZX):
-        put_rotation2(out, formula, p[0])
-    elif formula in (XX_PLUS_YY, XX_MINUS_YY):
-        put_exchange(out, formula, p[0], p[1])
+            angle = angles[3] + (angles[1] if k >= 2 else 0.0) + (angles[2] if k & 1 else 0.0)
+            put(out, k, -s if k == 1 else s if k == 2 else c, angle)
+    else:
+        c, s = math.cos(p[0] / 2), math.sin(p[0] / 2)
+        for k in range(32):
+            out[k] = 0.0
+        for row in range(4):
+            on = (rows >> row) & 1 == 1
+            out[10 * row] = c if on else 1.0
+            if on:
+                put(out, 4 * row + (row ^ flip), s, angles[row])
 
 
 @kernel()
 def bind(
     values: Any, slots: Any, codes_at: Any, codes: Any, arguments: Any, parameters: Any, stack: Any,
-    formulas: Any, first_value: Any, offsets: Any, phase_entries: Any, out: Any,
+    shapes: Any, factors: Any, formulas: Any, first_value: Any, offsets: Any, entries: Any, free: Any, out: Any,
 ) -> complex:  # fmt: skip
     """Evaluate symbolic values, write the coefficients of parametric operations, return the global factor.
 
     Value slots[k] is the postfix program codes[codes_at[k]:codes_at[k + 1]]. Operation k has formula formulas[k],
-    parameters values[first_value[k]:] and coefficients out[offsets[k]:]. A diagonal operation without controls, of
-    phase_entries[k] > 0 entries, is divided by its first entry, which goes to the global factor: half of its work.
+    parameters values[first_value[k]:] (padded to four) and coefficients out[offsets[k]:], entries[k] of them when it is
+    diagonal. A diagonal one without controls (free[k]) is divided by its first entry, which goes to the global
+    factor: half of its work.
     """
     for k in range(len(slots)):
         at, length = codes_at[k], codes_at[k + 1] - codes_at[k]
@@ -176,11 +125,13 @@ def bind(
     factor_re, factor_im = 1.0, 0.0
     for k in range(len(formulas)):
         u = window(out, offsets[k], len(out) - offsets[k])
-        put_gate(u, formulas[k], window(values, first_value[k], len(values) - first_value[k]))
-        if phase_entries[k] > 0:
+        f = formulas[k]
+        p = window(values, first_value[k], 4)
+        put_gate(u, shapes[f, 0], shapes[f, 1], shapes[f, 2], factors[f], p, entries[k])
+        if free[k]:
             c, d = u[0], u[1]
             u[0], u[1] = 1.0, 0.0
-            for e in range(1, phase_entries[k]):
+            for e in range(1, entries[k]):
                 x, y = u[2 * e], u[2 * e + 1]
                 u[2 * e] = c * x + d * y
                 u[2 * e + 1] = c * y - d * x

@@ -12,54 +12,18 @@ from qsim.kernels.window import window
 
 
 @kernel(inner=True)
-def clear(re: Any, im: Any, size: int) -> None:
-    """Zeros into the upper left `size` x `size` entries."""
-    for row in range(size):
-        for column in range(size):
-            re[row, column], im[row, column] = 0.0, 0.0
-
-
-@kernel(inner=True)
-def one_wire(kind: int, controls: int, control_value: int, u: Any, re: Any, im: Any) -> None:
-    """The 2 x 2 matrix of an operation's target into the upper left of `re`, `im`."""
-    clear(re, im, 2)
-    if kind == DIAGONAL and controls == 1:  # a phase under one control
-        re[0, 0], re[1, 1] = 1.0, 1.0
-        re[control_value, control_value], im[control_value, control_value] = u[0], u[1]
-    elif kind == DIAGONAL:
-        re[0, 0], im[0, 0], re[1, 1], im[1, 1] = u[0], u[1], u[2], u[3]
-    elif kind == FLIP:
-        re[0, 1], re[1, 0] = 1.0, 1.0
-    else:
-        for row in range(2):
-            for column in range(2):
-                at = 2 * (2 * row + column)
-                re[row, column], im[row, column] = u[at], u[at + 1]
-
-
-@kernel(inner=True)
-def two_wires(kind: int, controls: int, control_values: int, u: Any, re: Any, im: Any, small_re: Any, small_im: Any) -> None:
-    """The 4 x 4 matrix of an operation on two wires; bit k of an index is operand k, controls first."""
-    clear(re, im, 4)
-    if controls == 0 and kind == DIAGONAL:
-        for k in range(4):
-            re[k, k], im[k, k] = u[2 * k], u[2 * k + 1]
-    elif controls == 0:
-        for row in range(4):
-            for column in range(4):
-                at = 2 * (4 * row + column)
-                re[row, column], im[row, column] = u[at], u[at + 1]
-    else:
-        for k in range(4):
-            re[k, k] = 1.0
-        if controls == 2:  # a phase under two controls
-            re[control_values, control_values], im[control_values, control_values] = u[0], u[1]
-        else:
-            one_wire(kind, 0, 0, u, small_re, small_im)
-            for row in range(2):
-                for column in range(2):
-                    a, b = 2 * row + control_values, 2 * column + control_values
-                    re[a, b], im[a, b] = small_re[row, column], small_im[row, column]
+def entry(kind: int, width: int, controls: int, control_values: int, u: Any, row: int, column: int) -> Any:
+    """An entry, (re, im), of the matrix of an operation on `width` wires; bit k of an index is operand k, controls first."""
+    low = (1 << controls) - 1
+    if row & low != control_values or column & low != control_values:
+        return (1.0, 0.0) if row == column else (0.0, 0.0)
+    r, c = row >> controls, column >> controls
+    if kind == FLIP:
+        return (0.0, 0.0) if r == c else (1.0, 0.0)
+    at = r if kind == DIAGONAL else (r << (width - controls)) + c
+    if kind == DIAGONAL and r != c:
+        return 0.0, 0.0
+    return u[2 * at], u[2 * at + 1]
 
 
 @kernel()
@@ -72,48 +36,40 @@ def merge(
     Returns the global factor that diagonal products are divided by, so that their first entry is 1.
     """
     factor = complex(1.0, 0.0)
-    pr, pi = np.empty((4, 4)), np.empty((4, 4))  # the product so far
-    mr, mi = np.empty((4, 4)), np.empty((4, 4))  # the member, on its own wires
-    sr, si = np.empty((4, 4)), np.empty((4, 4))  # scratch
+    product, after = np.empty(16, dtype=np.complex128), np.empty(16, dtype=np.complex128)
     for k in range(len(targets)):
-        size = 1 << targets[k]
-        for row in range(4):
-            for column in range(4):
-                pr[row, column], pi[row, column] = 1.0 if row == column else 0.0, 0.0
+        bits = targets[k]
+        size = 1 << bits
+        for row in range(size):
+            for column in range(size):
+                product[size * row + column] = 1.0 if row == column else 0.0
         for n in range(first[k], first[k + 1]):
             m, place = members[n], places[n]
             u = window(out, offsets[m], len(out) - offsets[m])
-            wide = counts[m] == 2
-            if wide:
-                two_wires(kinds[m], controls[m], control_values[m], u, mr, mi, sr, si)
-            else:
-                one_wire(kinds[m], controls[m], control_values[m], u, mr, mi)
-            for column in range(size):
-                for row in range(size):
-                    x, y = 0.0, 0.0
-                    for j in range(4 if wide else 2):
-                        if wide:  # place 3: the member's first wire is the block's second
-                            source = j if place == 2 else (j >> 1) | ((j & 1) << 1)
-                            own = row if place == 2 else (row >> 1) | ((row & 1) << 1)
-                        else:
-                            source = (row & ~(1 << place)) | (j << place)
-                            own = (row >> place) & 1
-                        x += mr[own, j] * pr[source, column] - mi[own, j] * pi[source, column]
-                        y += mr[own, j] * pi[source, column] + mi[own, j] * pr[source, column]
-                    sr[row, column], si[row, column] = x, y
             for row in range(size):
                 for column in range(size):
-                    pr[row, column], pi[row, column] = sr[row, column], si[row, column]
+                    after[size * row + column] = 0.0
+                for j in range(size):
+                    r, c = row, j
+                    if place == 3:  # the member's first wire is the block's second
+                        r, c = (r >> 1) | ((r & 1) << 1), (c >> 1) | ((c & 1) << 1)
+                    elif place < 2:
+                        if bits == 2 and (r ^ c) >> (1 - place) & 1:
+                            continue
+                        r, c = (r >> place) & 1, (c >> place) & 1
+                    x, y = entry(kinds[m], counts[m], controls[m], control_values[m], u, r, c)
+                    if x != 0.0 or y != 0.0:
+                        for column in range(size):
+                            p = product[size * j + column]
+                            after[size * row + column] += complex(x * p.real - y * p.imag, x * p.imag + y * p.real)
+            product, after = after, product
         u = window(out, merged_offsets[k], len(out) - merged_offsets[k])
         if merged_kinds[k] == DIAGONAL:
-            c, d = pr[0, 0], pi[0, 0]
+            c, d = product[0].real, product[0].imag
             factor *= complex(c, d)
-            u[0], u[1] = 1.0, 0.0
-            u[2] = c * pr[1, 1] + d * pi[1, 1]
-            u[3] = c * pi[1, 1] - d * pr[1, 1]
+            x, y = product[3].real, product[3].imag
+            u[0], u[1], u[2], u[3] = 1.0, 0.0, c * x + d * y, c * y - d * x
         else:
-            for row in range(size):
-                for column in range(size):
-                    at = 2 * (size * row + column)
-                    u[at], u[at + 1] = pr[row, column], pi[row, column]
+            for e in range(size * size):
+                u[2 * e], u[2 * e + 1] = product[e].real, product[e].imag
     return factor

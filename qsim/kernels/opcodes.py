@@ -5,9 +5,8 @@ DIAGONAL, FLIP, REAL1, DENSE1, DENSE = 0, 1, 2, 3, 4
 #: Not executed: absorbed into the qubit map.
 SWAP = 5
 
-#: How an operation's coefficients follow from its parameters.
-FIXED, GPHASE, PHASE, RX, RY, RZ, R, U, U2, U_BUILTIN, U2_SU2, U3_SU2, CU = range(13)
-RXX, RYY, RZZ, RZX, XX_PLUS_YY, XX_MINUS_YY = range(13, 19)
+#: How the coefficients of a parametric gate follow from its angles.
+PHASES, ROTATION, EXCHANGE = range(3)
 
 #: Columns of an operation record in a pass.
 KIND, TARGET, TARGETS, VALUE, OUTER_MASK, OUTER_VALUE, COEFFICIENT, FIXED_AT, FIXED_COUNT, LANE_MASK, LANE_VALUE = range(11)
