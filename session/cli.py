@@ -74,7 +74,6 @@ def cli() -> None:
 
 
 # options that several commands share ---------------------------------------------------------------------------
-_FILE = click.argument("file")
 _SET = click.option(
     "--set", "settings", metavar="NAME=VALUE", multiple=True, help="Give a parameter its value: theta=pi/2, p=0.1,0.2."
 )
@@ -83,21 +82,28 @@ _JSON = click.option("--json", "as_json", is_flag=True, help="Print one line of 
 _TOP = click.option("--top", type=click.IntRange(min=1), metavar="N", help="Show the first N rows only.")
 
 
+def _file(function: Function) -> Function:
+    include = click.option(
+        "--include", metavar="DIR", multiple=True, help="A folder whose files the program may include; none otherwise."
+    )
+    return click.argument("file")(include(function))
+
+
 def _engine_options(function: Function) -> Function:
     precision = click.option("--precision", type=click.Choice(["double", "single"]), default="double")
     threads = click.option("--threads", type=int, metavar="T", help="Threads; all cores when left out.")
     return precision(threads(function))
 
 
-def _open(file: str, options: dict[str, Any]) -> ExecutionSession:
+def _open(file: str, include: Sequence[str], options: dict[str, Any]) -> ExecutionSession:
     """A session on a program file, with preferences out of a command's options."""
     names = {"shots": "num_shots", "seed": "random_seed"}
     chosen = ExecutionPreferences().updated(**{names.get(name, name): value for name, value in options.items()})
-    return ExecutionSession(_program(file), execution_preferences=chosen)
+    return ExecutionSession(_program(file, include), execution_preferences=chosen)
 
 
-def _program(file: str) -> Program:
-    return read_program(read_text(file), filename=None if file == "-" else file)
+def _program(file: str, include: Sequence[str]) -> Program:
+    return read_program(read_text(file), "<stdin>" if file == "-" else file, include)
 
 
 def _prepare_engine() -> None:
@@ -109,16 +115,18 @@ def _prepare_engine() -> None:
 
 # commands ------------------------------------------------------------------------------------------------------
 @cli.command()
-@_FILE
+@_file
 @click.option("--shots", type=int, default=DEFAULT_SHOTS, show_default=True, metavar="N", help="How often to run it.")
 @_SEED
 @_SET
 @_engine_options
 @_TOP
 @_JSON
-def run(file: str, settings: tuple[str, ...], top: int | None, as_json: bool, **options: Any) -> None:
+def run(
+    file: str, include: tuple[str, ...], settings: tuple[str, ...], top: int | None, as_json: bool, **options: Any
+) -> None:
     """Run a program and count its outcomes."""
-    session = _open(file, options)
+    session = _open(file, include, options)
     values = read_values(settings, session.circuit)
     session.check(values)
     if not writes_bits(session.circuit):
@@ -138,19 +146,21 @@ def run(file: str, settings: tuple[str, ...], top: int | None, as_json: bool, **
 
 
 @cli.command()
-@_FILE
+@_file
 @click.option("--observable", required=True, metavar="SUM", help='A sum of Pauli products: "Z0*Z1 + 0.5*X0".')
 @click.option("--shots", type=int, metavar="N", help="Estimate from so many shots; exact when left out.")
 @_SEED
 @_SET
 @_engine_options
 @_JSON
-def estimate(file: str, observable: str, settings: tuple[str, ...], as_json: bool, **options: Any) -> None:
+def estimate(
+    file: str, include: tuple[str, ...], observable: str, settings: tuple[str, ...], as_json: bool, **options: Any
+) -> None:
     """Compute the expectation value of an observable, before final measurements."""
     operator = SparsePauliOp.from_string(observable)
     exact = options["shots"] is None
     options["backend"] = BackendNames.SIMULATOR_STATEVECTOR if exact else BackendNames.SIMULATOR
-    session = _open(file, options)
+    session = _open(file, include, options)
     values = read_values(settings, session.circuit)
     session.check(values, operator)
     _prepare_engine()
@@ -167,14 +177,16 @@ def estimate(file: str, observable: str, settings: tuple[str, ...], as_json: boo
 
 
 @cli.command()
-@_FILE
+@_file
 @_SET
 @_engine_options
 @_TOP
 @_JSON
-def statevector(file: str, settings: tuple[str, ...], top: int | None, as_json: bool, **options: Any) -> None:
+def statevector(
+    file: str, include: tuple[str, ...], settings: tuple[str, ...], top: int | None, as_json: bool, **options: Any
+) -> None:
     """Show the amplitudes before final measurements, without those below 1e-6."""
-    session = _open(file, options)
+    session = _open(file, include, options)
     values = read_values(settings, session.circuit)
     session.check(values)
     _prepare_engine()
@@ -192,12 +204,12 @@ def statevector(file: str, settings: tuple[str, ...], top: int | None, as_json: 
 
 
 @cli.command()
-@_FILE
+@_file
 @_JSON
 @_engine_options
-def info(file: str, as_json: bool, **options: Any) -> None:
+def info(file: str, include: tuple[str, ...], as_json: bool, **options: Any) -> None:
     """Say what is in a program and what it takes to run it."""
-    session = _open(file, options)
+    session = _open(file, include, options)
     facts = describe(session.circuit, session.simulator)
     if as_json:
         print(json.dumps(facts))
@@ -207,13 +219,13 @@ def info(file: str, as_json: bool, **options: Any) -> None:
 
 
 @cli.command()
-@_FILE
+@_file
 @click.option(
     "--width", type=click.IntRange(min=20), metavar="N", help="Characters in a line; the terminal's if left out."
 )
-def draw(file: str, width: int | None) -> None:
+def draw(file: str, include: tuple[str, ...], width: int | None) -> None:
     """Draw a program's circuit as text."""
-    print(draw_circuit(_program(file).circuit, width or shutil.get_terminal_size((100, 24)).columns))
+    print(draw_circuit(_program(file, include).circuit, width or shutil.get_terminal_size((100, 24)).columns))
 
 
 @cli.command()

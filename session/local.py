@@ -26,6 +26,7 @@ from session.shot_estimates import (
 from session.tasks import MAX_SEED, Result, Task, TaskKind
 
 _KEPT_CIRCUITS = 256
+_SMALL = 1 << 20  # bytes that are not worth asking the system about before a run; the engine does ask
 
 
 class LocalBackend:
@@ -54,9 +55,10 @@ class LocalBackend:
     def check(self, task: Task) -> None:
         """Raise when the state does not fit into memory, or an observable does not fit the program."""
         circuit = self._program.circuit
-        amplitude = 16 if self._simulator.precision == "double" else 8
         needed = self._simulator.estimate_memory(circuit)
-        check_memory(needed, circuit.num_qubits, amplitude, self._simulator.memory_limit)
+        if needed > _SMALL:
+            amplitude = 16 if self._simulator.precision == "double" else 8
+            check_memory(needed, circuit.num_qubits, amplitude, self._simulator.memory_limit)
         if task.kind is not TaskKind.ESTIMATE:
             return
         operator = task.observable

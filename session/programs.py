@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,7 @@ from qsim.errors import ParameterError
 from qsim.parameter_binding import bind_parameters
 from session.errors import ProgramTypeError
 
-_QASM2 = re.compile(r"\A(?:\s|//[^\n]*\n|/\*.*?\*/)*OPENQASM\s+2", re.DOTALL)
+_HEADER = re.compile(r"\A(?:\s|//[^\n]*\n|/\*.*?\*/)*OPENQASM\s+(\d)", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -51,8 +51,13 @@ class Program:
         return bind_parameters(self.circuit, parameters)
 
 
-def read_program(source: Any, filename: str | None = None) -> Program:
-    """A program out of OpenQASM text (from the file `filename`, for messages) or a circuit.
+def read_program(source: Any, filename: str = "<program>", include_dirs: Sequence[str] = ()) -> Program:
+    """A program out of OpenQASM text or a circuit.
+
+    Args:
+        source: the text or circuit, or a program, which is returned as it is.
+        filename: where text came from, for messages.
+        include_dirs: folders whose files the text may include.
 
     Raises:
         ProgramTypeError: for anything else.
@@ -72,8 +77,14 @@ def read_program(source: Any, filename: str | None = None) -> Program:
             )
         from parsers import loads
 
-        return _program(source, loads(source, filename=filename), is_qasm2=_QASM2.match(source) is not None)
+        circuit = loads(source, filename=filename, include_dirs=include_dirs)
+        return _program(source, circuit, is_qasm2=_is_qasm2(source))
     raise ProgramTypeError(f"A session runs OpenQASM 2 or 3 text (str) or a qsim.Circuit; got {type(source).__name__}.")
+
+
+def _is_qasm2(text: str) -> bool:
+    header = _HEADER.match(text)
+    return header[1] == "2" if header else "qreg" in text
 
 
 def _program(source: str | Circuit, circuit: Circuit, is_qasm2: bool = False) -> Program:
