@@ -16,7 +16,7 @@ qubit[3] x;
 bit[3] found;
 
 h x;
-for int round in [1:2] {
+for int turn in [1:2] {
   oracle(x);
   diffusion(x);
 }

@@ -30,11 +30,11 @@ hamiltonian = -sum(Pauli.Z(k) * Pauli.Z(k + 1) for k in range(SITES - 1)) - sum(
 
 def minimize(session: ExecutionSession, sweeps: int = 60) -> tuple[float, list[float]]:
     """Turn one angle at a time to its minimum: the energy is a sinusoid of each, so three points give it exactly."""
-    values = [0.1 * (k + 1) for k in range(len(angles))]
+    values = [0.5 * (k + 1) for k in range(len(angles))]
     energy = math.inf
     for _ in range(sweeps):
         for k in range(len(angles)):
-            points = [values[:k] + [values[k] + shift] + values[k + 1 :] for shift in (0, math.pi / 2, -math.pi / 2)]
+            points = [[*values[:k], values[k] + shift, *values[k + 1 :]] for shift in (0, math.pi / 2, -math.pi / 2)]
             here, right, left = (
                 result.value for result in session.estimate(hamiltonian, [{"angles": p} for p in points])
             )
