@@ -275,8 +275,9 @@ def _plan(
     lanes = min(oc.LANE_BITS, max(tile_bits - 2, 1))
     order, ends, sets = np.empty((3, total + 1), np.int64)
     count, t, most = schedule.group_all(
-        ops.kinds, ops.starts, ops.counts, ops.controls, ops.operands, n, tile_bits, lanes, order, ends, sets
-    )
+        ops.kinds, ops.starts, ops.counts, ops.controls, ops.operands, n, tile_bits, lanes, _search_effort(n, total),
+        order, ends, sets,
+    )  # fmt: skip
     lanes = lanes if t < n else 0
     goal = np.empty(n, np.int64)
     goal[wires] = np.arange(n)
@@ -295,6 +296,11 @@ def _plan(
         passes.append(_pass(n, tiles[p], layouts[p], layouts[p + 1], records[first : last_ops[p]], bits))
         first = last_ops[p]
     return tuple(passes), 1 << max(most, 1)
+
+
+def _search_effort(num_wires: int, total: int) -> int:
+    """Operations that the scheduler may look at for one pass: a small part of what the pass costs to run."""
+    return min(1 << max(num_wires - 5, 0), 400_000, 40_000_000 // max(total, 1))
 
 
 def _pass(num_wires: int, tile: Ints, before: Ints, after: Ints, records: Ints, bits: Ints) -> Pass:

@@ -47,8 +47,6 @@ def masks(kinds: Any, starts: Any, counts: Any, controls: Any, operands: Any, ac
                 off |= bit
             else:
                 on |= bit
-        if kinds[k] == SWAP:
-            on, off = 0, 0
         active[k], passive[k] = on, off
         if kinds[k] != DIAGONAL:
             most = max(most, counts[k] - controls[k])
@@ -66,40 +64,91 @@ def popcount(mask: int) -> int:
 
 
 @kernel(inner=True)
-def group(kinds: Any, active: Any, passive: Any, num_wires: int, room: int, order: Any, ends: Any, sets: Any) -> int:
-    """Greedy list scheduling: fill a pass in program order with whatever commutes past what was left out.
+def fill(
+    active: Any, passive: Any, after: Any, head: int, everything: int, chosen: int, room: int, order: Any
+) -> Any:
+    """List what one pass can do, in program order; an operation may overtake one that waits where they commute.
+
+    Two operations commute here unless they share a wire on which either is active. Wires outside `chosen` may become
+    active while there is `room`. Returns the number of operations, written to `order`, and the active wires.
+    """
+    count, waiting_on, waiting_off = 0, 0, 0
+    k, total = head, len(active)
+    size = popcount(chosen)
+    while k < total and waiting_on != everything:
+        on, off = active[k], passive[k]
+        fits = on & ~chosen == 0
+        if not fits and size < room and (on & (waiting_on | waiting_off)) == 0 and (off & waiting_on) == 0:
+            grown = popcount(chosen | on)
+            if grown <= room:
+                chosen, size, fits = chosen | on, grown, True
+        if fits and (on & (waiting_on | waiting_off)) == 0 and (off & waiting_on) == 0:
+            order[count] = k
+            count += 1
+        else:
+            waiting_on |= on
+            waiting_off |= off
+        k = after[k]
+    return count, chosen
+
+
+@kernel(inner=True)
+def group(
+    active: Any, passive: Any, num_wires: int, room: int, search: int, order: Any, ends: Any, sets: Any
+) -> int:
+    """Passes, each filled in program order and then improved by exchanging active wires while that does more.
 
     order: operations by execution; ends[p]: where pass p ends in it; sets[p]: its active wires, at most `room`.
-    Returns the number of passes. An operation waits when a waiting one shares a wire on which either is active.
+    search: how many operations may be looked at in the search of one pass; 0 takes the first filling.
+    Returns the number of passes.
     """
-    total = len(kinds)
-    after = np.empty(total, dtype=np.int64)  # linked list of what remains; index `total` ends it
-    for k in range(total):
+    total = len(active)
+    after = np.empty(total + 1, dtype=np.int64)  # linked list of what remains; index `total` ends it
+    for k in range(total + 1):
         after[k] = k + 1
-    head = 0
+    trial = np.empty(total, dtype=np.int64)
+    best = np.empty(total, dtype=np.int64)
     everything = (1 << num_wires) - 1
-    done, passes = 0, 0
+    done, passes, head = 0, 0, 0
     while head < total:
-        chosen, waiting_on, waiting_off = 0, 0, 0
-        previous, k = -1, head
-        while k < total and waiting_on != everything:
-            on, off = active[k], passive[k]
-            free = (on & (waiting_on | waiting_off)) == 0 and (off & waiting_on) == 0
-            if kinds[k] == SWAP or (free and popcount(chosen | on) <= room):
-                chosen |= on
-                if kinds[k] != SWAP:
-                    order[done] = k
-                    done += 1
+        count, chosen = fill(active, passive, after, head, everything, 0, room, best)
+        budget = search
+        improved = done + count < total and popcount(chosen) == room
+        while improved and budget > 0:
+            improved = False
+            for out in range(num_wires):
+                if not (chosen >> out) & 1:
+                    continue
+                for new in range(num_wires):
+                    if (chosen >> new) & 1 or budget <= 0:
+                        continue
+                    candidate = chosen & ~(1 << out) | (1 << new)
+                    found, _ = fill(active, passive, after, head, everything, candidate, room, trial)
+                    budget -= found + 10
+                    if found > count:
+                        count, chosen, improved = found, candidate, True
+                        trial, best = best, trial
+                        break
+        for j in range(count):
+            order[done + j] = best[j]
+        done += count
+        # Take what was done out of the list.
+        previous, k, j = -1, head, 0
+        last = best[count - 1]
+        while k < total and k <= last:
+            if j < count and best[j] == k:
+                j += 1
                 if previous < 0:
                     head = after[k]
                 else:
                     after[previous] = after[k]
             else:
-                waiting_on |= on
-                waiting_off |= off
                 previous = k
             k = after[k]
-        ends[passes], sets[passes] = done, chosen
+        used = 0
+        for j in range(count):
+            used |= active[best[j]]
+        ends[passes], sets[passes] = done, used
         passes += 1
     return passes
 
@@ -278,8 +327,10 @@ def emit(
 
 
 @kernel()
-def group_all(kinds: Any, starts: Any, counts: Any, controls: Any, operands: Any, num_wires: int, tile_bits: int, lanes: int,
-              order: Any, ends: Any, sets: Any) -> Any:  # fmt: skip
+def group_all(
+    kinds: Any, starts: Any, counts: Any, controls: Any, operands: Any, num_wires: int, tile_bits: int, lanes: int,
+    search: int, order: Any, ends: Any, sets: Any,
+) -> Any:  # fmt: skip
     """Passes for all operations; see `group`. Returns their number, the tile's bits and the most targets of a gate.
 
     A tile holds at least the lanes and all targets of any one gate, and at most the whole state, which needs no lanes.
@@ -288,7 +339,7 @@ def group_all(kinds: Any, starts: Any, counts: Any, controls: Any, operands: Any
     most = masks(kinds, starts, counts, controls, operands, active, passive)
     t = min(num_wires, max(tile_bits, most + lanes))
     room = num_wires if t == num_wires else t - lanes
-    return group(kinds, active, passive, num_wires, room, order, ends, sets), t, most
+    return group(active, passive, num_wires, room, search, order, ends, sets), t, most
 
 
 @kernel()
