@@ -58,6 +58,8 @@ class Source:
     def __init__(self, text: str, filename: str = "<string>") -> None:
         self.text = text
         self.filename = filename
+        #: What errors show: the text as it was written, when `text` has comments blanked.
+        self.shown = text
 
     def place(self, offset: int) -> tuple[int, int]:
         """Line and column of an offset, counted from 1."""
@@ -69,9 +71,9 @@ class Source:
         """The text of a line, counted from 1."""
         start = 0
         for _ in range(line - 1):
-            start = self.text.find("\n", start) + 1
-        end = self.text.find("\n", start)
-        return self.text[start : end if end >= 0 else len(self.text)].rstrip("\r")
+            start = self.shown.find("\n", start) + 1
+        end = self.shown.find("\n", start)
+        return self.shown[start : end if end >= 0 else len(self.shown)]
 
     def error(self, message: str, offset: int) -> QasmError:
         """The error at an offset of the text."""
