@@ -285,6 +285,7 @@ class Circuit(GateMethods):
         """Any operation; qubits and bits are in range already."""
         if not isinstance(operation, Gate):
             return self._append_other(operation, qubits, clbits)
+        operation = operation.as_phase()
         if len(qubits) != operation.num_qubits:
             raise CircuitError(
                 f"Gate '{operation.name}'{' with its controls' if operation.controls else ''} acts on "

@@ -396,11 +396,6 @@ class Gate:
             if base.scales:
                 scaled = tuple(p * exponent if k in base.scales else p for k, p in enumerate(self.params))
                 return self._with(params=scaled)
-            if base.name in _FIXED_PHASES and not whole:
-                row = GATES[("", "c", "cc")[base.controls] + "p"] if base.controls < 2 else GATES["p"]
-                extra = (1,) * (base.controls - row.controls)
-                angle = _FIXED_PHASES[base.name] * exponent
-                return self._with(base=row, params=(angle,), controls=self.controls + extra)
             if exponent == -1 and base.inverse_order is None:
                 return self._with(base=GATES[base.inverse], params=base.inverse_params(*self.params))
             if whole and base.inverse == base.name and not base.num_params and base.inverse_order is None:
@@ -413,6 +408,21 @@ class Gate:
         if not math.isfinite(merged[-1]):
             raise CircuitError(f"A power must be finite, got {merged[-1]}.")
         return self._with(powers=() if merged == (1.0,) else merged)
+
+    def as_phase(self) -> Gate:
+        """The same gate, a power of a fixed diagonal one written as a phase gate.
+
+        Only for a gate that takes no further powers: those of a phase gate multiply its angle.
+
+        >>> Gate("s").power(0.5).as_phase()
+        Gate('p', 0.7853981633974483)
+        """
+        if len(self.powers) != 1 or self.base.name not in _FIXED_PHASES or not isinstance(self.base, GateRow):
+            return self
+        row = GATES["p" if self.base.controls > 1 else "c" * self.base.controls + "p"]
+        extra = (1,) * (self.base.controls - row.controls)
+        angle = _FIXED_PHASES[self.base.name] * self.powers[0]
+        return self._with(base=row, params=(angle,), controls=self.controls + extra, powers=())
 
     def base_matrix(self) -> ComplexMatrix:
         """The matrix without `controls` (a row's own controls included), powers applied."""
