@@ -1,0 +1,312 @@
+"""Values of OpenQASM 3 expressions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from parsers.qasm3_context import BitVariable, Context, Qubits, Variable, kind_of
+from parsers.qasm3_operators import CONSTANTS, FUNCTIONS
+from parsers.qasm3_types import BIT, BOOL, COMPLEX, FLOAT, INT, INTEGERS, ArrayValue, Problem, Type, Typed, cast
+from qsim.errors import suggestion
+from qsim.parameters import Expression, Value
+
+_REFUSED = {
+    "DurationOf": "durationof is not supported: this simulator has no times of gates.",
+}
+
+
+class Expressions(Context):
+    """Evaluates expressions of the syntax tree."""
+
+    def evaluate(self, node: Any) -> Typed:
+        """The value of an expression."""
+        kind = type(node).__name__
+        method: Callable[[Any], Typed] | None = getattr(self, f"_{kind}", None)
+        if method is None:
+            raise self.error(_REFUSED.get(kind, f"A {kind} cannot be used as a value here."), node)
+        return method(node)
+
+    def constant_int(self, node: Any, what: str) -> int:
+        """An integer known while the program is read."""
+        value = self.evaluate(node)
+        if value.is_runtime:
+            raise self.error(f"{what} must be known before the circuit runs; this depends on a measurement.", node)
+        if value.is_symbolic:
+            raise self.error(f"{what} must be known when the program is read; this depends on the input '{value.value}'.", node)
+        if value.type.kind in (*INTEGERS, "bool", "bit"):
+            return int(value.value)
+        raise self.error(f"{what} is an integer, got a value of type {value.type}.", node)
+
+    def angle(self, node: Any) -> Value:
+        """The value of a gate's parameter."""
+        return self.to_angle(self.evaluate(node), node)
+
+    def to_angle(self, value: Typed, node: Any) -> Value:
+        """A value as a gate's parameter: a number or an expression of inputs."""
+        if value.is_runtime:
+            raise self.error("A gate's parameter cannot depend on a measurement; branch on the bits with if instead.", node)
+        if isinstance(value.value, Expression):
+            return value.value
+        if value.type.kind in ("float", "angle"):
+            number: float = value.value
+            return number
+        if value.type.kind in (*INTEGERS, "bool"):
+            result: float = self.guard(node, cast, value, FLOAT).value
+            return result
+        raise self.error(f"A gate's parameter is a real number, got a value of type {value.type}.", node)
+
+    def truth(self, node: Any) -> Typed:
+        """The value of a condition, as a bool."""
+        value = self.evaluate(node)
+        if value.is_symbolic:
+            raise self.error(
+                f"A condition cannot depend on the input '{value.value}': it is known only when the circuit runs.", node
+            )
+        return self.guard(node, cast, value, BOOL)
+
+    def type_of(self, node: Any) -> Type:
+        """A classical type that is not an array."""
+        name = type(node).__name__
+        if name == "ComplexType":
+            return COMPLEX
+        if name == "BoolType":
+            return BOOL
+        kinds = {"IntType": "int", "UintType": "uint", "FloatType": "float", "AngleType": "angle", "BitType": "bit"}
+        if name not in kinds:
+            what = {"DurationType": "duration", "StretchType": "stretch", "ArrayType": "array"}.get(name, name)
+            raise self.error(f"The type {what} is not supported here.", node)
+        if node.size is None:
+            return Type(kinds[name])
+        width = self.constant_int(node.size, "A width")
+        most = self.limits.clbits if name == "BitType" else self.limits.integer_bits
+        if not 1 <= width <= most:
+            shown = width if abs(width) < 10**30 else "this number"
+            raise self.error(f"The width of {kinds[name]} is 1 to {most:,}, got {shown}.", node.size)
+        return Type(kinds[name], width)
+
+    # literals and names -------------------------------------------------------------------------------------
+    def _IntegerLiteral(self, node: Any) -> Typed:
+        if node.value.bit_length() > self.limits.integer_bits:
+            raise self.error(f"Integers have at most {self.limits.integer_bits} bits.", node)
+        return Typed(INT, node.value)
+
+    def _FloatLiteral(self, node: Any) -> Typed:
+        if not abs(node.value) < float("inf"):
+            raise self.error("A number must be finite; this one is too large.", node)
+        return Typed(FLOAT, node.value)
+
+    def _ImaginaryLiteral(self, node: Any) -> Typed:
+        return Typed(COMPLEX, complex(0, node.value))
+
+    def _BooleanLiteral(self, node: Any) -> Typed:
+        return Typed(BOOL, node.value)
+
+    def _BitstringLiteral(self, node: Any) -> Typed:
+        return Typed(Type("bit", node.width), node.value)
+
+    def _DurationLiteral(self, node: Any) -> Typed:
+        return Typed(Type("duration"), f"{node.value:g}{node.unit.name}")
+
+    def _Identifier(self, node: Any) -> Typed:
+        symbol = self.find(node.name)
+        if symbol is None and node.name in CONSTANTS:
+            return Typed(FLOAT, CONSTANTS[node.name])
+        symbol = self.lookup(node.name, node)
+        if isinstance(symbol, Variable):
+            return Typed(symbol.type, symbol.value)
+        if isinstance(symbol, BitVariable):
+            return self.read_bits(symbol.indices, symbol.scalar)
+        raise self.error(f"A value is needed here; '{node.name}' is a {kind_of(symbol)}.", node)
+
+    # operators ----------------------------------------------------------------------------------------------
+    def _UnaryExpression(self, node: Any) -> Typed:
+        return self.guard(node, self.operators.unary, node.op.name, self.evaluate(node.expression))
+
+    def _BinaryExpression(self, node: Any) -> Typed:
+        op = node.op.name
+        # A long chain a + b + c leans to the left; it is walked without recursion.
+        chain = [node]
+        while type(chain[-1].lhs) is type(node):
+            chain.append(chain[-1].lhs)
+        left = self.evaluate(chain[-1].lhs)
+        for part in reversed(chain):
+            op = part.op.name
+            if op in ("&&", "||") and not left.is_runtime and not left.is_symbolic and left.type.kind != "array":
+                if bool(left.value) == (op == "||"):
+                    left = Typed(BOOL, op == "||")
+                    continue
+            left = self.guard(part, self.operators.binary, op, left, self.evaluate(part.rhs))
+        return left
+
+    def _Cast(self, node: Any) -> Typed:
+        return self.guard(node, cast, self.evaluate(node.argument), self.type_of(node.type))
+
+    def _FunctionCall(self, node: Any) -> Typed:
+        name = node.name.name
+        symbol = self.find(name)
+        if symbol is None and name in FUNCTIONS:
+            args = [self.evaluate(argument) for argument in node.arguments]
+            return self.guard(node, self.operators.function, name, args)
+        if symbol is None:
+            self.unknown_gate_hint(name, node)
+            hint = {"ln": " Did you mean 'log'?", "acos": " Did you mean 'arccos'?", "asin": " Did you mean 'arcsin'?",
+                    "atan": " Did you mean 'arctan'?"}.get(name) or suggestion(name, [*self.names(), *FUNCTIONS])  # fmt: skip
+            raise self.error(f"There is no function called '{name}'.{hint}", node)
+        return self.call(node)
+
+    def call(self, node: Any) -> Typed:
+        """The result of a subroutine call; statements know how."""
+        raise NotImplementedError
+
+    def _SizeOf(self, node: Any) -> Typed:
+        dimension = 0 if node.index is None else self.constant_int(node.index, "A dimension")
+        if type(node.target).__name__ == "Identifier":
+            symbol = self.lookup(node.target.name, node)
+            if isinstance(symbol, (Qubits, BitVariable)) and not symbol.scalar and dimension == 0:
+                return Typed(Type("uint"), len(symbol.indices))
+        value = self.evaluate(node.target).value
+        if not isinstance(value, ArrayValue):
+            raise self.error("sizeof gives the size of an array or register.", node)
+        if not 0 <= dimension < value.data.ndim:
+            raise self.error(f"This array has dimensions 0 to {value.data.ndim - 1}, got {dimension}.", node)
+        return Typed(Type("uint"), value.data.shape[dimension])
+
+    def _Concatenation(self, node: Any) -> Typed:
+        left, right = self.evaluate(node.lhs), self.evaluate(node.rhs)
+        a, b = left.value, right.value
+        if isinstance(a, ArrayValue) and isinstance(b, ArrayValue) and a.base == b.base:
+            return Typed(left.type, ArrayValue(a.base, np.concatenate([a.data, b.data])))
+        raise self.error("'++' joins registers in let, or arrays of one type.", node)
+
+    # indices ------------------------------------------------------------------------------------------------
+    def positions(self, index: Any, length: int, name: str, node: Any) -> tuple[list[int], bool]:
+        """The positions that an index of a register picks, and whether it is a single one."""
+        if type(index).__name__ == "DiscreteSet":
+            return [self._position(entry, length, name) for entry in index.values], False
+        if len(index) != 1:
+            raise self.error(f"'{name}' has one index, got {len(index)}.", node)
+        entry = index[0]
+        if type(entry).__name__ == "RangeDefinition":
+            start, stop, step = self._range(entry, length, name)
+            return list(range(length))[_slice(start, stop, step)], False
+        return [self._position(entry, length, name)], True
+
+    def _position(self, node: Any, length: int, name: str) -> int:
+        number = self.constant_int(node, "An index")
+        if not -length <= number < length:
+            shown = number if abs(number) < 10**30 else "this number"
+            raise self.error(f"'{name}' has elements 0 to {length - 1}; there is no {name}[{shown}].", node)
+        return number % length
+
+    def _range(self, node: Any, length: int, name: str) -> tuple[int, int, int]:
+        step = 1 if node.step is None else self.constant_int(node.step, "A step")
+        if step == 0:
+            raise self.error("The step of a range is not 0.", node)
+        ends = (0, length - 1) if step > 0 else (length - 1, 0)
+        start = ends[0] if node.start is None else self._position(node.start, length, name)
+        stop = ends[1] if node.end is None else self._position(node.end, length, name)
+        return start, stop, step
+
+    def _IndexExpression(self, node: Any) -> Typed:
+        collection = node.collection
+        if type(collection).__name__ == "Identifier":
+            symbol = self.lookup(collection.name, collection)
+            if isinstance(symbol, BitVariable) and not symbol.scalar:
+                positions, single = self.positions(node.index, len(symbol.indices), collection.name, node)
+                return self.read_bits([symbol.indices[k] for k in positions], single)
+            name = collection.name
+        else:
+            name = "this value"
+        return self.pick(self.evaluate(collection), node.index, name, node)
+
+    def pick(self, value: Typed, index: Any, name: str, node: Any) -> Typed:
+        """Elements of an array, or bits of an integer, angle or bit value."""
+        if isinstance(value.value, ArrayValue):
+            data = value.value.data[self.array_index(index, value.value, name, node)]
+            if isinstance(data, np.ndarray):
+                return Typed(value.type, ArrayValue(value.value.base, data))
+            return Typed(value.value.base, data)
+        width = value.type.width
+        if value.is_runtime or value.is_symbolic or value.type.kind not in ("bit", "angle", *INTEGERS):
+            raise self.error(f"'{name}' has no elements: it is a value of type {value.type}.", node)
+        if width is None:
+            if value.type.kind not in INTEGERS:
+                raise self.error(f"'{name}' has no elements: it is a value of type {value.type}.", node)
+            width = 64
+        number = value.value
+        if value.type.kind == "angle":
+            number = self.guard(node, cast, value, Type("bit", width)).value
+        positions, single = self.positions(index, width, name, node)
+        bits = sum(((number >> bit) & 1) << k for k, bit in enumerate(positions))
+        return Typed(BIT if single else Type("bit", len(positions)), bits)
+
+    def array_index(self, index: Any, array: ArrayValue, name: str, node: Any) -> tuple[int | slice, ...]:
+        """The numpy index of an array element or slice."""
+        if type(index).__name__ == "DiscreteSet":
+            raise self.error("An array is indexed by integers and ranges, not by a set.", node)
+        if len(index) > array.data.ndim:
+            raise self.error(f"'{name}' has {array.data.ndim} dimensions, got {len(index)} indices.", node)
+        result: list[int | slice] = []
+        for entry, length in zip(index, array.data.shape, strict=False):
+            if type(entry).__name__ == "RangeDefinition":
+                result.append(_slice(*self._range(entry, length, name)))
+            else:
+                result.append(self._position(entry, length, name))
+        return tuple(result)
+
+    def array_type(self, node: Any) -> tuple[Type, tuple[int, ...]]:
+        """Element type and shape of an array type, checked against the limit."""
+        base = self.type_of(node.base_type)
+        shape = tuple(self.constant_int(size, "The size of an array") for size in node.dimensions)
+        total = 1
+        for size, entry in zip(shape, node.dimensions, strict=True):
+            if size < 1:
+                raise self.error("The size of an array is at least 1.", entry)
+            total *= size
+            if total > self.limits.array_elements:
+                raise self.error(f"An array has at most {self.limits.array_elements:,} elements; this one has more.", entry)
+        return base, shape
+
+    def array_value(self, node: Any, base: Type, shape: tuple[int, ...]) -> ArrayValue:
+        """The array that an initial value describes."""
+        data: np.ndarray[Any, Any] = np.empty(shape, dtype=object)
+        self._fill(data, node, base)
+        return ArrayValue(base, data)
+
+    def _fill(self, data: np.ndarray[Any, Any], node: Any, base: Type) -> None:
+        if type(node).__name__ != "ArrayLiteral":
+            source = self.evaluate(node).value
+            if not isinstance(source, ArrayValue) or source.data.shape != data.shape:
+                raise self.error(f"The value of an array of shape {data.shape} is an array of that shape.", node)
+            for at, item in np.ndenumerate(source.data):
+                data[at] = self.known_value(self.guard(node, cast, Typed(source.base, item), base), node)
+            return
+        if len(node.values) != data.shape[0]:
+            raise self.error(f"This array has {data.shape[0]} elements, got {len(node.values)}.", node)
+        for k, entry in enumerate(node.values):
+            if data.ndim > 1:
+                self._fill(data[k], entry, base)
+            else:
+                data[k] = self.known_value(self.guard(entry, cast, self.evaluate(entry), base), entry)
+
+    def known_value(self, value: Typed, node: Any) -> Any:
+        """A value that may be stored in a variable: not one that depends on a measurement."""
+        if value.is_runtime:
+            raise self.error(
+                f"A variable of type {value.type} cannot hold a measured value: only bits are kept while a circuit runs. "
+                "Use a bit register.", node
+            )  # fmt: skip
+        return value.value
+
+
+def _slice(start: int, stop: int, step: int) -> slice:
+    """An inclusive range of non-negative ends as a Python slice."""
+    if step > 0:
+        return slice(start, stop + 1, step)
+    return slice(start, stop - 1 if stop > 0 else None, step)
+
+
+__all__ = ["Expressions", "Problem"]

@@ -1,0 +1,247 @@
+"""Flat statements without the reference grammar: a gate or a measurement on registers or their elements.
+
+Whatever is not plainly the common case (an unknown name, a wrong number of operands, a variable in a parameter) is
+answered with False, and the statement goes the long way, where errors are explained.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from parsers.qasm3_context import BitVariable, Qubits, Variable
+from parsers.qasm3_control import Lowering
+from parsers.qasm3_operators import CONSTANTS
+from parsers.qasm3_types import FLOAT, INT, Problem, Typed
+from qsim.circuit import MEASURE, GateDefinition
+from qsim.gates import Gate, GateRow
+from qsim.parameters import Value
+
+_NUMBER = re.compile(r"\s*[-+]?\s*(?:\d+\.\d*|\.\d+|\d+)(?:[eE][+-]?\d+)?\s*\Z")
+_TOKEN = re.compile(r"\s*(?:(\d+\.\d*(?:[eE][+-]?\d+)?|\.\d+(?:[eE][+-]?\d+)?|\d+[eE][+-]?\d+)|(\d+)|([^\W\d]\w*)|(\*\*|[-+*/()]))")
+_OPERAND = re.compile(r"\s*([A-Za-z_]\w*)(?:\s*\[\s*(\d+)\s*\])?\s*\Z")
+_STRENGTH = {"+": 1, "-": 1, "*": 2, "/": 2, "**": 4}
+_MEMO_SIZE = 100_000
+
+
+class _Unsure(Exception):
+    """Not plainly the common case."""
+
+
+class FastPath:
+    """Lowers flat statements of the program's top level."""
+
+    def __init__(self, lowering: Lowering) -> None:
+        self.lowering = lowering
+        self.operands_of: dict[str, tuple[list[tuple[int, ...]], int]] = {}
+        self.params_of: dict[str, tuple[Value, ...]] = {}
+        self.gates_of: dict[tuple[str, str], Gate] = {}
+        self.measures_of: dict[tuple[str, str], list[tuple[int, int]]] = {}
+
+    def statement(self, match: re.Match[str]) -> bool:
+        """Lower a flat statement; False when it has to go the long way, and then nothing has been done."""
+        name, parameters, operands, target, measured, measured2, target2 = match.groups()
+        try:
+            if name is None:
+                return self.measure(measured or measured2, target or target2)
+            return self.gate(name, parameters, operands)
+        except (_Unsure, Problem):
+            return False
+
+    def gate(self, name: str, parameters: str | None, text: str) -> bool:
+        lowering = self.lowering
+        gate = lowering.globals.get(name)
+        if not isinstance(gate, (GateRow, GateDefinition)):
+            return (name == "reset" or name == "barrier") and self.other(name, text)
+        operands = self.operands_of.get(text)
+        if operands is None:
+            operands = self.operands_of[text] = self.read_operands(text)
+        tuples, width = operands
+        if width != gate.num_qubits:
+            return False
+        params: tuple[Value, ...] = ()
+        if parameters is not None:
+            known = self.params_of.get(parameters)
+            if known is None:
+                known = self.read_params(parameters)
+                if len(self.params_of) < _MEMO_SIZE:
+                    self.params_of[parameters] = known
+            params = known
+        if len(params) != gate.num_params:
+            return False
+        circuit = lowering.root
+        if type(gate) is GateRow:
+            count = lowering.count + len(tuples)
+            if count > lowering.limits.operations or width == 0:
+                return False
+            lowering.count = count
+            rows, columns, values = circuit._rows, circuit._operands, circuit._values
+            for qubits in tuples:
+                if params:
+                    for param in params:
+                        if type(param) is not float:
+                            circuit._add(gate, qubits, params)
+                            break
+                    else:
+                        rows.extend((gate.code, len(columns), width, len(values), 0, 0))
+                        columns.extend(qubits)
+                        values.extend(params)  # type: ignore[arg-type]
+                else:
+                    rows.extend((gate.code, len(columns), width, len(values), 0, 0))
+                    columns.extend(qubits)
+            return True
+        assert isinstance(gate, GateDefinition)
+        size = max(1, gate.size) * len(tuples)
+        if lowering.count + size > lowering.limits.operations:
+            return False
+        applied = self.gates_of.get((name, parameters or ""))
+        if applied is None:
+            applied = Gate(gate, *params)
+            if len(self.gates_of) < _MEMO_SIZE:
+                self.gates_of[name, parameters or ""] = applied
+        lowering.count += size
+        for qubits in tuples:
+            circuit._append(applied, qubits, ())
+        return True
+
+    def measure(self, source: str, target: str) -> bool:
+        lowering = self.lowering
+        pairs = self.measures_of.get((source, target))
+        if pairs is None:
+            qubits, one = self.register(source, Qubits)
+            bits, _ = self.register(target, BitVariable)
+            if len(qubits) != len(bits):
+                return False
+            pairs = self.measures_of[source, target] = list(zip(qubits, bits, strict=True))
+        if lowering.count + len(pairs) > lowering.limits.operations:
+            return False
+        lowering.count += len(pairs)
+        circuit = lowering.root
+        for pair in pairs:
+            circuit._rows.extend((MEASURE, len(circuit._operands), 2, 0, 0, 0))
+            circuit._operands.extend(pair)
+            lowering.measured.add(pair[1])
+        return True
+
+    def other(self, word: str, text: str) -> bool:
+        qubits = [q for part in text.split(",") for q in self.register(part, Qubits)[0]]
+        lowering = self.lowering
+        if lowering.count + len(qubits) > lowering.limits.operations or (word == "reset" and "," in text):
+            return False
+        lowering.count += len(qubits)
+        if word == "reset":
+            lowering.root.reset(qubits)
+        else:
+            lowering.root.barrier(qubits)
+        return True
+
+    # operands -----------------------------------------------------------------------------------------------
+    def register(self, text: str, wanted: type[Any]) -> tuple[Sequence[int], bool]:
+        """Indices of an operand's text, and whether it is a single element."""
+        match = _OPERAND.match(text)
+        if match is None:
+            raise _Unsure
+        name, index = match.groups()
+        symbol = self.lowering.globals.get(name)
+        if not isinstance(symbol, wanted):
+            raise _Unsure
+        if index is None:
+            return symbol.indices, symbol.scalar
+        if symbol.scalar or len(index) > 9 or int(index) >= len(symbol.indices):
+            raise _Unsure
+        return symbol.indices[int(index) : int(index) + 1], True
+
+    def read_operands(self, text: str) -> tuple[list[tuple[int, ...]], int]:
+        groups = [self.register(part, Qubits) for part in text.split(",")]
+        lengths = {len(group) for group, one in groups if not one}
+        if len(lengths) > 1:
+            raise _Unsure
+        times = lengths.pop() if lengths else 1
+        tuples = [tuple(group[0] if one else group[k] for group, one in groups) for k in range(times)]
+        for qubits in tuples:
+            if len(set(qubits)) != len(qubits):
+                raise _Unsure
+        return tuples, len(groups)
+
+    # parameters ---------------------------------------------------------------------------------------------
+    def read_params(self, text: str) -> tuple[Value, ...]:
+        """Values of a list of parameters: numbers, pi and other constants, inputs, + - * / ** and brackets."""
+        result: list[Value] = []
+        for part in text.split(","):
+            if _NUMBER.match(part) and len(part) < 300:
+                number = float(part.replace(" ", "")) if " " in part else float(part)
+                if not math.isfinite(number):
+                    raise _Unsure
+                result.append(number)
+                continue
+            value = _Reader(self.lowering, part).read()
+            result.append(self.lowering.guard(0, self.lowering.to_angle, value, 0))
+        return tuple(result)
+
+
+class _Reader:
+    """One expression; integers stay integers, as in the long way."""
+
+    def __init__(self, lowering: Lowering, text: str) -> None:
+        self.lowering = lowering
+        self.tokens: list[re.Match[str]] = []
+        at = 0
+        text = text.rstrip()
+        while at < len(text):
+            match = _TOKEN.match(text, at)
+            if match is None or len(self.tokens) > 200:
+                raise _Unsure
+            self.tokens.append(match)
+            at = match.end()
+        self.at = 0
+
+    def read(self) -> Typed:
+        value = self.expression(0)
+        if self.at != len(self.tokens):
+            raise _Unsure
+        return value
+
+    def operator(self) -> str:
+        return self.tokens[self.at][4] or "" if self.at < len(self.tokens) else ""
+
+    def expression(self, strength: int) -> Typed:
+        left = self.operand()
+        while True:
+            op = self.operator()
+            power = _STRENGTH.get(op, 0)
+            if power <= strength:
+                return left
+            self.at += 1
+            right = self.expression(power - 1 if op == "**" else power)
+            left = self.lowering.operators.binary(op, left, right)
+
+    def operand(self) -> Typed:
+        if self.at >= len(self.tokens):
+            raise _Unsure
+        real, whole, name, op = self.tokens[self.at].groups()
+        self.at += 1
+        if real is not None:
+            number = float(real)
+            if not math.isfinite(number):
+                raise _Unsure
+            return Typed(FLOAT, number)
+        if whole is not None:
+            if len(whole) > 300:
+                raise _Unsure
+            return Typed(INT, int(whole))
+        if op == "-":
+            return self.lowering.operators.unary("-", self.expression(3))
+        if op == "(":
+            value = self.expression(0)
+            if self.operator() != ")":
+                raise _Unsure
+            self.at += 1
+            return value
+        symbol = self.lowering.globals.get(name or "")
+        if symbol is None and name in CONSTANTS:
+            return Typed(FLOAT, CONSTANTS[name])
+        if not isinstance(symbol, Variable) or not symbol.constant or symbol.type.kind not in ("int", "uint", "float", "angle"):
+            raise _Unsure
+        return Typed(symbol.type, symbol.value)

@@ -1,0 +1,315 @@
+"""Statements of OpenQASM 3: declarations, assignments, measurement, and what has no effect here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+
+from parsers.qasm3_context import BitVariable, Qubits, Subroutine, Symbol, Variable, kind_of
+from parsers.qasm3_gates import Gates
+from parsers.qasm3_types import BIT, FLOAT, INT, INTEGERS, ArrayValue, Type, Typed, cast, wrap
+from qsim.classical import Literal
+from qsim.circuit import Delay
+from qsim.parameters import Parameter, ParameterArray
+
+_REFUSED = {
+    "ExternDeclaration": "'extern {0}' is not supported: there is no function outside the program to call.",
+    "CalibrationGrammarDeclaration": "defcalgrammar is not supported: pulses are not simulated.",
+    "CalibrationStatement": "cal is not supported: pulses are not simulated.",
+    "CalibrationDefinition": "'defcal {0}' is not supported: pulses are not simulated.",
+}
+
+
+class Statements(Gates):
+    """Lowers statements without control flow."""
+
+    def execute(self, node: Any) -> None:
+        """Lower one statement."""
+        kind = type(node).__name__
+        method: Callable[[Any], None] | None = getattr(self, f"_{kind}", None)
+        if method is None:
+            text = _REFUSED.get(kind, f"{kind} is not supported.")
+            raise self.error(text.format(getattr(getattr(node, "name", None), "name", "")), node)
+        method(node)
+
+    def execute_all(self, nodes: Iterable[Any]) -> None:
+        """Lower statements in a scope of their own."""
+        with self.scope():
+            for node in nodes:
+                self.execute(node)
+
+    # no effect ----------------------------------------------------------------------------------------------
+    def _Pragma(self, node: Any) -> None:
+        """Pragmas mean nothing here."""
+
+    def _ExpressionStatement(self, node: Any) -> None:
+        expression = node.expression
+        if type(expression).__name__ == "FunctionCall":
+            symbol = self.find(expression.name.name)
+            if symbol is not None and not isinstance(symbol, Subroutine):
+                what = kind_of(symbol)
+                hint = f" A gate is applied as '{expression.name.name}(parameters) qubits;'." if what == "gate" else ""
+                raise self.error(f"'{expression.name.name}' is a {what}, not a subroutine.{hint}", node)
+        self.evaluate(expression)
+
+    def _CompoundStatement(self, node: Any) -> None:
+        self.execute_all(node.statements)
+
+    def _Box(self, node: Any) -> None:
+        self.execute_all(node.body)
+
+    def _DelayInstruction(self, node: Any) -> None:
+        duration = self.evaluate(node.duration)
+        if duration.type.kind != "duration":
+            raise self.error(f"The time of a delay is a duration, like 100ns; got a value of type {duration.type}.", node)
+        for operand in node.qubits:
+            indices, _ = self.register(operand, Qubits)
+            for qubit in indices:
+                self.circuit._append(Delay(str(duration.value)), (qubit,), ())
+
+    # quantum ------------------------------------------------------------------------------------------------
+    def _QubitDeclaration(self, node: Any) -> None:
+        if len(self.frame.scopes) > 1 or self.frame.inside or self.level:
+            raise self.error("Qubits are declared at the top level of a program.", node)
+        size = 1 if node.size is None else self.constant_int(node.size, "The number of qubits")
+        name = node.qubit.name
+        if name[0] == "$":
+            raise self.error(f"Physical qubits such as {name} are there already; they are not declared.", node)
+        self.declare(name, Qubits((), False), node)
+        self.globals[name] = Qubits(self.add_qubits(size, name, node), node.size is None)
+
+    def _QuantumReset(self, node: Any) -> None:
+        indices, _ = self.register(node.qubits, Qubits)
+        self.add_count(len(indices), node)
+        self.circuit.reset(list(indices))
+
+    def _QuantumBarrier(self, node: Any) -> None:
+        qubits = [q for operand in node.qubits for q in self.register(operand, Qubits)[0]]
+        self.add_count(1, node)
+        if not node.qubits:
+            self.circuit.barrier()
+        else:
+            self.circuit.barrier(qubits)
+
+    def measure(self, measurement: Any, target: tuple[tuple[int, ...], bool] | None, node: Any) -> tuple[tuple[int, ...], bool]:
+        """Measure into the target, or into new bits; gives the bits."""
+        qubits, scalar = self.register(measurement.qubit, Qubits)
+        self.add_count(len(qubits), node)
+        if target is None:
+            target = self.add_bits(len(qubits), "", node), scalar
+        bits, _ = target
+        if len(bits) != len(qubits):
+            raise self.error(
+                f"A register is measured into one of the same size; here {len(qubits)} "
+                f"qubit{'s go' if len(qubits) != 1 else ' goes'} into {len(bits)} bit{'s' * (len(bits) != 1)}.", node
+            )  # fmt: skip
+        self.measured.update(bits)
+        self.circuit.measure(list(qubits), list(bits))
+        return target
+
+    def _QuantumMeasurementStatement(self, node: Any) -> None:
+        target = None if node.target is None else self.register(node.target, BitVariable)
+        self.measure(node.measure, target, node)
+
+    def _AliasStatement(self, node: Any) -> None:
+        first = node.value
+        while type(first).__name__ in ("Concatenation", "IndexExpression"):
+            first = first.lhs if type(first).__name__ == "Concatenation" else first.collection
+        name = getattr(first, "name", None)
+        wanted = BitVariable if isinstance(name, str) and isinstance(self.find(name), BitVariable) else Qubits
+        indices, scalar = self.register(node.value, wanted)
+        symbol: Symbol = BitVariable(indices, scalar) if wanted is BitVariable else Qubits(indices, scalar)
+        self.declare(node.target.name, symbol, node)
+
+    # classical declarations ---------------------------------------------------------------------------------
+    def _ClassicalDeclaration(self, node: Any) -> None:
+        self.declare_classical(node, node.init_expression)
+
+    def _IODeclaration(self, node: Any) -> None:
+        if node.io_identifier.name == "output":
+            self.declare_classical(node, None)
+            return
+        if len(self.frame.scopes) > 1 or self.frame.inside:
+            raise self.error("Inputs are declared at the top level of a program.", node)
+        name = node.identifier.name
+        if type(node.type).__name__ == "ArrayType":
+            base, shape = self.array_type(node.type)
+            if len(shape) != 1 or base.kind not in ("float", "angle", *INTEGERS):
+                raise self.error(f"The input '{name}' must be an array of one dimension of numbers.", node)
+            array = self.guard(node, ParameterArray, name, shape[0])
+            data: np.ndarray[Any, Any] = np.empty(shape, dtype=object)
+            for k, element in enumerate(array):
+                data[k] = element
+            self.declare(name, Variable(Type("array"), ArrayValue(_unsized(base), data), "an input"), node)
+            self.root.declare_parameter(array[0])
+            return
+        kind = self.type_of(node.type)
+        if kind.kind == "complex":
+            raise self.error(f"The input '{name}' is complex; inputs are real numbers.", node)
+        parameter = Parameter(name)
+        self.declare(name, Variable(_unsized(kind), parameter, "an input"), node)
+        self.root.declare_parameter(parameter)
+
+    def _ConstantDeclaration(self, node: Any) -> None:
+        name = node.identifier.name
+        if type(node.init_expression).__name__ == "QuantumMeasurement":
+            raise self.error(f"The constant '{name}' must be known when the program is read.", node)
+        if type(node.type).__name__ == "ArrayType":
+            base, shape = self.array_type(node.type)
+            array = self.array_value(node.init_expression, base, shape)
+            self.declare(name, Variable(Type("array"), array, "const"), node)
+            return
+        value = self.evaluate(node.init_expression)
+        if value.is_runtime or value.is_symbolic:
+            why = f"the input '{value.value}'" if value.is_symbolic else "a measurement"
+            raise self.error(f"The constant '{name}' must be known when the program is read; it depends on {why}.", node)
+        kind = self.type_of(node.type)
+        self.declare(name, Variable(kind, self.guard(node, cast, value, kind).value, "const"), node)
+
+    def declare_classical(self, node: Any, initial: Any) -> None:
+        """A classical variable or bit register."""
+        name = node.identifier.name
+        measured = type(initial).__name__ == "QuantumMeasurement"
+        kind_name = type(node.type).__name__
+        if kind_name == "ArrayType":
+            base, shape = self.array_type(node.type)
+            if initial is None:
+                array = ArrayValue(base, np.full(shape, None, dtype=object))
+            else:
+                array = self.array_value(initial, base, shape)
+            self.declare(name, Variable(Type("array"), array, level=self.level), node)
+            return
+        if kind_name == "DurationType":
+            value = None if initial is None else self.guard(node, cast, self.evaluate(initial), Type("duration")).value
+            self.declare(name, Variable(Type("duration"), value, level=self.level), node)
+            return
+        if kind_name == "StretchType":
+            raise self.error(f"'stretch {name}' is not supported: this simulator has no times of gates.", node)
+        kind = self.type_of(node.type)
+        if kind.kind == "bit":
+            self._declare_bits(name, kind, node, initial, measured)
+            return
+        if measured:
+            raise self.error(self._not_kept(name, kind), node)
+        if initial is None:
+            content = None
+        else:
+            content = self.storable(name, self.guard(node, cast, self._checked(name, kind, initial), kind), node)
+        self.declare(name, Variable(kind, content, level=self.level), node)
+
+    def _checked(self, name: str, kind: Type, node: Any) -> Typed:
+        value = self.evaluate(node)
+        if value.is_runtime:
+            raise self.error(self._not_kept(name, kind), node)
+        return value
+
+    def _declare_bits(self, name: str, kind: Type, node: Any, initial: Any, measured: bool) -> None:
+        value = None if initial is None or measured else self.guard(node, cast, self.evaluate(initial), kind)
+        self.declare(name, BitVariable((), False), node)
+        bits = self.add_bits(kind.width or 1, name, node)
+        self.frame.scopes[-1][name] = BitVariable(bits, kind.width is None)
+        if measured:
+            self.measure(initial, (bits, kind.width is None), node)
+        elif value is not None:
+            self.write_bits(bits, value.value if value.is_runtime else int(value.value))
+        elif self.runtime_loops:  # its value of the last round is gone
+            self.circuit.assign(list(bits), Literal(0))
+
+    runtime_loops = 0
+
+    @staticmethod
+    def _not_kept(name: str, kind: Type) -> str:
+        return (
+            f"'{name}' is of type {kind} and would depend on a measurement; only bits are kept while a circuit runs. "
+            "Use a bit register."
+        )
+
+    def storable(self, name: str, value: Typed, node: Any) -> Any:
+        """A value that a variable can keep."""
+        if value.is_runtime:
+            raise self.error(self._not_kept(name, value.type), node)
+        return value.value
+
+    # assignment ---------------------------------------------------------------------------------------------
+    def _ClassicalAssignment(self, node: Any) -> None:
+        target = node.lvalue
+        name = target.name if type(target).__name__ == "Identifier" else target.name.name
+        symbol = self.lookup(name, target)
+        operator = node.op.name
+        if isinstance(symbol, BitVariable):
+            bits, scalar = self.register(target, BitVariable)
+            kind = Type("bit", None if scalar else len(bits))
+            if type(node.rvalue).__name__ == "QuantumMeasurement":
+                self.measure(node.rvalue, (bits, scalar), node)
+                return
+            value = self.evaluate(node.rvalue)
+            if operator != "=":
+                value = self.guard(node, self.operators.binary, operator[:-1], self.read_bits(bits, scalar), value)
+            value = self.guard(node, cast, value, kind)
+            self.write_bits(bits, value.value if value.is_runtime else int(value.value))
+            return
+        if not isinstance(symbol, Variable):
+            raise self.error(f"Only variables are assigned; '{name}' is a {kind_of(symbol)}.", node)
+        if symbol.constant:
+            why = "a constant" if symbol.constant == "const" else symbol.constant
+            raise self.error(f"'{name}' is {why} and cannot be assigned.", node)
+        if symbol.level < self.level:
+            raise self.error(
+                f"'{name}' is of type {symbol.type} and is assigned in a branch that depends on a measurement; only bits are "
+                "kept while a circuit runs. Use a bit register.", node
+            )  # fmt: skip
+        if type(target).__name__ == "IndexedIdentifier":
+            self._assign_element(symbol, target, operator, node, name)
+            return
+        if isinstance(symbol.value, ArrayValue):
+            if operator != "=":
+                raise self.error("An array is assigned with '='.", node)
+            symbol.value.data[...] = self.array_value(node.rvalue, symbol.value.base, symbol.value.data.shape).data
+            return
+        old = None if operator == "=" else self._Identifier(target)
+        symbol.value = self._new_value(symbol.type, old, operator, node, name)
+
+    def _new_value(self, kind: Type, old: Typed | None, operator: str, node: Any, name: str) -> Any:
+        value = self.evaluate(node.rvalue)
+        if value.is_runtime:
+            raise self.error(self._not_kept(name, kind), node)
+        if old is not None:
+            value = self.guard(node, self.operators.binary, operator[:-1], old, value)
+        return self.storable(name, self.guard(node, cast, value, kind), node)
+
+    def _assign_element(self, symbol: Variable, target: Any, operator: str, node: Any, name: str) -> None:
+        if isinstance(symbol.value, ArrayValue):
+            array = symbol.value
+            index = [entry for part in target.indices for entry in (part if isinstance(part, list) else [part])]
+            at = self.array_index(index, array, name, node)
+            data: Any = array.data[at]
+            if isinstance(data, np.ndarray):
+                if operator != "=":
+                    raise self.error("A part of an array is assigned with '='.", node)
+                data[...] = self.array_value(node.rvalue, array.base, data.shape).data
+                return
+            old = None if operator == "=" else self.pick(Typed(symbol.type, array), index, name, node)
+            array.data[at] = self._new_value(array.base, old, operator, node, name)
+            return
+        if symbol.type.kind not in ("bit", *INTEGERS) or len(target.indices) != 1:
+            raise self.error(f"'{name}' is of type {symbol.type} and has no elements to assign.", node)
+        width = symbol.type.width or 64
+        positions, single = self.positions(target.indices[0], width, name, node)
+        kind = BIT if single else Type("bit", len(positions))
+        current = self._Identifier(target.name)
+        old = None if operator == "=" else self.pick(current, target.indices[0], name, node)
+        bits = int(self._new_value(kind, old, operator, node, name))
+        number = int(current.value)
+        for k, bit in enumerate(positions):
+            number = (number & ~(1 << bit)) | (((bits >> k) & 1) << bit)
+        symbol.value = wrap(number, symbol.type) if symbol.type.kind != "bit" else number
+
+
+def _unsized(kind: Type) -> Type:
+    """The type of an input: its width cannot be applied to a value that comes later."""
+    return Type(kind.kind, kind.width if kind.kind == "bit" else None)
+
+
+__all__ = ["FLOAT", "INT", "Statements"]

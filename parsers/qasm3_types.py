@@ -1,0 +1,202 @@
+"""Typed classical values of OpenQASM 3: what a type is, what a value is, and casts between them.
+
+A value is known while the program is read (a Python number, or an array of them), symbolic (an expression of inputs),
+or read from measured bits while the circuit runs (an expression of `qsim.classical`).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from qsim.classical import Bits, ClassicalOperation, Literal
+from qsim.parameters import Expression
+
+#: Width of an int or uint without one: results outside are an error, not wrapped.
+DEFAULT_WIDTH = 64
+RUNTIME = (Bits, Literal, ClassicalOperation)
+
+
+class Problem(Exception):
+    """A wrong operation on values; whoever knows the place makes it a QasmError."""
+
+
+@dataclass(frozen=True, slots=True)
+class Type:
+    """A classical type; `width` is the number of bits where the program gives one.
+
+    >>> str(Type("uint", 4))
+    'uint[4]'
+    """
+
+    kind: str
+    width: int | None = None
+
+    def __str__(self) -> str:
+        return self.kind if self.width is None else f"{self.kind}[{self.width}]"
+
+
+INT, FLOAT, BOOL, BIT, COMPLEX = Type("int"), Type("float"), Type("bool"), Type("bit"), Type("complex")
+INTEGERS = ("int", "uint")
+
+
+@dataclass(frozen=True, slots=True)
+class Typed:
+    """A value and its type."""
+
+    type: Type
+    value: Any
+
+    @property
+    def is_runtime(self) -> bool:
+        """Whether it is read from bits while the circuit runs."""
+        return isinstance(self.value, RUNTIME)
+
+    @property
+    def is_symbolic(self) -> bool:
+        """Whether it is an expression of inputs."""
+        return isinstance(self.value, Expression)
+
+
+@dataclass(slots=True)
+class ArrayValue:
+    """A classical array: the type of its elements, and their Python values in an array of objects."""
+
+    base: Type
+    data: np.ndarray[Any, Any]
+
+
+def cast(item: Typed, to: Type) -> Typed:
+    """The value as another type; wraps integers that have a width.
+
+    >>> cast(Typed(INT, 17), Type("uint", 4)).value
+    1
+    >>> cast(Typed(FLOAT, -2.7), INT).value
+    -2
+    """
+    if item.type.kind in ("array", "void", "duration") or to.kind in ("array", "void", "duration"):
+        if item.type.kind == to.kind:
+            return item
+        raise Problem(f"A value of type {item.type} cannot become {to}.")
+    if item.is_runtime:
+        return Typed(to, _cast_runtime(item, to))
+    if item.is_symbolic:
+        return Typed(to, _cast_symbolic(item, to))
+    return Typed(to, _cast_known(item.type, item.value, to))
+
+
+def _cast_known(source: Type, value: Any, to: Type) -> Any:
+    kind = to.kind
+    if kind == "complex":
+        return complex(value)
+    if source.kind == "complex":
+        raise Problem(f"A complex value cannot become {to}; take real() or imag() of it.")
+    if kind == "bool":
+        return bool(value)
+    if kind in INTEGERS:
+        if source.kind == "angle":
+            raise Problem(f"An angle cannot become {to}; only bits and angles are cast to one another.")
+        return wrap(int(value), to)
+    if kind == "float":
+        if source.kind == "bit":
+            raise Problem("Bits cannot become a float; cast them to int or uint first.")
+        return _to_float(value)
+    if kind == "angle":
+        if source.kind == "bit":
+            width = source.width or 1
+            if to.width is not None and to.width != width:
+                raise Problem(f"{source} cannot become {to}; the widths must agree.")
+            return 2 * math.pi * int(value) / (1 << width)
+        return wrap_angle(_to_float(value), to.width)
+    assert kind == "bit"
+    return _to_bits(source, value, to)
+
+
+def _to_bits(source: Type, value: Any, to: Type) -> int:
+    width = to.width or 1
+    if source.kind == "float":
+        raise Problem(f"A float cannot become {to}.")
+    if source.kind == "angle":
+        if source.width != width:
+            raise Problem(f"{source} cannot become {to}; only an angle of the same width can.")
+        return round(value / (2 * math.pi) * (1 << width)) % (1 << width)
+    if source.kind == "bit" and (source.width or 1) != width:
+        raise Problem(f"{source} cannot become {to}; the numbers of bits must agree.")
+    number = int(value)
+    if source.width is not None:
+        return number & ((1 << width) - 1)
+    if not -(1 << (width - 1)) <= number < (1 << width):
+        raise Problem(f"The value {number} does not fit {to}.")
+    return number & ((1 << width) - 1)
+
+
+def wrap(number: int, to: Type) -> int:
+    """An integer reduced to its type's width, in two's complement; without a width it must fit 64 bits."""
+    width = to.width or DEFAULT_WIDTH
+    low, high = (0, 1 << width) if to.kind == "uint" else (-(1 << (width - 1)), 1 << (width - 1))
+    if low <= number < high:
+        return number
+    if to.width is None:
+        shown = str(number) if abs(number) < 1 << 128 else "This number"
+        raise Problem(f"{shown} does not fit {to}, which has {width} bits when no width is given.")
+    number &= (1 << width) - 1
+    return number - (1 << width) if number >= high else number
+
+
+def wrap_angle(value: float, width: int | None) -> float:
+    """An angle of `width` bits is a multiple of 2 pi / 2**width below 2 pi; without a width it stays as it is."""
+    if width is None:
+        return value
+    steps = 1 << width
+    return (round(value / (2 * math.pi) * steps) % steps) * (2 * math.pi / steps)
+
+
+def _to_float(value: Any) -> float:
+    try:
+        number = float(value)
+    except OverflowError:
+        raise Problem("This integer is too large for a float.") from None
+    if not math.isfinite(number):
+        raise Problem("A number must be finite.")
+    return number
+
+
+def _cast_symbolic(item: Typed, to: Type) -> Any:
+    if to.kind in ("float", "angle") and to.kind != "bit":
+        if to.width is None or to.kind == "float":
+            return item.value
+        raise Problem(f"The value of {item.value} is known only when the circuit runs, so it cannot be rounded to {to}.")
+    if to.kind == item.type.kind and to.width == item.type.width:
+        return item.value
+    raise Problem(f"'{item.value}' is an input, known only when the circuit runs; it cannot be cast to {to}.")
+
+
+def _cast_runtime(item: Typed, to: Type) -> Any:
+    source, value = item.type, item.value
+    kind = to.kind
+    if kind == "bool":
+        return value if source.kind == "bool" or source == BIT else ClassicalOperation("!=", (value, Literal(0)))
+    if kind == "bit":
+        width = to.width or 1
+        if source.kind == "bit" and (source.width or 1) != width:
+            raise Problem(f"{source} cannot become {to}; the numbers of bits must agree.")
+        if source.kind in ("bit", "bool"):
+            return value
+        return ClassicalOperation("&", (value, Literal((1 << width) - 1)))
+    if kind in INTEGERS:
+        width = to.width or DEFAULT_WIDTH
+        have = source.width or 1 if source.kind in ("bit", "bool") else source.width or DEFAULT_WIDTH
+        fits = have < width or (have == width and (kind == source.kind or kind == "uint" and source.kind == "bit"))
+        if fits and source.kind != "int" or source.kind == kind and fits:
+            return value
+        if to.width is None:
+            raise Problem(f"{source} cannot become {to} while the circuit runs.")
+        mask, sign = Literal((1 << width) - 1), Literal(1 << (width - 1))
+        masked = ClassicalOperation("&", (value, mask))
+        if kind == "uint":
+            return masked
+        return ClassicalOperation("-", (ClassicalOperation("^", (masked, sign)), sign))
+    raise Problem(f"This value depends on a measurement, so it cannot become {to}: only bits are kept while a circuit runs.")
