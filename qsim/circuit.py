@@ -134,6 +134,7 @@ class Circuit(GateMethods):
         register = Register(self._register_name(name, "q"), tuple(range(self._num_qubits, total)))
         self._qubit_registers[register.name] = register
         self._num_qubits = total
+        self._compiled = {}
         return register
 
     def add_clbits(self, size: int, name: str | None = None) -> Register:

@@ -8,7 +8,7 @@ states that wait are at most one for each measurement on the way.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -34,6 +34,8 @@ class _Frame:
     at: int
     below: _Frame | None
     loop: WhileLoop | None = None
+    #: The classical bits and the number of measurements so far when the loop's round began.
+    begun: tuple[int, int] = (0, 0)
 
 
 @dataclass
@@ -44,6 +46,7 @@ class _Branch:
     state: Array
     memory: int
     shots: int
+    measured: int = 0
 
 
 def sample_dynamic(simulator: Simulator, circuit: Circuit, row: Array, shots: int, seed: int) -> dict[int, int]:
@@ -84,11 +87,16 @@ def _step(simulator: Simulator, branch: _Branch, random: np.random.Generator) ->
         _run_gates(simulator, branch, circuit, start, stop)
     if stop == size:
         if frame.loop is not None and frame.loop.condition.evaluate(branch.memory):
-            branch.frame = _Frame(circuit, 0, frame.below, frame.loop)
+            if frame.begun == (branch.memory, branch.measured):
+                raise CircuitError(
+                    "A while loop goes on for ever: a round of it measured nothing and left every bit as it was. "
+                    "Its body must change what its condition reads."
+                )
+            branch.frame = replace(frame, at=0, begun=(branch.memory, branch.measured))
         else:
             branch.frame = frame.below
         return None
-    branch.frame = _Frame(circuit, stop + 1, frame.below, frame.loop)
+    branch.frame = replace(frame, at=stop + 1)
     code, first, _, index = rows[stop * ROW : stop * ROW + 4]
     if code == FEED_FORWARD:
         node = circuit._objects[index]
@@ -103,6 +111,7 @@ def _step(simulator: Simulator, branch: _Branch, random: np.random.Generator) ->
         value = int(not np.any(view[:, 0]))
         if code == MEASURE:
             clbit = circuit._operands[first + 1]
+            outcome.measured += 1
             outcome.memory = outcome.memory & ~(1 << clbit) | value << clbit
         elif value:
             view[:, 0] = view[:, 1]
@@ -128,7 +137,7 @@ def _measure(branch: _Branch, qubit: int, random: np.random.Generator) -> _Branc
     ones = int(random.binomial(branch.shots, one))
     other = None
     if 0 < ones < branch.shots:
-        other = _Branch(branch.frame, branch.state.copy(), branch.memory, ones)
+        other = _Branch(branch.frame, branch.state.copy(), branch.memory, ones, branch.measured)
         branch.shots -= ones
         _project(other.state.reshape(-1, 2, 1 << qubit), 1, weights[1])
         _project(view, 0, weights[0])
@@ -152,7 +161,7 @@ def _follow(branch: _Branch, node: FeedForward) -> None:
             branch.frame = _Frame(body, 0, frame)
     elif isinstance(node, WhileLoop):
         if node.condition.evaluate(memory):
-            branch.frame = _Frame(node.body, 0, frame, node)
+            branch.frame = _Frame(node.body, 0, frame, node, (memory, branch.measured))
     elif isinstance(node, Switch):
         value = node.target.evaluate(memory)
         body = next((case for labels, case in node.cases if value in labels), node.default)
@@ -172,4 +181,4 @@ def _follow(branch: _Branch, node: FeedForward) -> None:
         if isinstance(node, Break):
             branch.frame = frame.below
         else:
-            branch.frame = _Frame(frame.circuit, len(frame.circuit), frame.below, frame.loop)
+            branch.frame = replace(frame, at=len(frame.circuit))

@@ -40,11 +40,11 @@ def readable(size: int) -> str:
     >>> readable(1 << 34)
     '16 GiB'
     """
-    value, units = float(size), ["bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"]
-    while value >= 1024 and len(units) > 1:
-        value /= 1024
-        units.pop(0)
-    return f"{value:,.3g} {units[0]}" if value < 1e6 else f"{value:.3g} {units[0]}"
+    units = ["bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"]
+    if size >= 1 << 80:
+        return f"2**{size.bit_length() - 61} EiB"
+    power = min(max(size.bit_length() - 1, 0) // 10, len(units) - 1)
+    return f"{size / (1 << 10 * power):,.4g} {units[power]}"
 
 
 def check_memory(needed: int, num_qubits: int, amplitude_size: int, limit: int | None, what: str = "statevector") -> None:

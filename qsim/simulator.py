@@ -20,7 +20,6 @@ from qsim.pool import thread_count
 Array = npt.NDArray[Any]
 PRECISIONS = {"double": np.complex128, "single": np.complex64}
 MAX_SHOTS = 1 << 40
-MAX_STATE_QUBITS = 48
 
 
 class Simulator:
@@ -133,6 +132,7 @@ class Simulator:
             seed = secrets.randbits(63)
         elif isinstance(seed, (bool, np.bool_)) or not isinstance(seed, (int, np.integer)) or not 0 <= seed < 1 << 64:
             raise QsimError(f"A seed is a whole number from 0 to 2**64 - 1, got {seed!r}.")
+        _check_circuit(circuit)
         dynamic = circuit.is_dynamic
         if not dynamic and MEASURE not in circuit._rows[::ROW]:
             raise CircuitError("Sampling needs a measurement, and the circuit has none. Add circuit.measure_all().")
@@ -151,7 +151,7 @@ class Simulator:
         >>> Simulator().expectation(Circuit(1).h(0), [Pauli.X(0), Pauli.Z(0)]).round(12)
         array([ 1., -0.])
         """
-        return self._moments(circuit, observable, parameters, lambda mean, square: mean)
+        return self._moments(circuit, observable, parameters)[0]
 
     def variance(self, circuit: Circuit, observable: Any, parameters: Any = None) -> Any:
         """The exact variance <O**2> - <O>**2, in the same shapes as `expectation`.
@@ -160,7 +160,16 @@ class Simulator:
         >>> Simulator().variance(Circuit(1), Pauli.X(0))
         1.0
         """
-        return self._moments(circuit, observable, parameters, lambda mean, square: max(square - mean * mean, 0.0))
+        return self._moments(circuit, observable, parameters)[1]
+
+    def moments(self, circuit: Circuit, observable: Any, parameters: Any = None) -> tuple[Any, Any]:
+        """Expectation value and variance from one run, each in the same shape as `expectation` gives.
+
+        >>> from qsim import Pauli
+        >>> Simulator().moments(Circuit(1), Pauli.Z(0))
+        (1.0, 0.0)
+        """
+        return self._moments(circuit, observable, parameters)
 
     def unitary(self, circuit: Circuit, parameters: Any = None) -> Array:
         """The circuit's matrix, shape (2**n, 2**n), global phase included; (sets, 2**n, 2**n) for a batch.
@@ -169,7 +178,8 @@ class Simulator:
         array([[0., 1.],
                [1., 0.]])
         """
-        if len(circuit) and MEASURE in circuit._rows[::ROW]:
+        _check_circuit(circuit)
+        if MEASURE in circuit._rows[::ROW]:
             raise CircuitError("A circuit with measurements has no unitary matrix. Leave them out.")
         self._only_gates(circuit, "unitary matrix")
         rows, batched = bind_parameters(circuit, parameters)
@@ -200,8 +210,7 @@ class Simulator:
         check_memory(needed, circuit.num_qubits, self._amplitude, self.memory_limit)
 
     def _only_gates(self, circuit: Circuit, what: str) -> None:
-        if not isinstance(circuit, Circuit):
-            raise CircuitError(f"A simulator runs a Circuit, got {type(circuit).__name__}.")
+        _check_circuit(circuit)
         if circuit.is_dynamic:
             raise CircuitError(
                 f"A circuit that resets, branches or uses qubits after measuring them has no single {what}. "
@@ -235,7 +244,7 @@ class Simulator:
             values, frequencies = _as_clbits(values, frequencies, pairs)
         return Counts(values, frequencies, circuit.num_clbits, circuit.clbit_registers, seed)
 
-    def _moments(self, circuit: Circuit, observable: Any, parameters: Any, result: Any) -> Any:
+    def _moments(self, circuit: Circuit, observable: Any, parameters: Any) -> tuple[Any, Any]:
         from qsim.state import operator_moments
 
         self._only_gates(circuit, "expectation value")
@@ -245,15 +254,25 @@ class Simulator:
             _check_observable(operator, circuit)
         rows, batched = bind_parameters(circuit, parameters)
         self._check(circuit)
-        values = np.empty((len(rows), len(operators)))
+        means, variances = np.empty((2, len(rows), len(operators)))
         for k, row in enumerate(rows):
             state = self._state(circuit, row)
             for j, operator in enumerate(operators):
-                values[k, j] = result(*operator_moments(state, operator, self.threads))
-        picked = values[:, 0] if single else values
-        if batched:
-            return picked
-        return float(picked[0]) if single else picked[0]
+                mean, square = operator_moments(state, operator, self.threads)
+                means[k, j], variances[k, j] = mean, max(square - mean * mean, 0.0)
+
+        def shaped(values: Array) -> Any:
+            picked = values[:, 0] if single else values
+            if batched:
+                return picked
+            return float(picked[0]) if single else picked[0]
+
+        return shaped(means), shaped(variances)
+
+
+def _check_circuit(circuit: Any) -> None:
+    if not isinstance(circuit, Circuit):
+        raise CircuitError(f"A simulator runs a Circuit, got {type(circuit).__name__}.")
 
 
 def _check_observable(operator: Any, circuit: Circuit) -> None:

@@ -21,6 +21,7 @@ from typing import Any
 import llvmlite.binding
 import numba
 from numba.core import caching
+from numba.core.runtime.nrt import rtsys
 
 #: Re-association changes results with the vector width, so only reductions, which work on fixed blocks, may use it.
 FAST_MATH = frozenset({"contract", "nsz", "arcp"})
@@ -91,7 +92,9 @@ class _KernelCache(caching._Cache):  # type: ignore[misc]  # Numba is untyped
         file = self._file(sig, target_context.codegen())
         if file is None:
             return None
-        target_context.refresh()
+        # Numba would refresh all its registries here, which takes 0.2 s, or 0.6 s with SciPy installed. Compiling needs
+        # them; running compiled code needs only the runtime, which counts references to arrays.
+        rtsys.initialize(target_context)
         try:
             data = file.load(self._index_key(sig, target_context.codegen()))
             return None if data is None else caching.CompileResultCacheImpl.rebuild(self, target_context, data)

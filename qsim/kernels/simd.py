@@ -18,7 +18,6 @@ from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
-from numba.np.arrayobj import make_array
 
 from qsim.kernels.opcodes import LANE_BITS
 
@@ -35,12 +34,15 @@ class _Emitter:
     """Vector loads, stores and arithmetic on the arrays `re` and `im` of one call."""
 
     def __init__(self, context: Any, builder: Any, array_type: Any, re: Any, im: Any) -> None:
+        from numba.np.arrayobj import make_array  # needed to compile only, and slow to import
+
         self.builder = builder
         self.element = context.get_value_type(array_type.dtype)
         self.size = 8 if array_type.dtype == types.float64 else 4
         self.width = min(vector_bytes() // self.size, LANES)
         self.vector = ir.VectorType(self.element, self.width)
-        self.re, self.im = (make_array(array_type)(context, builder, value).data for value in (re, im))
+        self.data_of = lambda value: make_array(array_type)(context, builder, value).data
+        self.re, self.im = self.data_of(re), self.data_of(im)
 
     def load(self, data: Any, index: Any) -> Any:
         pointer = self.builder.bitcast(self.builder.gep(data, [index]), self.vector.as_pointer())
@@ -139,7 +141,7 @@ def _declare(generate: Callable[[_Emitter, Any, Any, Any, Sequence[Any], Any], N
     ) -> Any:
         def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             emitter = _Emitter(context, builder, re, arguments[0], arguments[1])
-            matrix, weights = (make_array(re)(context, builder, value).data for value in arguments[2:4])
+            matrix, weights = (emitter.data_of(value) for value in arguments[2:4])
             generate(emitter, matrix, weights, arguments[4], arguments[5:7], arguments[7])
             return context.get_dummy_value()
 

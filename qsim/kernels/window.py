@@ -11,7 +11,6 @@ from typing import Any
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
-from numba.np.arrayobj import make_array, populate_array
 
 
 @intrinsic  # type: ignore[misc]  # Numba is untyped
@@ -22,6 +21,8 @@ def window(typing_context: Any, array: Any, start: Any, length: Any) -> Any:
     result = array.copy(layout="C")
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        from numba.np.arrayobj import make_array, populate_array  # needed to compile only, and slow to import
+
         source = make_array(array)(context, builder, arguments[0])
         begin = context.cast(builder, arguments[1], start, types.intp)
         count = context.cast(builder, arguments[2], length, types.intp)
