@@ -1,0 +1,111 @@
+"""One pass over an OpenQASM 3 text: where statements begin, which are flat, and what is nested too deeply.
+
+The flat ones (a gate or a measurement on registers or their elements) are blanked, so that what is left for the
+reference grammar is short and keeps its lines and columns.
+"""
+
+from __future__ import annotations
+
+import re
+
+from parsers.errors import Source
+from parsers.limits import Limits
+
+_NAME = r"[A-Za-z_]\w*"
+_OPERAND = rf"{_NAME}(?:\s*\[\s*\d+\s*\])?"
+#: gate(parameters) operands;   or   target = measure qubit;   or   measure qubit -> target;
+FLAT = re.compile(
+    rf"\s*({_NAME})(?:\s*\(([^;{{}}\"@=]*)\)\s*|\s+)({_OPERAND}(?:\s*,\s*{_OPERAND})*)\s*;"
+    rf"|\s*({_OPERAND})\s*=\s*measure\s+({_OPERAND})\s*;"
+    rf"|\s*measure\s+({_OPERAND})\s*->\s*({_OPERAND})\s*;"
+)
+_FIRST = re.compile(r"\s*(#|@|pragma\b|\w+|\S)?")
+_MARK = re.compile(r"[][(){};]|\"[^\"\n]*\"|'[^'\n]*'|[\"']")
+_SET_BRACE = re.compile(r"(?:\bin|=)\s*\Z")
+KEYWORDS = frozenset(
+    "OPENQASM include defcalgrammar def cal defcal gate extern box let break continue if else end return for while in "
+    "switch case default pragma input output const readonly mutable qreg qubit creg bool bit int uint float angle "
+    "complex array void duration stretch gphase inv pow ctrl negctrl durationof delay reset measure barrier true false "
+    "nop sizeof opaque".split()
+)
+#: Keywords whose statements are flat all the same.
+_FLAT_WORDS = frozenset(["reset", "barrier"])
+_PAIRS = {")": "(", "]": "[", "}": "{"}
+
+
+def scan(source: Source, limits: Limits) -> tuple[str, list[re.Match[str]]]:
+    """The text with flat statements blanked, and those statements in order.
+
+    `source` has no comments any more.
+
+    >>> rest, flat = scan(Source("qubit q; h q;"), Limits())
+    >>> rest, flat[0].group(1)
+    ('qubit q;     ', 'h')
+    """
+    text = source.text
+    long = re.search(rf"[\w.]{{{limits.token_length + 1},}}", text)
+    if long is not None:
+        raise source.error(
+            f"A name or number has at most {limits.token_length} characters; this one has {len(long.group())}.", long.start()
+        )
+    flat: list[re.Match[str]] = []
+    kept: list[str] = []
+    at, size, copied = 0, len(text), 0
+    match_flat, append, keep = FLAT.match, flat.append, kept.append
+    while True:
+        match = match_flat(text, at)
+        if match is not None:
+            name = match[1]
+            if name is None or name not in KEYWORDS or (name in _FLAT_WORDS and match[2] is None):
+                append(match)
+                end = match.end()
+                if copied < at:
+                    keep(text[copied:at])
+                stretch = text[at:end]
+                for part in stretch.split("\n") if "\n" in stretch else (stretch,):
+                    keep(" " * len(part))
+                    keep("\n")
+                kept.pop()
+                at = copied = end
+                continue
+        first = _FIRST.match(text, at)
+        assert first is not None
+        word = first.group(1)
+        if word is None:
+            break
+        if word in ("#", "@", "pragma"):  # a line of its own, without meaning here
+            start = first.start(1)
+            end = text.find("\n", start)
+            end = size if end < 0 else end
+            keep(text[copied:start] + " " * (end - start))
+            at = copied = end
+            continue
+        at = _statement_end(source, first.start(1), limits)
+    keep(text[copied:])
+    return "".join(kept), flat
+
+
+def _statement_end(source: Source, start: int, limits: Limits) -> int:
+    """Just after the statement or block that starts here; brackets are counted on the way."""
+    text = source.text
+    open_: list[tuple[str, int]] = []
+    for mark in _MARK.finditer(text, start):
+        c = mark.group()
+        if c in "([{":
+            open_.append((c, mark.start()))
+            if len(open_) > limits.nesting:
+                raise source.error(f"Brackets and blocks are nested at most {limits.nesting} deep.", mark.start())
+        elif c in _PAIRS:
+            if not open_ or open_[-1][0] != _PAIRS[c]:
+                raise source.error(f"This '{c}' closes nothing; the brackets before it do not match.", mark.start())
+            _, opened = open_.pop()
+            if c == "}" and not open_ and not _SET_BRACE.search(text, max(start, opened - 60), opened):
+                return mark.end()
+        elif c == ";":
+            if not open_:
+                return mark.end()
+        elif c in "\"'":
+            raise source.error("A string ends with a quotation mark on its own line; this one has no end.", mark.start())
+    if open_:
+        raise source.error(f"This '{open_[-1][0]}' is never closed.", open_[-1][1])
+    return len(text)
