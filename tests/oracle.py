@@ -372,69 +372,65 @@ def classical_value(expression, memory):
     return result if expression.width is None else int(result) % (1 << expression.width)
 
 
-def _split(state, qubit):
-    """(outcome, state after it, probability) of a measurement."""
-    ones = np.array([index >> qubit & 1 for index in range(len(state))])
-    for outcome in (0, 1):
-        kept = np.where(ones == outcome, state, 0)
-        weight = float((abs(kept) ** 2).sum())
-        if weight > NEGLIGIBLE:
-            yield outcome, kept / math.sqrt(weight), weight
+def _add(histories, memory, density):
+    """Histories with the same classical bits are one: their density matrices add up."""
+    if density.trace().real > NEGLIGIBLE:
+        histories[memory] = histories.get(memory, 0) + density
 
 
-def _run(instructions, state, memory, weight, values):
-    """Histories of a list of instructions as (how it ended, state, memory, weight)."""
-    for at, instruction in enumerate(instructions):
-        operation, rest = instruction.operation, instructions[at + 1 :]
-        if isinstance(operation, Gate):
-            state = embed(operation_matrix(operation, values), instruction.qubits, state)
-        elif isinstance(operation, (Barrier, Delay)):
-            pass
-        elif isinstance(operation, Assign):
-            number = int(classical_value(operation.value, memory))
-            for k, bit in enumerate(operation.clbits):
-                memory = memory & ~(1 << bit) | (number >> k & 1) << bit
-        elif isinstance(operation, (Break, Continue, End)):
-            yield type(operation), state, memory, weight
-            return
-        else:
-            for how, *history in _branches(instruction, state, memory, weight, values):
-                if history[2] < NEGLIGIBLE:
-                    continue
-                if how is None:
-                    yield from _run(rest, *history, values)
-                else:
-                    yield how, *history
-            return
-    yield None, state, memory, weight
+def _run(instructions, live, values):
+    """Run unnormalised density matrices {memory: matrix} through instructions: {how it ended: {memory: matrix}}.
+
+    It ends by Break, Continue or End, or by None when the last instruction was reached.
+    """
+    ended = {None: {}, Break: {}, Continue: {}, End: {}}
+    for instruction in instructions:
+        operation, after = instruction.operation, {}
+        for memory, density in live.items():
+            for how, histories in _step(instruction, operation, memory, density, values).items():
+                for later, part in histories.items():
+                    _add(after if how is None else ended[how], later, part)
+        live = after
+    ended[None] = live
+    return ended
 
 
-def _branches(instruction, state, memory, weight, values):
-    operation = instruction.operation
+def _step(instruction, operation, memory, density, values):
+    identity, result = np.eye(len(density), dtype=complex), {}
+    if isinstance(operation, Gate):
+        matrix = embed(operation_matrix(operation, values), instruction.qubits, identity)
+        return {None: {memory: matrix @ density @ adjoint(matrix)}}
+    if isinstance(operation, (Barrier, Delay)):
+        return {None: {memory: density}}
     if isinstance(operation, (Measure, Reset)):
         (qubit,) = instruction.qubits
-        for outcome, after, probability in _split(state, qubit):
+        for outcome in (0, 1):
+            kept = np.diag([float(index >> qubit & 1 == outcome) for index in range(len(density))])
             if isinstance(operation, Measure):
                 (bit,) = instruction.clbits
-                yield None, after, memory & ~(1 << bit) | outcome << bit, weight * probability
+                _add(result, memory & ~(1 << bit) | outcome << bit, kept @ density @ kept)
             else:
-                yield None, embed(X, (qubit,), after) if outcome else after, memory, weight * probability
-        return
+                kept = embed(X, (qubit,), kept) if outcome else kept
+                _add(result, memory, kept @ density @ adjoint(kept))
+        return {None: result}
+    if isinstance(operation, Assign):
+        number = int(classical_value(operation.value, memory))
+        for k, bit in enumerate(operation.clbits):
+            memory = memory & ~(1 << bit) | (number >> k & 1) << bit
+        return {None: {memory: density}}
+    if isinstance(operation, (Break, Continue, End)):
+        return {type(operation): {memory: density}}
     if isinstance(operation, WhileLoop):
-        waiting = [(state, memory, weight)]
-        while waiting:
-            history = waiting.pop()
-            if history[2] < NEGLIGIBLE:
-                continue
-            if not classical_value(operation.condition, history[1]):
-                yield None, *history
-                continue
-            for how, *after in _run(list(operation.body), *history, values):
-                if how in (None, Continue):
-                    waiting.append(tuple(after))
-                else:
-                    yield (None if how is Break else how), *after
-        return
+        left, stopped, live = {}, {}, {memory: density}
+        while live:
+            going = {}
+            for now, part in live.items():
+                _add(going if classical_value(operation.condition, now) else left, now, part)
+            ended, live = _run(operation.body, going, values), {}
+            for how, target in [(None, live), (Continue, live), (Break, left), (End, stopped)]:
+                for later, part in ended[how].items():
+                    _add(target, later, part)
+        return {None: left, End: stopped}
     if isinstance(operation, IfElse):
         body = operation.body if classical_value(operation.condition, memory) else operation.orelse
     else:
@@ -445,16 +441,17 @@ def _branches(instruction, state, memory, weight, values):
             if value in labels:
                 body = case
                 break
-    yield from _run([] if body is None else list(body), state, memory, weight, values)
+    return _run([] if body is None else body, {memory: density}, values)
 
 
 def distribution(circuit, values=None):
-    """The exact probability of every value of the classical bits, histories below 1e-11 left out."""
-    state = np.zeros(1 << circuit.num_qubits, dtype=complex)
-    state[0] = 1
-    result = {}
-    for _, _, memory, weight in _run(list(circuit), state, 0, 1.0, values or {}):
-        result[memory] = result.get(memory, 0.0) + weight
+    """The exact probability of every value of the classical bits; what falls below 1e-11 on the way is left out."""
+    density = np.zeros((1 << circuit.num_qubits,) * 2, dtype=complex)
+    density[0, 0] = 1
+    ended, result = _run(circuit, {0: density}, values or {}), {}
+    for how in (None, End):
+        for memory, part in ended[how].items():
+            result[memory] = result.get(memory, 0.0) + float(part.trace().real)
     return result
 
 
