@@ -38,7 +38,7 @@ class Simulator:
     >>> bell = Circuit(2).h(0).cx(0, 1)
     >>> sim.statevector(bell).round(3)
     array([0.707+0.j, 0.   +0.j, 0.   +0.j, 0.707+0.j])
-    >>> sim.expectation(bell, Pauli.Z(0) * Pauli.Z(1))
+    >>> round(sim.expectation(bell, Pauli.Z(0) * Pauli.Z(1)), 12)
     1.0
     >>> sim.sample(bell.measure_all(), shots=100, seed=1)
     {'00': 50, '11': 50}
@@ -148,8 +148,8 @@ class Simulator:
             A float; an array (observables,) for a list; with a leading axis (sets,) for a batch.
 
         >>> from qsim import Pauli
-        >>> Simulator().expectation(Circuit(1).h(0), [Pauli.X(0), Pauli.Z(0)]).round(12)
-        array([ 1., -0.])
+        >>> Simulator().expectation(Circuit(1).h(0), [Pauli.X(0), 2 * Pauli.X(0)]).round(12)
+        array([1., 2.])
         """
         return self._moments(circuit, observable, parameters)[0]
 
