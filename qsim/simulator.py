@@ -41,7 +41,7 @@ class Simulator:
     >>> round(sim.expectation(bell, Pauli.Z(0) * Pauli.Z(1)), 12)
     1.0
     >>> sim.sample(bell.measure_all(), shots=100, seed=1)
-    {'00': 50, '11': 50}
+    {'00': 48, '11': 52}
     """
 
     def __init__(
