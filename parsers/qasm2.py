@@ -34,9 +34,18 @@ _GATE = re.compile(r"\s*gate\s+([A-Za-z_]\w*)\s*(?:\(([^(){};]*)\))?\s*([^(){};]
 _OPAQUE = re.compile(r"\s*opaque\s+([A-Za-z_]\w*)\s*(?:\(([^(){};]*)\))?\s*([^(){};]*);")
 _IF = re.compile(r"\s*if\s*\(\s*([A-Za-z_]\w*)\s*==\s*(\d+)\s*\)")
 _NAME = re.compile(r"\s*([A-Za-z_]\w*)\s*\Z")
+_EMPTY = re.compile(r"[;\s]+(?<=;)")
+_SPACE = re.compile(r"\s*")
 _KEYWORDS = {"OPENQASM", "include", "qreg", "creg", "gate", "opaque", "if", "measure", "reset", "barrier"}
 _VERSION_3 = {"qubit", "bit", "let", "const", "input", "output", "def", "for", "while", "int", "uint", "float", "angle", "ctrl",
               "negctrl", "inv", "pow", "gphase", "box", "bool", "end"}  # fmt: skip
+
+
+def _first(text: str, at: int) -> int:
+    """The offset of what comes after space."""
+    match = _SPACE.match(text, at)
+    assert match is not None
+    return match.end()
 
 
 class _Opaque:
@@ -113,7 +122,7 @@ class _Parser:
     def statement(self, word: str, at: int, first: bool = False) -> int:
         """Anything but a gate call or a measurement; returns where the next statement begins."""
         text, source = self.source.text, self.source
-        start = at + len(text[at : at + 100_000]) - len(text[at : at + 100_000].lstrip())
+        start = _first(text, at)
         if word == "OPENQASM":
             version = _VERSION.match(text, at)
             if version is None:
@@ -137,8 +146,9 @@ class _Parser:
             return self.condition(at, start)
         if word in ("reset", "barrier", "measure"):
             return self.operation(self.circuit, word, at, start)
-        if text.startswith(";", start):
-            return start + 1
+        empty = _EMPTY.match(text, start)
+        if empty is not None:
+            return empty.end()
         self.syntax_error(word, start)
 
     def syntax_error(self, word: str, start: int) -> NoReturn:
@@ -183,6 +193,7 @@ class _Parser:
         kind, name, digits = match.groups()
         if name in self.qregs or name in self.cregs:
             raise self.source.error(f"Names of registers are unique; '{name}' is declared already.", match.start(2))
+        self.check_length(name, match.start(2))
         size = self.number(digits, match.start(3))
         limit = self.limits.qubits if kind == "q" else self.limits.clbits
         have = self.circuit.num_qubits if kind == "q" else self.circuit.num_clbits
@@ -198,6 +209,10 @@ class _Parser:
         self.program.operands_of.clear()
         return match.end()
 
+    def check_length(self, name: str, offset: int) -> None:
+        if len(name) > self.limits.token_length:
+            raise self.source.error(f"A name has at most {self.limits.token_length} characters; this one has {len(name)}.", offset)
+
     def number(self, digits: str, offset: int) -> int:
         if len(digits) > 18:
             raise self.source.error(f"This number of {len(digits)} digits is too large.", offset)
@@ -205,6 +220,7 @@ class _Parser:
 
     # definitions ----------------------------------------------------------------------------------------------
     def declare(self, name: str, gate: _AnyGate, offset: int) -> None:
+        self.check_length(name, offset)
         if name in self.defined or name in ("U", "CX"):
             raise self.source.error(f"Gate '{name}' is defined already.", offset)
         self.defined.add(name)
@@ -243,18 +259,17 @@ class _Parser:
             if name is None or name.group(1) in result:
                 rule = f"The {what}s of a gate are different names separated by commas"
                 raise self.source.error(f"{rule}; got '{part.strip()[:40]}'.", offset)
-            if len(name.group(1)) > self.limits.token_length:
-                raise self.source.error(f"A name has at most {self.limits.token_length} characters.", offset)
+            self.check_length(name.group(1), offset)
             result.append(name.group(1))
             offset += len(part) + 1
         return result
 
     def body(self, scope: _Scope, name: str, at: int, end: int) -> None:
         text = self.source.text
-        while text[at:end].strip():
+        while _first(text, at) < end:
             match = _CALL.match(text, at, end)
             if match is None:
-                start = at + len(text[at:end]) - len(text[at:end].lstrip())
+                start = _first(text, at)
                 raise self.source.error("The body of a gate holds gate calls, each ending with ';'.", start)
             word = match.group(1)
             if word == "barrier":

@@ -11,7 +11,9 @@ from parsers.errors import QasmError, Source
 from parsers.limits import Limits
 from qsim.circuit import Circuit
 
-_VERSION = re.compile(r"(?:\s|//[^\n]*|/\*.*?\*/)*OPENQASM\s+(\d+)(?:\.(\d+))?\s*;", re.DOTALL)
+_VERSION = re.compile(r"(?:\s+|//[^\n]*|/\*.*?\*/)*+OPENQASM\s+(\d+)(?:\.(\d+))?\s*;", re.DOTALL)
+#: Nothing but space and comments.
+_BLANK = re.compile(r"(?:\s+|//[^\n]*|/\*.*?\*/)*+", re.DOTALL)
 _V2_ONLY = re.compile(r"^\s*(?:qreg|creg|opaque)\b|\binclude\s*\"qelib1\.inc\"", re.MULTILINE)
 
 
@@ -75,7 +77,7 @@ def loads(
     if len(text) > limits.source_bytes:
         raise QasmError(f"A program has at most {limits.source_bytes:,} characters; this one has {len(text):,}.", filename)
     text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
-    if not text.strip():
+    if _BLANK.fullmatch(text):
         raise QasmError("The program is empty. A program declares qubits and applies gates to them.", filename)
     source = Source(text, filename)
     control = re.search(r"[\x00-\x08\x0e-\x1f\x7f]", text)

@@ -146,10 +146,10 @@ class Circuit(GateMethods):
         return register
 
     def _register_name(self, name: str | None, prefix: str) -> str:
-        taken = self._qubit_registers.keys() | self._clbit_registers.keys()
         if name is None:
+            taken = self._qubit_registers.keys() | self._clbit_registers.keys()
             name = next(n for n in (prefix, *(f"{prefix}{k}" for k in range(len(taken) + 1))) if n not in taken)
-        if name in taken:
+        if name in self._qubit_registers or name in self._clbit_registers:
             raise CircuitError(f"Register names are unique; '{name}' is taken.")
         return name
 
