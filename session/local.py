@@ -101,8 +101,7 @@ class LocalBackend:
         return [ExecutionDetails.from_counts(counts, program.outputs) for counts in batch]
 
     def _estimate_exactly(self, task: Task, operator: SparsePauliOp) -> list[EstimationResult]:
-        values = self._simulator.expectation(self._program.circuit, operator, task.rows)
-        variances = self._simulator.variance(self._program.circuit, operator, task.rows)
+        values, variances = self._simulator.moments(self._program.circuit, operator, task.rows)
         metadata = {"backend": self.name, "method": "statevector"}
         return [
             EstimationResult(float(value), float(variance), 0.0, dict(metadata))
