@@ -12,6 +12,7 @@ import io
 import os
 import re
 import sys
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -22,7 +23,7 @@ from parsers.library import QELIB1_EXTRAS, QELIB1_NAMES, STDGATES_NAMES
 from parsers.limits import Limits
 from parsers.qasm3_control import Lowering, Stop
 from parsers.qasm3_fast import FastPath
-from parsers.qasm3_scan import scan
+from parsers.qasm3_scan import KEYWORDS, Rest, scan
 from parsers.qasm3_types import Problem
 from qsim.circuit import Circuit
 from qsim.errors import QsimError
@@ -79,16 +80,17 @@ class _Program(Lowering):
         self.files.append(source.filename)
         fast = FastPath(self)
         statements = self._statements(source, rest)
-        at, waiting = next(statements, (len(rest) + 1, None))
+        last = (len(source.text) + 1, None)
+        at, waiting = next(statements, last)
         for match in flat:
             while at < match.start():
-                self._run_one(waiting)
-                at, waiting = next(statements, (len(rest) + 1, None))
-            if not fast.statement(match):
+                self._run_one(at, waiting)
+                at, waiting = next(statements, last)
+            if not fast.statement(match):  # explains what is wrong, or does what is unusual
                 self._slow(source, match)
         while waiting is not None:
-            self._run_one(waiting)
-            at, waiting = next(statements, (len(rest) + 1, None))
+            self._run_one(at, waiting)
+            at, waiting = next(statements, last)
         self.files.pop()
 
     def _physical_qubits(self, source: Source) -> None:
@@ -98,22 +100,18 @@ class _Program(Lowering):
         for number in sorted(numbers):
             self.physical(f"${number}", numbers[number].start())
 
-    def _statements(self, source: Source, rest: str) -> Iterator[tuple[int, Any]]:
+    def _statements(self, source: Source, rest: Rest) -> Iterator[tuple[int, Any]]:
         """The statements that are not flat, with the offsets where they start."""
-        if not rest.strip():
+        if not rest.text:
             return
         simple = _simple_statements(rest)
         if simple is not None:
             yield from simple
             return
-        starts = [0]
-        for line in rest.split("\n"):
-            starts.append(starts[-1] + len(line) + 1)
         for node in parse_text(source, rest).statements:
-            span = node.span
-            yield starts[span.start_line - 1] + span.start_column, node
+            yield node.span.start_column, node
 
-    def _run_one(self, item: Any) -> None:
+    def _run_one(self, at: int, item: Any) -> None:
         if not isinstance(item, re.Match):
             if type(item).__name__ == "Include":
                 self._include(item.filename, item)
@@ -123,10 +121,9 @@ class _Program(Lowering):
         if item.re is _HEADER:
             return
         if item.re is _INCLUDE:
-            self._include(item.group(1), item.start(1))
+            self._include(item.group(1), at)
             return
         word, size, name, word2, name2, size2 = item.groups()
-        at = item.start(3) if name else item.start(5)
         word, name, size = word or word2, name or name2, size or size2
         self._register_declared(word, name, size, at)
 
@@ -146,10 +143,7 @@ class _Program(Lowering):
         if name in _BUILT_IN:
             self.include_gates(name, _BUILT_IN[name])
             return
-        offset = node
-        if not isinstance(node, int):
-            lines = self.source.text.split("\n")
-            offset = sum(len(line) + 1 for line in lines[: node.span.start_line - 1]) + node.span.start_column
+        offset = node if isinstance(node, int) else node.span.start_column
         included = read_include(name, self.source, offset, self.include_dirs, self.limits, self.files)
         outer = self.source
         self.run(included)
@@ -157,75 +151,81 @@ class _Program(Lowering):
 
     def _slow(self, source: Source, match: re.Match[str]) -> None:
         """A flat statement through the reference grammar."""
-        start = match.start() + len(match.group()) - len(match.group().lstrip())
-        line, column = source.place(start)
-        text = " " * (column - 1) + source.text[start : match.end()]
-        program = parse_text(source, text, line - 1)
-        for node in program.statements:
-            _move(node, line - 1)
+        for node in parse_text(source, Rest(source.text, [match.span()])).statements:
             self.execute(node)
 
 
-def _simple_statements(rest: str) -> list[tuple[int, re.Match[str]]] | None:
+def _simple_statements(rest: Rest) -> list[tuple[int, re.Match[str]]] | None:
     """The statements of a flat program: its header, includes and registers; None when there is anything else."""
     result: list[tuple[int, re.Match[str]]] = []
-    at, size = 0, len(rest.rstrip())
+    at, text = 0, rest.text
+    size = len(text.rstrip())
     while at < size:
-        match = _REGISTER.match(rest, at) or _INCLUDE.match(rest, at) or (_HEADER.match(rest, at) if not result else None)
-        if match is None:
+        match = _REGISTER.match(text, at) or _INCLUDE.match(text, at) or (_HEADER.match(text, at) if not result else None)
+        if match is None or (match.re is _REGISTER and (match.group(3) or match.group(5)) in KEYWORDS):
             return None
-        result.append((at + len(match.group()) - len(match.group().lstrip()), match))
+        start = at + len(match.group()) - len(match.group().lstrip())
+        line = bisect_right(rest.own, start)
+        result.append((rest.offset(line, start - rest.own[line - 1]), match))
         at = match.end()
-    from parsers.qasm3_scan import KEYWORDS
-
-    for _, match in result:
-        if match.re is _REGISTER and (match.group(3) or match.group(5)) in KEYWORDS:
-            return None
     return result
 
 
-def _move(node: Any, lines: int) -> None:
-    """Add to the lines of a tree."""
-    if not lines:
-        return
+def _relocate(program: Any, rest: Rest) -> None:
+    """Make `start_column` of every span the offset in the source where the node starts."""
+    lines = rest.text.split("\n")
     seen: set[int] = set()
-    stack = [node]
+    stack: list[tuple[Any, Any]] = [(program, None)]
     while stack:
-        item = stack.pop()
+        item, parent = stack.pop()
         if isinstance(item, (list, tuple)):
-            stack.extend(item)
-        elif hasattr(item, "span") and id(item) not in seen:
-            seen.add(id(item))
-            if item.span is not None:
-                item.span.start_line += lines
-            stack.extend(vars(item).values())
+            stack.extend((entry, parent) for entry in item)
+        elif hasattr(item, "span"):
+            span = item.span
+            if span is None:
+                item.span = span = parent
+            elif id(span) not in seen:
+                name = getattr(item, "name", None)
+                if isinstance(name, str) and parent is not None:
+                    # The grammar counts the columns of some names from the start of the text.
+                    line = lines[span.start_line - 1] if span.start_line <= len(lines) else ""
+                    if not line.startswith(name, span.start_column):
+                        span.start_column -= rest.own[min(span.start_line, len(rest.own)) - 1]
+                        if not line.startswith(name, max(span.start_column, 0)):
+                            item.span = span = parent
+                if id(span) not in seen:
+                    seen.add(id(span))
+                    span.start_column = rest.offset(span.start_line, span.start_column)
+            stack.extend((entry, span) for key, entry in vars(item).items() if key != "span" and not isinstance(entry, (str, int, float)))
 
 
-def parse_text(source: Source, text: str, lines_before: int = 0) -> Any:
-    """The syntax tree of a text in which places are those of the source."""
+def parse_text(source: Source, rest: Rest) -> Any:
+    """The syntax tree of stretches of the source; a span's `start_column` is an offset in the source."""
     import openqasm3
     from openqasm3.parser import QASM3ParsingError
 
     try:
         with contextlib.redirect_stderr(io.StringIO()), contextlib.redirect_stdout(io.StringIO()):
-            return openqasm3.parse(text)
+            program = openqasm3.parse(rest.text)
     except QASM3ParsingError as error:
-        raise _syntax_error(source, error, lines_before) from None
+        raise _syntax_error(source, error, rest) from None
     except RecursionError:
         raise QasmError("The program is nested too deeply.", source.filename) from None
     except (AttributeError, ValueError, TypeError, KeyError, IndexError, AssertionError) as error:
         found = _PLACE.match(str(error))
         if found is not None:
-            raise source.error_at(found.group(3), int(found.group(1)) + lines_before, int(found.group(2)) + 1) from None
+            raise source.error(found.group(3), rest.offset(int(found.group(1)), int(found.group(2)))) from None
         raise QasmError("The program cannot be read as OpenQASM 3.", source.filename) from None
+    _relocate(program, rest)
+    return program
 
 
-def _syntax_error(source: Source, error: Exception, lines_before: int) -> QasmError:
+def _syntax_error(source: Source, error: Exception, rest: Rest) -> QasmError:
     found = _PLACE.match(str(error))
     if found is not None:
         message = found.group(3)
         message = message[0].upper() + message[1:] + ("" if message.endswith(".") else ".")
-        return source.error_at(message, int(found.group(1)) + lines_before, int(found.group(2)) + 1)
+        return source.error(message, rest.offset(int(found.group(1)), int(found.group(2))))
     cause: Any = error.__cause__
     while cause is not None and getattr(cause, "offendingToken", None) is None:
         inner = cause.args[0] if getattr(cause, "args", None) and isinstance(cause.args[0], Exception) else cause.__cause__
@@ -233,12 +233,11 @@ def _syntax_error(source: Source, error: Exception, lines_before: int) -> QasmEr
     if cause is None:
         return QasmError("The program cannot be read as OpenQASM 3.", source.filename)
     token = cause.offendingToken
-    line, column, text = token.line + lines_before, token.column + 1, token.text
+    offset, text = rest.offset(token.line, token.column), token.text
     if text == "<EOF>":
-        last = source.shown.rstrip()
-        place = source.place(len(last))
-        return source.error_at("The program ends in the middle of a statement. Is a ';' or '}' missing?", *place)
+        end = len(source.text.rstrip())
+        return source.error("The program ends in the middle of a statement. Is a ';' or '}' missing?", end)
     hint = _HINTS.get(text)
     if hint is None:
         hint = "Is a ';' missing before it?"
-    return source.error_at(f"'{text[:40]}' cannot stand here. {hint}", line, column)
+    return source.error(f"'{text[:40]}' cannot stand here. {hint}", offset)

@@ -117,13 +117,7 @@ class Context:
         span = getattr(node, "span", None)
         if span is None:
             return QasmError(message, self.source.filename)
-        line, column = span.start_line, span.start_column + 1
-        text = self.source.line_text(line)
-        name = getattr(node, "name", None)
-        if isinstance(name, str) and not text.startswith(name, column - 1):
-            # The grammar counts some identifiers' columns from the start of the text.
-            line, column = self.source.place(span.start_column)
-        return self.source.error_at(message, line, min(column, len(text) + 1) if line == span.start_line else column)
+        return self.source.error(message, span.start_column)  # an offset, since the tree was relocated
 
     def guard(self, node: Any, action: Callable[..., _T], *args: Any) -> _T:
         """The result of an action whose problems belong to `node`."""

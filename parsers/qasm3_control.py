@@ -33,6 +33,8 @@ class _Return(Exception):
         self.value = value
 
 
+#: Rounds of one while loop that is unrolled; a longer one hardly ever ends.
+MAX_WHILE = 50_000
 VOID = Typed(Type("void"), None)
 
 
@@ -158,8 +160,14 @@ class Lowering(Statements):
             return
         self.known, self.measured = known, measured
         with self._loop(False):
+            rounds = 0
             while condition.value:
                 self.trip(node)
+                rounds += 1
+                if rounds > MAX_WHILE:
+                    raise self.error(
+                        f"A while loop that is unrolled goes at most {MAX_WHILE:,} rounds; does this one ever end?", node
+                    )
                 if not self._round(node.block):
                     break
                 condition = self.truth(node.while_condition)

@@ -10,6 +10,7 @@ import numpy as np
 from parsers.qasm3_context import BitVariable, Context, Qubits, Variable, kind_of
 from parsers.qasm3_operators import CONSTANTS, FUNCTIONS
 from parsers.qasm3_types import BIT, BOOL, COMPLEX, FLOAT, INT, INTEGERS, ArrayValue, Problem, Type, Typed, cast
+from qsim.classical import Bits
 from qsim.errors import suggestion
 from qsim.parameters import Expression, Value
 
@@ -116,6 +117,8 @@ class Expressions(Context):
             return Typed(FLOAT, CONSTANTS[node.name])
         symbol = self.lookup(node.name, node)
         if isinstance(symbol, Variable):
+            if symbol.value is None:
+                raise self.error(f"'{node.name}' is used before it has a value.", node)
             return Typed(symbol.type, symbol.value)
         if isinstance(symbol, BitVariable):
             return self.read_bits(symbol.indices, symbol.scalar)
@@ -228,8 +231,13 @@ class Expressions(Context):
             data = value.value.data[self.array_index(index, value.value, name, node)]
             if isinstance(data, np.ndarray):
                 return Typed(value.type, ArrayValue(value.value.base, data))
+            if data is None:
+                raise self.error(f"This element of '{name}' is used before it has a value.", node)
             return Typed(value.value.base, data)
         width = value.type.width
+        if isinstance(value.value, Bits):
+            chosen, single = self.positions(index, len(value.value.clbits), name, node)
+            return Typed(BIT if single else Type("bit", len(chosen)), Bits(tuple(value.value.clbits[k] for k in chosen)))
         if value.is_runtime or value.is_symbolic or value.type.kind not in ("bit", "angle", *INTEGERS):
             raise self.error(f"'{name}' has no elements: it is a value of type {value.type}.", node)
         if width is None:
@@ -282,6 +290,8 @@ class Expressions(Context):
             if not isinstance(source, ArrayValue) or source.data.shape != data.shape:
                 raise self.error(f"The value of an array of shape {data.shape} is an array of that shape.", node)
             for at, item in np.ndenumerate(source.data):
+                if item is None:
+                    raise self.error("An element of this array is used before it has a value.", node)
                 data[at] = self.known_value(self.guard(node, cast, Typed(source.base, item), base), node)
             return
         if len(node.values) != data.shape[0]:

@@ -1,7 +1,7 @@
 """One pass over an OpenQASM 3 text: where statements begin, which are flat, and what is nested too deeply.
 
-The flat ones (a gate or a measurement on registers or their elements) are blanked, so that what is left for the
-reference grammar is short and keeps its lines and columns.
+The flat ones (a gate or a measurement on registers or their elements) are taken out, so that what is left for the
+reference grammar is short; it remembers where its lines come from.
 """
 
 from __future__ import annotations
@@ -33,14 +33,43 @@ _FLAT_WORDS = frozenset(["reset", "barrier"])
 _PAIRS = {")": "(", "]": "[", "}": "{"}
 
 
-def scan(source: Source, limits: Limits) -> tuple[str, list[re.Match[str]]]:
-    """The text with flat statements blanked, and those statements in order.
+class Rest:
+    """Stretches of a text, put together, each beginning a line."""
+
+    def __init__(self, text: str, stretches: list[tuple[int, int]]) -> None:
+        lines: list[str] = []
+        #: Where each line starts in the whole text.
+        self.starts: list[int] = []
+        for start, end in stretches:
+            if not text[start:end].strip():
+                continue
+            for line in text[start:end].split("\n"):
+                if line.strip():
+                    lines.append(line)
+                    self.starts.append(start)
+                start += len(line) + 1
+        self.text = "".join(line + "\n" for line in lines)
+        #: Where each line starts in `text`.
+        self.own: list[int] = [0]
+        for line in lines:
+            self.own.append(self.own[-1] + len(line) + 1)
+
+    def offset(self, line: int, column: int) -> int:
+        """The offset in the whole text of a line, counted from 1, and a column, counted from 0."""
+        if not self.starts:
+            return 0
+        line = min(line, len(self.starts))
+        return self.starts[line - 1] + column
+
+
+def scan(source: Source, limits: Limits) -> tuple[Rest, list[re.Match[str]]]:
+    """The flat statements in order, and the rest of the text.
 
     `source` has no comments any more.
 
     >>> rest, flat = scan(Source("qubit q; h q;"), Limits())
-    >>> rest, flat[0].group(1)
-    ('qubit q;     ', 'h')
+    >>> rest.text, flat[0].group(1)
+    ('qubit q;\\n', 'h')
     """
     text = source.text
     long = re.search(rf"[\w.]{{{limits.token_length + 1},}}", text)
@@ -49,24 +78,18 @@ def scan(source: Source, limits: Limits) -> tuple[str, list[re.Match[str]]]:
             f"A name or number has at most {limits.token_length} characters; this one has {len(long.group())}.", long.start()
         )
     flat: list[re.Match[str]] = []
-    kept: list[str] = []
+    kept: list[tuple[int, int]] = []
     at, size, copied = 0, len(text), 0
-    match_flat, append, keep = FLAT.match, flat.append, kept.append
+    match_flat, append = FLAT.match, flat.append
     while True:
         match = match_flat(text, at)
         if match is not None:
             name = match[1]
             if name is None or name not in KEYWORDS or (name in _FLAT_WORDS and match[2] is None):
                 append(match)
-                end = match.end()
                 if copied < at:
-                    keep(text[copied:at])
-                stretch = text[at:end]
-                for part in stretch.split("\n") if "\n" in stretch else (stretch,):
-                    keep(" " * len(part))
-                    keep("\n")
-                kept.pop()
-                at = copied = end
+                    kept.append((copied, at))
+                at = copied = match.end()
                 continue
         first = _FIRST.match(text, at)
         assert first is not None
@@ -77,12 +100,14 @@ def scan(source: Source, limits: Limits) -> tuple[str, list[re.Match[str]]]:
             start = first.start(1)
             end = text.find("\n", start)
             end = size if end < 0 else end
-            keep(text[copied:start] + " " * (end - start))
+            if copied < start:
+                kept.append((copied, start))
             at = copied = end
             continue
         at = _statement_end(source, first.start(1), limits)
-    keep(text[copied:])
-    return "".join(kept), flat
+    if copied < size:
+        kept.append((copied, size))
+    return Rest(text, kept), flat
 
 
 def _statement_end(source: Source, start: int, limits: Limits) -> int:
