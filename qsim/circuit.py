@@ -15,11 +15,21 @@ from typing import Any, NoReturn, Union
 import numpy as np
 
 from qsim.classical import (
-    Assign, Break, ClassicalExpression, Continue, End, FeedForward, IfElse, Switch, WhileLoop, bodies, clbits_of,
+    Assign,
+    Break,
+    ClassicalExpression,
+    Continue,
+    End,
+    FeedForward,
+    IfElse,
+    Switch,
+    WhileLoop,
+    bodies,
+    clbits_of,
 )  # fmt: skip
 from qsim.errors import CircuitError
 from qsim.gate_methods import GateMethods, QubitArgument
-from qsim.gates import MAX_MATRIX_QUBITS, ComplexMatrix, Gate, GateRow, UnitaryMatrix, find_gate, row_by_code
+from qsim.gates import MAX_MATRIX_QUBITS, ComplexMatrix, Gate, GateRow, UnitaryMatrix, row_by_code
 from qsim.linalg import apply_matrix
 from qsim.parameters import Expression, Parameter, Value, to_value
 
@@ -255,7 +265,9 @@ class Circuit(GateMethods):
 
     def _broadcast(self, row: GateRow, qubits: tuple[QubitArgument, ...], params: tuple[Any, ...]) -> Circuit:
         """Sequences of qubits of one length go together; single qubits are repeated."""
-        groups = [q if isinstance(q, (Sequence, range, np.ndarray)) and not isinstance(q, str) else None for q in qubits]
+        groups = [
+            q if isinstance(q, (Sequence, range, np.ndarray)) and not isinstance(q, str) else None for q in qubits
+        ]
         lengths = {len(group) for group in groups if group is not None}
         if not lengths:
             return self._add(row, tuple(self._qubit(q) for q in qubits), params)
@@ -265,7 +277,9 @@ class Circuit(GateMethods):
                 f"{', '.join(map(str, sorted(lengths)))}."
             )
         for k in range(lengths.pop()):
-            self._add(row, tuple(self._qubit(q if g is None else g[k]) for q, g in zip(qubits, groups, strict=True)), params)
+            self._add(
+                row, tuple(self._qubit(q if g is None else g[k]) for q, g in zip(qubits, groups, strict=True)), params
+            )
         return self
 
     def append(self, operation: Gate | str, qubits: Sequence[int], *params: Any) -> Circuit:
@@ -326,7 +340,9 @@ class Circuit(GateMethods):
             self._operands.extend((*qubits, *clbits))
             return self
         if isinstance(operation, (Reset, Barrier)):
-            self._rows.extend((RESET if isinstance(operation, Reset) else BARRIER, len(self._operands), len(qubits), 0, 0, 0))
+            self._rows.extend(
+                (RESET if isinstance(operation, Reset) else BARRIER, len(self._operands), len(qubits), 0, 0, 0)
+            )
         elif isinstance(operation, Delay):
             self._add_object(operation, DELAY, len(qubits))
         else:
@@ -497,9 +513,9 @@ class Circuit(GateMethods):
                     return True
                 measured.add(qubit)
                 written.add(clbit)
-            elif code in (FEED_FORWARD, RESET):
-                return True
-            elif measured and code not in (BARRIER, DELAY) and not measured.isdisjoint(operands[start : start + count]):
+            elif code in (FEED_FORWARD, RESET) or (
+                measured and code not in (BARRIER, DELAY) and not measured.isdisjoint(operands[start : start + count])
+            ):
                 return True
         return False
 
@@ -644,8 +660,8 @@ class GateDefinition:
         """Refuse a definition that stands for more gates than `limit`, before anything is expanded."""
         if self.size * times > limit:
             raise CircuitError(
-                f"Gate '{self.name}' stands for {self.size * times:,} gates when its definitions are expanded; the limit "
-                f"is {limit:,}."
+                f"Gate '{self.name}' stands for {self.size * times:,} gates when its definitions are expanded; the "
+                f"limit is {limit:,}."
             )
 
     def matrix(self, *params: float) -> ComplexMatrix:
@@ -659,7 +675,7 @@ class GateDefinition:
         body = self.body.bind(values) if values else self.body
         phase = body.global_phase
         assert isinstance(phase, float)
-        result = np.exp(1j * phase) * np.eye(1 << self.num_qubits, dtype=np.complex128)
+        result: ComplexMatrix = np.exp(1j * phase) * np.eye(1 << self.num_qubits, dtype=np.complex128)
         for instruction in body:
             if isinstance(instruction.operation, Gate):
                 result = apply_matrix(result, instruction.operation.matrix(), instruction.qubits, self.num_qubits)
@@ -677,7 +693,6 @@ def expanded_size(gate: Gate) -> int:
     for power in gate.powers:
         size = size * max(1, abs(int(power))) if float(power).is_integer() else 1
     return size
-
 
 
 def _index(value: Any, size: int, what: str) -> int:
@@ -704,12 +719,12 @@ def _substitute(value: Value, values: Mapping[str, Value]) -> Value:
 def _bind_operation(operation: Operation, values: Mapping[str, Value]) -> Operation:
     if isinstance(operation, Gate):
         return operation._with(params=tuple(_substitute(p, values) for p in operation.params))
-    return _map_bodies(operation, lambda body: body.bind({k: v for k, v in values.items()}))
+    bound: Operation = _map_bodies(operation, lambda body: body.bind(values))
+    return bound
 
 
 def _copy_bodies(node: FeedForward) -> FeedForward:
-    copied = _map_bodies(node, lambda body: body.copy())
-    assert not isinstance(copied, (Gate, Measure, Reset, Barrier, Delay))
+    copied: FeedForward = _map_bodies(node, lambda body: body.copy())
     return copied
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -27,7 +28,12 @@ class Counts(Mapping[str, int]):
     __slots__ = ("_index", "frequencies", "num_bits", "registers", "seed", "values_")
 
     def __init__(
-        self, values: Sequence[int], frequencies: Sequence[int], num_bits: int, registers: Sequence[Register], seed: int | None
+        self,
+        values: Sequence[int] | npt.NDArray[Any],
+        frequencies: Sequence[int] | npt.NDArray[Any],
+        num_bits: int,
+        registers: Sequence[Register],
+        seed: int | None,
     ) -> None:
         self.values_ = values
         #: Shots of each distinct outcome, shape (outcomes,).

@@ -54,7 +54,7 @@ def sample_dynamic(simulator: Simulator, circuit: Circuit, row: Array, shots: in
     if circuit.parameters:
         circuit = circuit.bind({p.name: float(v) for p, v in zip(circuit.parameters, row, strict=True)})
     random = np.random.Generator(np.random.Philox(key=seed))
-    state = np.zeros(1 << circuit.num_qubits, dtype=simulator._dtype)
+    state: Array = np.zeros(1 << circuit.num_qubits, dtype=simulator._dtype)
     state[0] = 1
     branches = [_Branch(_Frame(circuit, 0, None), state, 0, shots)]
     totals: dict[int, int] = {}

@@ -247,26 +247,43 @@ class GateMethods:
         """Toffoli up to relative phases (Margolus)."""
         return self._add(GATES["rccx"], (control1, control2, target))
 
-    def c3x(self, control1: QubitArgument, control2: QubitArgument, control3: QubitArgument, target: QubitArgument) -> Circuit:
+    def c3x(
+        self, control1: QubitArgument, control2: QubitArgument, control3: QubitArgument, target: QubitArgument
+    ) -> Circuit:
         """X with three controls."""
         return self._add(GATES["c3x"], (control1, control2, control3, target))
 
-    def c3sqrtx(self, control1: QubitArgument, control2: QubitArgument, control3: QubitArgument, target: QubitArgument) -> Circuit:
+    def c3sqrtx(
+        self, control1: QubitArgument, control2: QubitArgument, control3: QubitArgument, target: QubitArgument
+    ) -> Circuit:
         """Square root of X with three controls."""
         return self._add(GATES["c3sqrtx"], (control1, control2, control3, target))
 
-    def c3sqrtxdg(self, control1: QubitArgument, control2: QubitArgument, control3: QubitArgument, target: QubitArgument) -> Circuit:
+    def c3sqrtxdg(
+        self, control1: QubitArgument, control2: QubitArgument, control3: QubitArgument, target: QubitArgument
+    ) -> Circuit:
         """The inverse of `c3sqrtx`."""
         return self._add(GATES["c3sqrtxdg"], (control1, control2, control3, target))
 
-    def rc3x(self, control1: QubitArgument, control2: QubitArgument, control3: QubitArgument, target: QubitArgument) -> Circuit:
+    def rc3x(
+        self, control1: QubitArgument, control2: QubitArgument, control3: QubitArgument, target: QubitArgument
+    ) -> Circuit:
         """X with three controls up to relative phases."""
         return self._add(GATES["rc3x"], (control1, control2, control3, target))
 
-    def rc3xdg(self, control1: QubitArgument, control2: QubitArgument, control3: QubitArgument, target: QubitArgument) -> Circuit:
+    def rc3xdg(
+        self, control1: QubitArgument, control2: QubitArgument, control3: QubitArgument, target: QubitArgument
+    ) -> Circuit:
         """The inverse of `rc3x`."""
         return self._add(GATES["rc3xdg"], (control1, control2, control3, target))
 
-    def c4x(self, control1: QubitArgument, control2: QubitArgument, control3: QubitArgument, control4: QubitArgument, target: QubitArgument) -> Circuit:
+    def c4x(
+        self,
+        control1: QubitArgument,
+        control2: QubitArgument,
+        control3: QubitArgument,
+        control4: QubitArgument,
+        target: QubitArgument,
+    ) -> Circuit:
         """X with four controls."""
         return self._add(GATES["c4x"], (control1, control2, control3, control4, target))

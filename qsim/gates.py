@@ -77,7 +77,7 @@ def _m(*rows: Sequence[complex]) -> ComplexMatrix:
     return np.array(rows, dtype=np.complex128)
 
 
-def _fixed(matrix: ComplexMatrix) -> Callable[..., ComplexMatrix]:
+def _fixed(matrix: npt.NDArray[Any]) -> Callable[..., ComplexMatrix]:
     matrix.setflags(write=False)
     return lambda *_: matrix
 
@@ -134,7 +134,7 @@ def _cu(a: float, b: float, c: float, d: float) -> ComplexMatrix:
     return cmath.exp(1j * d) * _u(a, b, c)
 
 
-def _rotation2(pauli: ComplexMatrix) -> Callable[[float], ComplexMatrix]:
+def _rotation2(pauli: npt.NDArray[Any]) -> Callable[[float], ComplexMatrix]:
     eye = np.eye(4, dtype=np.complex128)
     return lambda a: math.cos(a / 2) * eye - 1j * math.sin(a / 2) * pauli
 
@@ -169,7 +169,7 @@ _T = cmath.exp(0.25j * math.pi)
 _SWAP = _phased_permutation((0, 1), (2, 1), (1, 1), (3, 1))
 _ISWAP = _phased_permutation((0, 1), (2, 1j), (1, 1j), (3, 1))
 _DCX = _phased_permutation((0, 1), (2, 1), (3, 1), (1, 1))
-_ECR = _R * (np.kron(np.eye(2), _X) - np.kron(_X, _Y))  # X on the first qubit, minus X(second) Y(first)
+_ECR = _R * _m(*(np.kron(np.eye(2), _X) - np.kron(_X, _Y)))  # X on the first qubit, minus X(second) Y(first)
 # The relative-phase Toffolis of arXiv:1508.03273 (figures 3 and 4), in the form that Qiskit documents.
 _RCCX = _phased_permutation((0, 1), (1, 1), (2, 1), (7, 1j), (4, 1), (5, -1), (6, 1), (3, -1j))
 _RC3X = _phased_permutation(
@@ -302,9 +302,7 @@ class UnitaryMatrix:
             raise CircuitError(f"A unitary gate is a square array of complex numbers: {error}.") from None
         size = array.shape[0] if array.ndim == 2 else 0
         if array.ndim != 2 or array.shape[1] != size or size < 1 or size & (size - 1):
-            raise CircuitError(
-                f"A unitary gate has shape (2**k, 2**k) for k qubits, got shape {array.shape}."
-            )
+            raise CircuitError(f"A unitary gate has shape (2**k, 2**k) for k qubits, got shape {array.shape}.")
         if size > 1 << MAX_MATRIX_QUBITS:
             raise CircuitError(
                 f"A unitary gate acts on at most {MAX_MATRIX_QUBITS} qubits, got {size.bit_length() - 1}. "
@@ -386,9 +384,10 @@ class Gate:
     def power(self, exponent: float) -> Gate:
         """Its power. A rotation's angle is multiplied; any other gate takes the principal power
         (eigenvalue phases in (-pi, pi] are multiplied by `exponent`) when `exponent` is not an integer."""
-        exponent = to_value(exponent, "A power")  # type: ignore[assignment]
-        if isinstance(exponent, Expression):
-            raise CircuitError(f"A power must be a number, got the expression {exponent}. Bind it first.")
+        checked = to_value(exponent, "A power")
+        if isinstance(checked, Expression):
+            raise CircuitError(f"A power must be a number, got the expression {checked}. Bind it first.")
+        exponent = checked
         if exponent == 1:
             return self
         base, whole = self.base, float(exponent).is_integer()

@@ -32,9 +32,7 @@ def controlled_matrix(matrix: ComplexMatrix, controls: Sequence[int]) -> Complex
     return result
 
 
-def apply_matrix(
-    tensor: ComplexMatrix, matrix: ComplexMatrix, qubits: Sequence[int], num_qubits: int
-) -> ComplexMatrix:
+def apply_matrix(tensor: ComplexMatrix, matrix: ComplexMatrix, qubits: Sequence[int], num_qubits: int) -> ComplexMatrix:
     """`matrix` on `qubits` of every column of `tensor`, shape ``(2**num_qubits, columns)``."""
     k, columns = len(qubits), tensor.shape[1]
     # Axis a of the reshaped array is qubit num_qubits - 1 - a; the matrix's first index bit is its last qubit.
@@ -63,4 +61,5 @@ def principal_power(matrix: ComplexMatrix, exponent: float) -> ComplexMatrix:
             best, vectors, values = off, candidate, np.diagonal(diagonalised)
     phases = np.angle(values)
     phases[phases < -np.pi + 1e-9] = np.pi  # an eigenvalue -1 that rounding put just below the cut
-    return (vectors * np.exp(1j * exponent * phases)) @ vectors.conj().T
+    result: ComplexMatrix = (vectors * np.exp(1j * exponent * phases)) @ vectors.conj().T
+    return result

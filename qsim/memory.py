@@ -47,7 +47,9 @@ def readable(size: int) -> str:
     return f"{size / (1 << 10 * power):,.4g} {units[power]}"
 
 
-def check_memory(needed: int, num_qubits: int, amplitude_size: int, limit: int | None, what: str = "statevector") -> None:
+def check_memory(
+    needed: int, num_qubits: int, amplitude_size: int, limit: int | None, what: str = "statevector"
+) -> None:
     """Refuse a run that does not fit.
 
     Args:
@@ -62,15 +64,17 @@ def check_memory(needed: int, num_qubits: int, amplitude_size: int, limit: int |
     bound = available if limit is None else min(available, limit)
     if needed <= bound:
         return
-    source = f"the memory limit is {readable(bound)}" if limit is not None and limit < available else (
-        f"{readable(bound)} are available"
+    source = (
+        f"the memory limit is {readable(bound)}"
+        if limit is not None and limit < available
+        else (f"{readable(bound)} are available")
     )
     advice = ["fewer qubits"]
     if amplitude_size == 16 and needed // 2 <= bound:
         advice.insert(0, 'precision="single", which takes half of it')
     raise MemoryLimitError(
-        f"A {what} of {num_qubits} qubits needs {readable(needed)} (2**{num_qubits} amplitudes of {amplitude_size} bytes "
-        f"and workspace); {source}. Try {' or '.join(advice)}."
+        f"A {what} of {num_qubits} qubits needs {readable(needed)} (2**{num_qubits} amplitudes of {amplitude_size} "
+        f"bytes, and workspace); {source}. Try {' or '.join(advice)}."
     )
 
 

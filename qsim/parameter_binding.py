@@ -99,7 +99,9 @@ def _elements(name: str, elements: list[Parameter], value: Any) -> dict[str, flo
 def _number(name: str, value: Any) -> float:
     scalar = value.item() if isinstance(value, np.ndarray) and value.ndim == 0 else value
     if isinstance(scalar, Expression):
-        raise ParameterError(f"Parameter '{name}' is given a number; got the expression {scalar}. Use circuit.bind for that.")
+        raise ParameterError(
+            f"Parameter '{name}' is given a number; got the expression {scalar}. Use circuit.bind for that."
+        )
     if isinstance(scalar, (bool, np.bool_)) or not isinstance(scalar, (int, float, np.integer, np.floating)):
         raise ParameterError(f"Parameter '{name}' is given a real number; got {value!r}.")
     try:

@@ -323,7 +323,7 @@ def to_value(value: Any, what: str = "An angle") -> Value:
     return number
 
 
-def _apply(op: str, *args: Any) -> Any:
+def _apply(op: str, *args: Any) -> Value:
     """One operation, folded when every argument is a number."""
     values: list[Value] = []
     for arg in args:
@@ -332,7 +332,7 @@ def _apply(op: str, *args: Any) -> Any:
         elif isinstance(arg, (int, float, np.integer, np.floating)) and not isinstance(arg, bool):
             values.append(float(arg))
         else:
-            return NotImplemented
+            return NotImplemented  # type: ignore[no-any-return]  # Python then tries the other operand
     numbers = [value for value in values if isinstance(value, float)]
     if len(numbers) == len(values):
         return _fold(op, numbers)
@@ -347,7 +347,8 @@ def _apply(op: str, *args: Any) -> Any:
         if op == "*" and left == 1.0:
             return right
     elif op == "neg" and isinstance(values[0], Expression) and values[0].op == "neg":
-        return values[0].args[0]
+        inner: Value = values[0].args[0]
+        return inner
     return Expression(op, tuple(values))
 
 
@@ -385,7 +386,7 @@ def _format(expression: Expression) -> str:
                 continue
             left, left_level = stack.pop()
             # The right operand of - / ** and every negative one is bracketed on a tie.
-            left = left if left_level >= level and node.op != "**" or left_level == 5 else f"({left})"
+            left = left if (left_level >= level and node.op != "**") or left_level == 5 else f"({left})"
             right = right if right_level > level or (right_level == level and node.op in "+*") else f"({right})"
             sign = {"+": " + ", "-": " - ", "mod": " % "}.get(node.op, node.op)
             stack.append((f"{left}{sign}{right}", level))

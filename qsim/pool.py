@@ -57,9 +57,7 @@ def run_shares(function: Callable[[int, int, int], Any], total: int, threads: in
     if threads == 1:
         return [function(0, 0, total)]
     executor = _executor(threads - 1)
-    futures: list[Future[Any]] = [
-        executor.submit(function, k, bounds[k], bounds[k + 1]) for k in range(1, threads)
-    ]
+    futures: list[Future[Any]] = [executor.submit(function, k, bounds[k], bounds[k + 1]) for k in range(1, threads)]
     try:
         first = function(0, bounds[0], bounds[1])
     finally:

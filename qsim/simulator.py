@@ -79,7 +79,7 @@ class Simulator:
         self._check(circuit, copies=len(rows))
         if not batched:
             return self._state(circuit, rows[0])
-        result = np.empty((len(rows), 1 << circuit.num_qubits), dtype=self._dtype)
+        result: Array = np.empty((len(rows), 1 << circuit.num_qubits), dtype=self._dtype)
         for k, row in enumerate(rows):
             result[k] = self._state(circuit, row)
         return result
@@ -126,7 +126,11 @@ class Simulator:
         >>> Simulator().sample(Circuit(1).x(0).measure_all(), shots=10)
         {'1': 10}
         """
-        if isinstance(shots, (bool, np.bool_)) or not isinstance(shots, (int, np.integer)) or not 1 <= shots <= MAX_SHOTS:
+        if (
+            isinstance(shots, (bool, np.bool_))
+            or not isinstance(shots, (int, np.integer))
+            or not 1 <= shots <= MAX_SHOTS
+        ):
             raise QsimError(f"The number of shots is a whole number from 1 to 2**40, got {shots!r}.")
         if seed is None:
             seed = secrets.randbits(63)
@@ -138,7 +142,9 @@ class Simulator:
             raise CircuitError("Sampling needs a measurement, and the circuit has none. Add circuit.measure_all().")
         rows, batched = bind_parameters(circuit, parameters)
         self._check(circuit)
-        results = [self._counts(circuit, row, int(shots), (int(seed) + k) % (1 << 64), dynamic) for k, row in enumerate(rows)]
+        results = [
+            self._counts(circuit, row, int(shots), (int(seed) + k) % (1 << 64), dynamic) for k, row in enumerate(rows)
+        ]
         return results if batched else results[0]
 
     def expectation(self, circuit: Circuit, observable: Any, parameters: Any = None) -> Any:
@@ -186,10 +192,10 @@ class Simulator:
         size = 1 << min(circuit.num_qubits, 40)
         needed = (len(rows) * size + 1) * size * self._amplitude
         check_memory(needed, 2 * circuit.num_qubits, self._amplitude, self.memory_limit, "unitary matrix")
-        result = np.empty((len(rows), size, size), dtype=self._dtype)
+        result: Array = np.empty((len(rows), size, size), dtype=self._dtype)
         for k, row in enumerate(rows):
             for column in range(size):
-                start = np.zeros(size, dtype=self._dtype)
+                start: Array = np.zeros(size, dtype=self._dtype)
                 start[column] = 1
                 result[k, :, column] = self._state(circuit, row, start)
         return result if batched else result[0]
@@ -280,7 +286,8 @@ def _check_observable(operator: Any, circuit: Circuit) -> None:
         raise QsimError(f"An observable is a SparsePauliOp or a list of them, got {type(operator).__name__}.")
     if operator.num_qubits > circuit.num_qubits:
         raise QsimError(
-            f"An observable acts on the circuit's qubits; it has {operator.num_qubits}, the circuit {circuit.num_qubits}."
+            f"An observable acts on the circuit's qubits; it has {operator.num_qubits}, the circuit has "
+            f"{circuit.num_qubits}."
         )
     if not operator.is_hermitian:
         raise QsimError(

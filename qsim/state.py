@@ -65,7 +65,13 @@ def compile_kernels(dtype: Any) -> None:
 def _workspace(tile_bits: int, rows: int, real: Any) -> tuple[Array, ...]:
     """A thread's tile (zeros: small states are padded), its lane weights, and a column of a dense matrix product."""
     size = max(1 << tile_bits, 1 << LANE_BITS)
-    return np.zeros(size, real), np.zeros(size, real), np.ones(1 << LANE_BITS, real), np.empty(rows, real), np.empty(rows, real)
+    return (
+        np.zeros(size, real),
+        np.zeros(size, real),
+        np.ones(1 << LANE_BITS, real),
+        np.empty(rows, real),
+        np.empty(rows, real),
+    )
 
 
 def _flat(state: Array) -> Array:
@@ -77,7 +83,11 @@ def marginal_probabilities(state: Array, qubits: Sequence[int], threads: int) ->
     flat, size = _flat(state), len(state)
     if list(qubits) == list(range(size.bit_length() - 1)):
         out = np.empty(size)
-        run_shares(lambda _, start, stop: readout.probabilities(flat, start, stop, out), size, threads if size >= MIN_SHARE else 1)
+        run_shares(
+            lambda _, start, stop: readout.probabilities(flat, start, stop, out),
+            size,
+            threads if size >= MIN_SHARE else 1,
+        )
         return out
     out = np.zeros(1 << len(qubits))
     readout.marginal(flat, size, np.array(qubits, dtype=np.int64), out)

@@ -36,7 +36,9 @@ def warm_up(precision: str = "double") -> None:
         return
     if not kernels_ready(precision):
         command = [sys.executable, "-c", f"from qsim.warmup import _compile_running; _compile_running({precision!r})"]
-        other = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        other = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
         try:
             _compile_planning()
         finally:

@@ -113,7 +113,7 @@ def merge_chains(
             a, b = chain_kinds[head], kinds[k]
             if a == DIAGONAL and b == DIAGONAL:
                 chain_kinds[head] = DIAGONAL
-            elif (a == REAL1 or a == FLIP) and (b == REAL1 or b == FLIP):
+            elif a in (REAL1, FLIP) and b in (REAL1, FLIP):
                 chain_kinds[head] = REAL1
             else:
                 chain_kinds[head] = DENSE1

@@ -58,10 +58,10 @@ def lower(circuit: Circuit, start: int = 0, stop: int | None = None) -> Lowered:
     objects = np.flatnonzero(rows[:, 0] == GATE_OBJECT)
     begin = 0
     memo: dict[int, Lowered] = {}
-    for at in objects:
+    for at in objects.tolist():
         joined.rows.append(rows[begin:at])
         begin = at + 1
-        _, first, count, index, _, _ = rows[at]
+        _, first, count, index, _, _ = rows[at].tolist()
         gate = circuit._objects[index]
         assert isinstance(gate, Gate)
         block = memo.get(id(gate))
@@ -103,7 +103,12 @@ class _Joiner:
     def result(self) -> Lowered:
         rows = np.concatenate(self.rows) if self.rows else np.zeros((0, ROW), np.int64)
         return Lowered(
-            rows, np.concatenate(self.operands), np.concatenate(self.values), self.expressions, self.matrices, self.phase
+            rows,
+            np.concatenate(self.operands),
+            np.concatenate(self.values),
+            self.expressions,
+            self.matrices,
+            self.phase,
         )
 
 
@@ -208,7 +213,9 @@ def _repeated(block: Lowered, times: int, num_qubits: int) -> Lowered:
 def _inverse(block: Lowered) -> Lowered:
     values: list[float] = []
     expressions: dict[int, Expression] = {}
-    rows, operands, matrices = [], [], []
+    rows: list[tuple[int, ...]] = []
+    operands: list[int] = []
+    matrices: list[ComplexMatrix] = []
     for code, first, count, value, controls, bits in block.rows[::-1].tolist():
         qubits = block.operands[first : first + count].tolist()
         if code == MATRIX:
@@ -268,4 +275,3 @@ def _controlled(block: Lowered, controls: tuple[int, ...]) -> Lowered:
     rows[:, 4] += extra
     rows[:, 5] = (rows[:, 5] << extra) | bits
     return Lowered(rows, operands, block.values, block.expressions, block.matrices)
-

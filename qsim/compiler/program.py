@@ -31,6 +31,7 @@ Floats = npt.NDArray[np.float64]
 #: 2**14 complex128 amplitudes are 256 KiB: half of a 512 KiB cache of level 2. Measured again by the benchmarks.
 DEFAULT_TILE_BITS = 14
 
+
 @dataclass(frozen=True)
 class Pass:
     """One pass over memory: a tile's positions, how it is gathered and scattered, and its operations."""
@@ -52,45 +53,56 @@ class Pass:
 
 
 @dataclass(frozen=True)
+class Binding:
+    """How coefficients follow from parameters: symbolic values as postfix programs, and the parametric operations.
+
+    See `qsim.kernels.bind.bind` for what each array means.
+    """
+
+    values: Floats
+    template: Floats
+    slots: Ints
+    codes_at: Ints
+    codes: Ints
+    arguments: Floats
+    formulas: Ints
+    first_value: Ints
+    offsets: Ints
+    entries: Ints
+    free: npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
 class Program:
     """A compiled circuit. `bind` gives the coefficients for one set of parameter values."""
 
     num_qubits: int
     passes: tuple[Pass, ...]
     dense_rows: int
-    _values: Floats
-    _template: Floats
-    _slots: Ints
-    _codes_at: Ints
-    _codes: Ints
-    _arguments: Floats
-    _formulas: Ints
-    _first_value: Ints
-    _offsets: Ints
-    _entries: Ints
-    _free: npt.NDArray[np.bool_]
-    _plain: Operations
-    _merges: Merges
+    binding: Binding
+    plain: Operations
+    merges: Merges
 
     def bind(self, parameters: Floats) -> tuple[Floats, complex]:
         """Coefficients of all operations and the global factor, for one row of parameter values."""
-        values, out = self._values.copy(), self._template.copy()
+        b = self.binding
+        values, out = b.values.copy(), b.template.copy()
         phase = binding.bind(
-            values, self._slots, self._codes_at, self._codes, self._arguments, parameters, np.empty(64 + len(self._codes)),
-            SHAPES, FACTORS, self._formulas, self._first_value, self._offsets, self._entries, self._free, out,
+            values, b.slots, b.codes_at, b.codes, b.arguments, parameters, np.empty(64 + len(b.codes)), SHAPES, FACTORS,
+            b.formulas, b.first_value, b.offsets, b.entries, b.free, out,
         )  # fmt: skip
-        if len(self._slots) and not np.isfinite(values[self._slots]).all():
+        if len(b.slots) and not np.isfinite(values[b.slots]).all():
             raise ParameterError(
                 "An angle of the circuit is not a finite number for these parameter values (a division by zero, or a "
                 "function outside its domain). Check the expressions and the values."
             )
-        plain, merges = self._plain, self._merges
+        plain, merges = self.plain, self.merges
         if len(merges.targets):
             phase *= merging.merge(
                 plain.kinds, plain.counts, plain.controls, plain.control_values, plain.offsets, merges.targets,
                 merges.kinds, merges.offsets, merges.first, merges.members, merges.places, out,
             )  # fmt: skip
-        return out, phase
+        return out, complex(phase)
 
     @property
     def num_operations(self) -> int:
@@ -160,7 +172,12 @@ def _matrix_kind(matrix: Any) -> int:
 
 
 def compile_circuit(
-    circuit: Circuit, *, tile_bits: int | None = None, natural_start: bool = False, start: int = 0, stop: int | None = None
+    circuit: Circuit,
+    *,
+    tile_bits: int | None = None,
+    natural_start: bool = False,
+    start: int = 0,
+    stop: int | None = None,
 ) -> Program:
     """Compile the gates of a circuit (operations [start, stop) of it); the result is kept on the circuit.
 
@@ -209,8 +226,8 @@ def _compile(lowered: Lowered, circuit: Circuit, tile_bits: int, natural_start: 
     plain = Operations(kinds, starts, counts, controls, control_values, operands, offsets)
     merged, merges = fuse(plain, len(wires), len(template))
     passes, dense_rows = _plan(circuit.num_qubits, merged, wires, tile_bits, natural_start)
-    binding_arrays = _binding_arrays(lowered, circuit, rows, plain, formulas, _extended(template, merges))
-    return Program(circuit.num_qubits, passes, dense_rows, *binding_arrays, plain, merges)
+    binding = _binding(lowered, circuit, rows, plain, formulas, _extended(template, merges))
+    return Program(circuit.num_qubits, passes, dense_rows, binding, plain, merges)
 
 
 def _extended(template: Floats, merges: Merges) -> Floats:
@@ -221,12 +238,14 @@ def _extended(template: Floats, merges: Merges) -> Floats:
 
 def _without_controlled_swaps(rows: Ints, operands: Ints, tables: _Tables) -> tuple[Ints, Ints]:
     """A SWAP under controls is three X: on the second by the first, back under all controls, and again."""
-    swaps = np.flatnonzero((rows[:, 0] == GATES["cswap"].code) | ((rows[:, 0] == GATES["swap"].code) & (rows[:, 4] > 0)))
+    swaps = np.flatnonzero(
+        (rows[:, 0] == GATES["cswap"].code) | ((rows[:, 0] == GATES["swap"].code) & (rows[:, 4] > 0))
+    )
     if not len(swaps):
         return rows, operands
     x, own_controls = GATES["x"].code, tables.controls
     pieces, more, used, begin = [], [operands], len(operands), 0
-    for k in swaps:
+    for k in swaps.tolist():
         code, first, count, _, extra, bits = rows[k].tolist()
         own = int(own_controls[code])
         bits |= ((1 << own) - 1) << extra
@@ -240,10 +259,9 @@ def _without_controlled_swaps(rows: Ints, operands: Ints, tables: _Tables) -> tu
     return np.concatenate([*pieces, rows[begin:]]).reshape(-1, ROW), np.concatenate(more)
 
 
-def _binding_arrays(
+def _binding(
     lowered: Lowered, circuit: Circuit, rows: Ints, plain: Operations, formulas: Ints, template: Floats
-) -> tuple[Any, ...]:
-    """What `Program.bind` needs: symbolic values as postfix programs, and the parametric operations."""
+) -> Binding:
     phase = lowered.phase
     last = len(lowered.values)
     # A formula reads four values, of which a gate has some: zeros behind the last.
@@ -259,9 +277,10 @@ def _binding_arrays(
     entries = 1 << (plain.counts[dynamic] - plain.controls[dynamic])
     free = (plain.kinds[dynamic] == oc.DIAGONAL) & (plain.controls[dynamic] == 0)
     # The circuit's own phase is one more operation, whose coefficients (at 0) nothing reads.
-    return (
+    return Binding(
         values, template, np.array(list(expressions), dtype=np.int64), codes_at.astype(np.int64),
-        np.array([code for code, _ in flat], dtype=np.int64), np.array([argument for _, argument in flat], dtype=np.float64),
+        np.array([code for code, _ in flat], dtype=np.int64),
+        np.array([argument for _, argument in flat], dtype=np.float64),
         np.append(formulas[dynamic], GPHASE), np.append(rows[dynamic, 3], last), np.append(plain.offsets[dynamic], 0),
         np.append(entries, 1), np.append(free, True),
     )  # fmt: skip
@@ -287,8 +306,8 @@ def _plan(
     records = np.zeros((total, oc.RECORD), np.int64)
     bits = np.empty(2 * int(ops.counts.sum()) + 1, np.int64)
     done = schedule.lay_out(
-        ops.kinds, ops.starts, ops.counts, ops.controls, ops.control_values, ops.operands, ops.offsets, order, ends, sets,
-        count, natural_start, lanes, goal, layouts, tiles, last_ops, records, bits,
+        ops.kinds, ops.starts, ops.counts, ops.controls, ops.control_values, ops.operands, ops.offsets, order, ends,
+        sets, count, natural_start, lanes, goal, layouts, tiles, last_ops, records, bits,
     )  # fmt: skip
     first = 0
     passes = []

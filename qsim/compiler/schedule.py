@@ -14,8 +14,21 @@ import numpy as np
 
 from qsim.kernels.jit import kernel
 from qsim.kernels.opcodes import (
-    COEFFICIENT, DIAGONAL, FIXED_AT, FIXED_COUNT, KIND, LANE_BITS, LANE_MASK, LANE_VALUE, OUTER_MASK, OUTER_VALUE,
-    RECORD, SWAP, TARGET, TARGETS, VALUE,
+    COEFFICIENT,
+    DIAGONAL,
+    FIXED_AT,
+    FIXED_COUNT,
+    KIND,
+    LANE_BITS,
+    LANE_MASK,
+    LANE_VALUE,
+    OUTER_MASK,
+    OUTER_VALUE,
+    RECORD,
+    SWAP,
+    TARGET,
+    TARGETS,
+    VALUE,
 )  # fmt: skip
 
 
@@ -64,9 +77,7 @@ def popcount(mask: int) -> int:
 
 
 @kernel(inner=True)
-def fill(
-    active: Any, passive: Any, after: Any, head: int, everything: int, chosen: int, room: int, order: Any
-) -> Any:
+def fill(active: Any, passive: Any, after: Any, head: int, everything: int, chosen: int, room: int, order: Any) -> Any:
     """List what one pass can do, in program order; an operation may overtake one that waits where they commute.
 
     Two operations commute here unless they share a wire on which either is active. Wires outside `chosen` may become
@@ -93,9 +104,7 @@ def fill(
 
 
 @kernel(inner=True)
-def group(
-    active: Any, passive: Any, num_wires: int, room: int, search: int, order: Any, ends: Any, sets: Any
-) -> int:
+def group(active: Any, passive: Any, num_wires: int, room: int, search: int, order: Any, ends: Any, sets: Any) -> int:
     """Passes, each filled in program order and then improved by exchanging active wires while that does more.
 
     order: operations by execution; ends[p]: where pass p ends in it; sets[p]: its active wires, at most `room`.
@@ -345,8 +354,8 @@ def group_all(
 @kernel()
 def lay_out(
     kinds: Any, starts: Any, counts: Any, controls: Any, control_values: Any, operands: Any, offsets: Any, order: Any,
-    ends: Any, sets: Any, passes: int, natural_start: bool, lanes: int, goal: Any, layouts: Any, tiles: Any, last_ops: Any,
-    records: Any, bits: Any,
+    ends: Any, sets: Any, passes: int, natural_start: bool, lanes: int, goal: Any, layouts: Any, tiles: Any,
+    last_ops: Any, records: Any, bits: Any,
 ) -> int:  # fmt: skip
     """Where each wire lies before and after each pass, each pass's tile, and the operations in its coordinates.
 

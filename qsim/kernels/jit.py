@@ -58,7 +58,9 @@ def cache_folder() -> Path | None:
         return None
     status = folder.stat()
     # Compiled code is executed as it is, so a folder that others can write to is not trusted.
-    if hasattr(os, "getuid") and (status.st_uid not in (os.getuid(), 0) or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)):
+    if hasattr(os, "getuid") and (
+        status.st_uid not in (os.getuid(), 0) or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    ):
         return None
     return folder
 

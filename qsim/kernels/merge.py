@@ -13,7 +13,7 @@ from qsim.kernels.window import window
 
 @kernel(inner=True)
 def entry(kind: int, width: int, controls: int, control_values: int, u: Any, row: int, column: int) -> Any:
-    """An entry, (re, im), of the matrix of an operation on `width` wires; bit k of an index is operand k, controls first."""
+    """An entry, (re, im), of an operation's matrix; bit k of an index is operand k of `width`, controls first."""
     low = (1 << controls) - 1
     if row & low != control_values or column & low != control_values:
         return (1.0, 0.0) if row == column else (0.0, 0.0)

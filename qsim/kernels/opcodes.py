@@ -9,7 +9,9 @@ SWAP = 5
 PHASES, ROTATION, EXCHANGE = range(3)
 
 #: Columns of an operation record in a pass.
-KIND, TARGET, TARGETS, VALUE, OUTER_MASK, OUTER_VALUE, COEFFICIENT, FIXED_AT, FIXED_COUNT, LANE_MASK, LANE_VALUE = range(11)
+KIND, TARGET, TARGETS, VALUE, OUTER_MASK, OUTER_VALUE, COEFFICIENT, FIXED_AT, FIXED_COUNT, LANE_MASK, LANE_VALUE = (
+    range(11)
+)
 RECORD = 11
 
 #: The lowest bits of a tile in which a control or a diagonal gate is a mask over vector lanes.

@@ -13,8 +13,20 @@ import numpy as np
 
 from qsim.kernels.jit import kernel
 from qsim.kernels.opcodes import (
-    COEFFICIENT, DENSE, DIAGONAL, FIXED_AT, FIXED_COUNT, KIND, LANE_BITS, LANE_MASK, LANE_VALUE, OUTER_MASK,
-    OUTER_VALUE, TARGET, TARGETS, VALUE,
+    COEFFICIENT,
+    DENSE,
+    DIAGONAL,
+    FIXED_AT,
+    FIXED_COUNT,
+    KIND,
+    LANE_BITS,
+    LANE_MASK,
+    LANE_VALUE,
+    OUTER_MASK,
+    OUTER_VALUE,
+    TARGET,
+    TARGETS,
+    VALUE,
 )  # fmt: skip
 from qsim.kernels.tile import dense, dense2, low_target, one_target, scale, set_lanes
 from qsim.kernels.window import window
@@ -102,7 +114,10 @@ def run_pass(
             at = 2 * (base + addresses[h])
             s = window(state, at, 2 * run)
             if permuted:
-                r, m = window(re, source_high[h], len(re) - source_high[h]), window(im, source_high[h], len(im) - source_high[h])
+                r, m = (
+                    window(re, source_high[h], len(re) - source_high[h]),
+                    window(im, source_high[h], len(im) - source_high[h]),
+                )
                 for j in range(run):
                     s[2 * j] = r[source_low[j]]
                     s[2 * j + 1] = m[source_low[j]]

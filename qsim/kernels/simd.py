@@ -101,7 +101,9 @@ class _Emitter:
             total = self.builder.call(fma, [a, b, total])
         return total
 
-    def product(self, matrix: Sequence[Sequence[tuple[Any, Any, Any]]], re: Sequence[Any], im: Sequence[Any]) -> list[Any]:
+    def product(
+        self, matrix: Sequence[Sequence[tuple[Any, Any, Any]]], re: Sequence[Any], im: Sequence[Any]
+    ) -> list[Any]:
         """Rows of a matrix of (real, imaginary, -imaginary) vectors times a column; imaginary None when all is real."""
         result = []
         for row in matrix:
@@ -135,7 +137,7 @@ class _Emitter:
 def _declare(generate: Callable[[_Emitter, Any, Any, Any, Sequence[Any], Any], None]) -> Any:
     """An intrinsic (re, im, u, lanes, at, step0, step1, run) without result."""
 
-    @intrinsic  # type: ignore[misc]  # Numba is untyped
+    @intrinsic
     def emit(
         typing_context: Any, re: Any, im: Any, u: Any, lanes: Any, at: Any, step0: Any, step1: Any, run: Any
     ) -> Any:
@@ -200,7 +202,7 @@ real1_bit0, real1_bit1, real1_bit2, real1_bit3 = (_matrix_in_vectors(bit, real=T
 dense1_bit0, dense1_bit1, dense1_bit2, dense1_bit3 = (_matrix_in_vectors(bit, real=False) for bit in range(LANE_BITS))
 
 
-@intrinsic  # type: ignore[misc]
+@intrinsic
 def vector_bits(typing_context: Any, re: Any) -> Any:
     """log2 of the lanes of a vector of this array's type."""
 

@@ -14,9 +14,26 @@ from typing import Any
 from qsim.kernels.jit import kernel
 from qsim.kernels.opcodes import DENSE1, FLIP, LANE_BITS, REAL1
 from qsim.kernels.simd import (
-    LANES, dense1_bit0, dense1_bit1, dense1_bit2, dense1_bit3, dense1_masked, dense1_runs, dense2_masked, dense2_runs,
-    flip_masked, flip_runs, real1_bit0, real1_bit1, real1_bit2, real1_bit3, real1_masked, real1_runs, scale_masked,
-    scale_runs, vector_bits,
+    LANES,
+    dense1_bit0,
+    dense1_bit1,
+    dense1_bit2,
+    dense1_bit3,
+    dense1_masked,
+    dense1_runs,
+    dense2_masked,
+    dense2_runs,
+    flip_masked,
+    flip_runs,
+    real1_bit0,
+    real1_bit1,
+    real1_bit2,
+    real1_bit3,
+    real1_masked,
+    real1_runs,
+    scale_masked,
+    scale_runs,
+    vector_bits,
 )  # fmt: skip
 
 
@@ -74,9 +91,7 @@ def one_target(
 
 
 @kernel(inner=True)
-def low_target(
-    re: Any, im: Any, t: int, kind: int, target: int, fixed: Any, offset: int, lanes: Any, u: Any
-) -> None:
+def low_target(re: Any, im: Any, t: int, kind: int, target: int, fixed: Any, offset: int, lanes: Any, u: Any) -> None:
     """The same on a target below LANE_BITS; `lanes` is always set."""
     bits = fixed[0] if len(fixed) > 0 else t
     run, step = 1 << bits, 1 << target

@@ -13,7 +13,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 
-@intrinsic  # type: ignore[misc]  # Numba is untyped
+@intrinsic
 def window(typing_context: Any, array: Any, start: Any, length: Any) -> Any:
     """The memory of ``array[start : start + length]``, for a contiguous one-dimensional array."""
     if not isinstance(array, types.Array) or array.ndim != 1 or array.layout != "C":
