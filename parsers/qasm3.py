@@ -45,9 +45,8 @@ def parse_qasm3(source: Source, include_dirs: Sequence[str | os.PathLike[str]], 
     """The circuit of an OpenQASM 3 program."""
     program = _Program(source, include_dirs, limits)
     try:
-        with _deep_recursion():
-            with contextlib.suppress(Stop):
-                program.run(source)
+        with _deep_recursion(), contextlib.suppress(Stop):
+            program.run(source)
     except QasmError:
         raise
     except RecursionError:
@@ -239,5 +238,5 @@ def _syntax_error(source: Source, error: Exception, rest: Rest) -> QasmError:
         return source.error("The program ends in the middle of a statement. Is a ';' or '}' missing?", end)
     hint = _HINTS.get(text)
     if hint is None:
-        hint = "Is a ';' missing before it?"
+        hint = "Something is missing before it." if text in ";)]}" else "Is a ';' missing before it?"
     return source.error(f"'{text[:40]}' cannot stand here. {hint}", offset)

@@ -103,6 +103,7 @@ class Context:
         self.trips = 0
         self.files: list[str] = []
         self.included: set[str] = set()
+        self.included_names: set[str] = set()  # gates of an include that the program may still redefine
 
     @property
     def circuit(self) -> Circuit:
@@ -182,6 +183,9 @@ class Context:
         scope = self.frame.scopes[-1]
         if len(name) > self.limits.token_length:
             raise self.error(f"A name has at most {self.limits.token_length} characters.", node)
+        if scope is self.globals and name in self.included_names:
+            del scope[name]  # a program's own name wins over an include's gate
+            self.included_names.discard(name)
         if name in scope:
             raise self.error(f"'{name}' is declared already, as a {kind_of(scope[name])}; names are unique in a scope.", node)
         if name in CONSTANTS or (scope is self.globals and name in FUNCTIONS and not isinstance(symbol, (Subroutine, GateDefinition))):
@@ -213,7 +217,7 @@ class Context:
     # qubits and bits ----------------------------------------------------------------------------------------
     def add_qubits(self, size: int, name: str, node: Any) -> tuple[int, ...]:
         """New qubits of the circuit."""
-        if not 1 <= size:
+        if not size >= 1:
             raise self.error(f"The number of qubits is at least 1, got {_shown(size)}.", node)
         if self.root.num_qubits + size > self.limits.qubits:
             raise self.error(f"A program has at most {self.limits.qubits:,} qubits; {_shown(size)} more are too many.", node)

@@ -33,13 +33,15 @@ class _Return(Exception):
         self.value = value
 
 
-#: Rounds of one while loop that is unrolled; a longer one hardly ever ends.
-MAX_WHILE = 50_000
+#: Rounds of all while loops that are unrolled; a longer one hardly ever ends.
+MAX_WHILE = 20_000
 VOID = Typed(Type("void"), None)
 
 
 class Lowering(Statements):
     """The whole language."""
+
+    while_rounds = 0
 
     # branches -----------------------------------------------------------------------------------------------
     def branch(self, nodes: Iterable[Any]) -> Circuit:
@@ -160,13 +162,12 @@ class Lowering(Statements):
             return
         self.known, self.measured = known, measured
         with self._loop(False):
-            rounds = 0
             while condition.value:
                 self.trip(node)
-                rounds += 1
-                if rounds > MAX_WHILE:
+                self.while_rounds += 1
+                if self.while_rounds > MAX_WHILE:
                     raise self.error(
-                        f"A while loop that is unrolled goes at most {MAX_WHILE:,} rounds; does this one ever end?", node
+                        f"While loops that are unrolled go at most {MAX_WHILE:,} rounds; does this one ever end?", node
                     )
                 if not self._round(node.block):
                     break
@@ -311,7 +312,8 @@ class Lowering(Statements):
         frame.return_type = self._in(source, frame, self._return_type, definition)
         self.depth += 1
         try:
-            return self._in(source, frame, self._body, definition)
+            result: Typed = self._in(source, frame, self._body, definition)
+            return result
         finally:
             self.depth -= 1
 
@@ -319,7 +321,8 @@ class Lowering(Statements):
         outer, outer_source = self.frame, self.source
         self.frame, self.source = frame, source
         try:
-            return action(definition)
+            result: Any = action(definition)
+            return result
         finally:
             self.frame, self.source = outer, outer_source
 

@@ -161,9 +161,6 @@ class Gates(Expressions):
         for formal in both:
             if both.count(formal) > 1:
                 raise self.error(f"The parameters and qubits of a gate have different names; '{formal}' occurs twice.", node)
-        if name in self.included_names and isinstance(self.globals.get(name), GateRow):
-            del self.globals[name]  # a program's own definition wins over an include's
-            self.included_names.discard(name)
         parameters = [Parameter(formal) for formal in formals]
         body = Circuit(len(wires))
         frame = Frame([{}], f"gate '{name}'", self.level)
@@ -194,8 +191,6 @@ class Gates(Expressions):
         for block in ("block", "if_block", "else_block", "body", "statements"):
             for statement in getattr(node, block, None) or ():
                 self.check_gate_body(statement)
-
-    included_names: set[str] = set()
 
     def include_gates(self, file: str, names: dict[str, str]) -> None:
         """Bring in the gates of a built-in include."""

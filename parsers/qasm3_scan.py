@@ -30,6 +30,7 @@ KEYWORDS = frozenset(
 )
 #: Keywords whose statements are flat all the same.
 _FLAT_WORDS = frozenset(["reset", "barrier"])
+_SIGNS = re.compile(r"(?:[-!~]\s*){201}")
 _PAIRS = {")": "(", "]": "[", "}": "{"}
 
 
@@ -77,6 +78,9 @@ def scan(source: Source, limits: Limits) -> tuple[Rest, list[re.Match[str]]]:
         raise source.error(
             f"A name or number has at most {limits.token_length} characters; this one has {len(long.group())}.", long.start()
         )
+    signs = _SIGNS.search(text)
+    if signs is not None:
+        raise source.error("At most 200 signs follow one another.", signs.start())
     flat: list[re.Match[str]] = []
     kept: list[tuple[int, int]] = []
     at, size, copied = 0, len(text), 0
@@ -85,6 +89,8 @@ def scan(source: Source, limits: Limits) -> tuple[Rest, list[re.Match[str]]]:
         match = match_flat(text, at)
         if match is not None:
             name = match[1]
+            if match[2] is not None and len(match[2]) > limits.nesting:
+                _statement_end(source, match.start(2), limits, match.end(2))
             if name is None or name not in KEYWORDS or (name in _FLAT_WORDS and match[2] is None):
                 append(match)
                 if copied < at:
@@ -110,11 +116,13 @@ def scan(source: Source, limits: Limits) -> tuple[Rest, list[re.Match[str]]]:
     return Rest(text, kept), flat
 
 
-def _statement_end(source: Source, start: int, limits: Limits) -> int:
+def _statement_end(source: Source, start: int, limits: Limits, end: int | None = None) -> int:
     """Just after the statement or block that starts here; brackets are counted on the way."""
     text = source.text
     open_: list[tuple[str, int]] = []
-    for mark in _MARK.finditer(text, start):
+    if end is None:
+        end = len(text)
+    for mark in _MARK.finditer(text, start, end):
         c = mark.group()
         if c in "([{":
             open_.append((c, mark.start()))
@@ -133,4 +141,4 @@ def _statement_end(source: Source, start: int, limits: Limits) -> int:
             raise source.error("A string ends with a quotation mark on its own line; this one has no end.", mark.start())
     if open_:
         raise source.error(f"This '{open_[-1][0]}' is never closed.", open_[-1][1])
-    return len(text)
+    return end

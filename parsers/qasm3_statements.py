@@ -10,8 +10,8 @@ import numpy as np
 from parsers.qasm3_context import BitVariable, Qubits, Subroutine, Symbol, Variable, kind_of
 from parsers.qasm3_gates import Gates
 from parsers.qasm3_types import BIT, FLOAT, INT, INTEGERS, ArrayValue, Type, Typed, cast, wrap
-from qsim.classical import Literal
 from qsim.circuit import Delay
+from qsim.classical import Literal
 from qsim.parameters import Parameter, ParameterArray
 
 _REFUSED = {

@@ -122,7 +122,7 @@ def _to_bits(source: Type, value: Any, to: Type) -> int:
     if source.kind == "angle":
         if source.width != width:
             raise Problem(f"{source} cannot become {to}; only an angle of the same width can.")
-        return round(value / (2 * math.pi) * (1 << width)) % (1 << width)
+        return int(round(value / (2 * math.pi) * (1 << width))) % (1 << width)
     if source.kind == "bit" and (source.width or 1) != width:
         raise Problem(f"{source} cannot become {to}; the numbers of bits must agree.")
     number = int(value)
@@ -189,8 +189,8 @@ def _cast_runtime(item: Typed, to: Type) -> Any:
     if kind in INTEGERS:
         width = to.width or DEFAULT_WIDTH
         have = source.width or 1 if source.kind in ("bit", "bool") else source.width or DEFAULT_WIDTH
-        fits = have < width or (have == width and (kind == source.kind or kind == "uint" and source.kind == "bit"))
-        if fits and source.kind != "int" or source.kind == kind and fits:
+        fits = have < width or (have == width and (kind == source.kind or (kind == "uint" and source.kind == "bit")))
+        if (fits and source.kind != "int") or (source.kind == kind and fits):
             return value
         if to.width is None:
             raise Problem(f"{source} cannot become {to} while the circuit runs.")
