@@ -11,7 +11,9 @@ from parsers.limits import Limits
 from qsim.errors import ParameterError, suggestion
 from qsim.parameters import Expression, Value
 
-_TOKEN = re.compile(r"\s*(?:(\d+\.\d*(?:[eE][+-]?\d+)?|\.\d+(?:[eE][+-]?\d+)?|\d+(?:[eE][+-]?\d+)?)|([A-Za-z_]\w*)|(.))", re.DOTALL)
+_TOKEN = re.compile(
+    r"\s*(?:(\d+\.\d*(?:[eE][+-]?\d+)?|\.\d+(?:[eE][+-]?\d+)?|\d+(?:[eE][+-]?\d+)?)|([A-Za-z_]\w*)|(.))", re.DOTALL
+)
 #: OpenQASM 2 name -> method of an expression, function of a number.
 _FUNCTIONS: dict[str, tuple[str, Callable[[float], float]]] = {
     "sin": ("sin", math.sin), "cos": ("cos", math.cos), "tan": ("tan", math.tan), "exp": ("exp", math.exp),
@@ -41,7 +43,8 @@ class ExpressionParser:
             token = match.group(kind)
             if len(token) > limits.token_length:
                 raise source.error(
-                    f"A name or number has at most {limits.token_length} characters; this one has {len(token)}.", match.start(kind)
+                    f"A name or number has at most {limits.token_length} characters; this one has {len(token)}.",
+                    match.start(kind),
                 )
             if kind != 3 or not token.isspace():
                 self.tokens.append((token, match.start(kind)))
@@ -59,14 +62,18 @@ class ExpressionParser:
             values.append(self.expression())
         token, offset = self.tokens[self.at]
         if token:
-            raise self.source.error(f"Here an operator, a comma or the end of the parameters is expected, not '{token}'.", offset)
+            raise self.source.error(
+                f"Here an operator, a comma or the end of the parameters is expected, not '{token}'.", offset
+            )
         return tuple(values)
 
     def expression(self, strength: int = 0) -> Value:
         """One expression whose operators bind more strongly than `strength`."""
         self.depth += 1
         if self.depth > self.limits.nesting:
-            raise self.source.error(f"Expressions are nested at most {self.limits.nesting} deep.", self.tokens[self.at][1])
+            raise self.source.error(
+                f"Expressions are nested at most {self.limits.nesting} deep.", self.tokens[self.at][1]
+            )
         left = self._operand()
         while True:
             operator, offset = self.tokens[self.at]
@@ -105,7 +112,9 @@ class ExpressionParser:
             return self._function(token, argument, offset)
         if token and (token[0].isalpha() or token[0] == "_"):
             known = [*self.names, "pi", *_FUNCTIONS]
-            raise self.source.error(f"'{token}' is no parameter, constant or function.{suggestion(token, known)}", offset)
+            raise self.source.error(
+                f"'{token}' is no parameter, constant or function.{suggestion(token, known)}", offset
+            )
         what = f"'{token}'" if token else "the end"
         raise self.source.error(f"Here a number, a name or a bracket is expected, not {what}.", offset)
 
@@ -150,5 +159,3 @@ class ExpressionParser:
         found, offset = self.tokens[self.at]
         if not self._take(token):
             raise self.source.error(f"Here '{token}' is expected, not {repr(found) if found else 'the end'}.", offset)
-
-

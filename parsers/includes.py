@@ -13,7 +13,12 @@ MAX_DEPTH = 16
 
 
 def read_include(
-    name: str, source: Source, offset: int, include_dirs: Sequence[str | os.PathLike[str]], limits: Limits, open_files: Sequence[str]
+    name: str,
+    source: Source,
+    offset: int,
+    include_dirs: Sequence[str | os.PathLike[str]],
+    limits: Limits,
+    open_files: Sequence[str],
 ) -> Source:
     """The text of an included file.
 

@@ -37,8 +37,10 @@ _NAME = re.compile(r"\s*([A-Za-z_]\w*)\s*\Z")
 _EMPTY = re.compile(r"[;\s]+(?<=;)")
 _SPACE = re.compile(r"\s*")
 _KEYWORDS = {"OPENQASM", "include", "qreg", "creg", "gate", "opaque", "if", "measure", "reset", "barrier"}
-_VERSION_3 = {"qubit", "bit", "let", "const", "input", "output", "def", "for", "while", "int", "uint", "float", "angle", "ctrl",
-              "negctrl", "inv", "pow", "gphase", "box", "bool", "end"}  # fmt: skip
+_VERSION_3 = frozenset(
+    "qubit bit let const input output def for while "
+    "int uint float angle bool ctrl negctrl inv pow gphase box end".split()
+)
 
 
 def _first(text: str, at: int) -> int:
@@ -128,7 +130,9 @@ class _Parser:
             if version is None:
                 raise source.error("A version line has the form 'OPENQASM 2.0;'.", start)
             if not first:
-                raise source.error("The version line is the first statement of a program, and there is one only.", start)
+                raise source.error(
+                    "The version line is the first statement of a program, and there is one only.", start
+                )
             return version.end()
         if word == "include":
             return self.include(at, start)
@@ -156,14 +160,22 @@ class _Parser:
         if start >= len(text):
             raise source.error("The program ends in the middle of a statement.", len(text.rstrip()))
         if word in _VERSION_3:
-            raise source.error(f"'{word}' belongs to OpenQASM 3; this program is OpenQASM 2. Write 'OPENQASM 3.0;' first.", start)
+            raise source.error(
+                f"'{word}' belongs to OpenQASM 3; this program is OpenQASM 2. Write 'OPENQASM 3.0;' first.", start
+            )
         if not word:
             raise source.error(f"Here a statement is expected, not {text[start]!r}.", start)
         end = min((k for k in (text.find(c, start) for c in ";{}") if k >= 0), default=-1)
         newline = text.find("\n", start)
-        if end < 0 or text[end] != ";" or (0 <= newline < end and re.match(r"\s*[A-Za-z_]\w*\s+[A-Za-z_(]", text[newline:end])):
+        if (
+            end < 0
+            or text[end] != ";"
+            or (0 <= newline < end and re.match(r"\s*[A-Za-z_]\w*\s+[A-Za-z_(]", text[newline:end]))
+        ):
             raise source.error("A statement ends with ';'; this one has none.", start)
-        raise source.error("This is no statement of OpenQASM 2; a gate call has the form 'name(parameters) qubits;'.", start)
+        raise source.error(
+            "This is no statement of OpenQASM 2; a gate call has the form 'name(parameters) qubits;'.", start
+        )
 
     def include(self, at: int, start: int) -> int:
         match = _INCLUDE.match(self.source.text, at)
@@ -177,7 +189,9 @@ class _Parser:
                     self.gates[known] = row
             return match.end()
         if name == "stdgates.inc":
-            raise self.source.error("stdgates.inc belongs to OpenQASM 3; OpenQASM 2 programs include \"qelib1.inc\".", match.start(1))
+            raise self.source.error(
+                'stdgates.inc belongs to OpenQASM 3; OpenQASM 2 programs include "qelib1.inc".', match.start(1)
+            )
         outer = self.source
         inner = read_include(name, outer, match.start(1), self.include_dirs, self.limits, self.files)
         self.files.append(inner.filename)
@@ -201,7 +215,9 @@ class _Parser:
             raise self.source.error("A register has at least one element.", match.start(3))
         if have + size > limit:
             what = "qubits" if kind == "q" else "classical bits"
-            raise self.source.error(f"A program has at most {limit:,} {what}; this makes {have + size:,}.", match.start(3))
+            raise self.source.error(
+                f"A program has at most {limit:,} {what}; this makes {have + size:,}.", match.start(3)
+            )
         if kind == "q":
             self.qregs[name] = self.circuit.add_qubits(size, name)
         else:
@@ -211,7 +227,9 @@ class _Parser:
 
     def check_length(self, name: str, offset: int) -> None:
         if len(name) > self.limits.token_length:
-            raise self.source.error(f"A name has at most {self.limits.token_length} characters; this one has {len(name)}.", offset)
+            raise self.source.error(
+                f"A name has at most {self.limits.token_length} characters; this one has {len(name)}.", offset
+            )
 
     def number(self, digits: str, offset: int) -> int:
         if len(digits) > 18:
@@ -230,7 +248,9 @@ class _Parser:
     def definition(self, at: int, start: int) -> int:
         match = _GATE.match(self.source.text, at)
         if match is None:
-            raise self.source.error("A gate definition has the form 'gate name(parameters) qubits { gate calls }'.", start)
+            raise self.source.error(
+                "A gate definition has the form 'gate name(parameters) qubits { gate calls }'.", start
+            )
         name = match.group(1)
         formals = self.names(match, 2, "parameter")
         wires = self.names(match, 3, "qubit")
@@ -295,7 +315,8 @@ class _Parser:
         num_qubits = gate.num_qubits  # type: ignore[union-attr]
         if len(operands[0]) != num_qubits:
             raise self.source.error(
-                f"Gate '{name}' acts on {num_qubits} qubit{'s' * (num_qubits != 1)}, got {len(operands[0])}.", match.start(3)
+                f"Gate '{name}' acts on {num_qubits} qubit{'s' * (num_qubits != 1)}, got {len(operands[0])}.",
+                match.start(3),
             )
         params: tuple[Value, ...] = ()
         if parameter_text is not None:
@@ -307,7 +328,9 @@ class _Parser:
         if len(params) != gate.num_params:  # type: ignore[union-attr]
             expected = gate.num_params  # type: ignore[union-attr]
             at = match.start(2) if parameter_text is not None else match.start(1)
-            raise self.source.error(f"Gate '{name}' takes {expected} parameter{'s' * (expected != 1)}, got {len(params)}.", at)
+            raise self.source.error(
+                f"Gate '{name}' takes {expected} parameter{'s' * (expected != 1)}, got {len(params)}.", at
+            )
         circuit = scope.circuit
         if isinstance(gate, GateRow):
             self.count += len(operands)
@@ -328,17 +351,21 @@ class _Parser:
                 circuit._append(applied, qubits, ())
         if self.count > self.limits.operations:
             raise self.source.error(
-                f"A program has at most {self.limits.operations:,} gates when definitions are expanded; this call makes it "
-                f"{self.count:,}.", match.start(1)
+                f"A program has at most {self.limits.operations:,} gates when definitions are expanded; "
+                f"this call makes it {self.count:,}.", match.start(1)
             )  # fmt: skip
 
     def unknown_gate(self, name: str, offset: int, gate: _AnyGate | None) -> NoReturn:
         if gate is not None:
             raise self.source.error(f"Gate '{name}' is opaque: it has no body, so it cannot be run.", offset)
         if name in _VERSION_3:
-            raise self.source.error(f"'{name}' belongs to OpenQASM 3; this program is OpenQASM 2. Write 'OPENQASM 3.0;' first.", offset)
+            raise self.source.error(
+                f"'{name}' belongs to OpenQASM 3; this program is OpenQASM 2. Write 'OPENQASM 3.0;' first.", offset
+            )
         if not self.included and name in QELIB1_NAMES:
-            raise self.source.error(f"Gate '{name}' comes with an include. Add 'include \"qelib1.inc\";' after the version line.", offset)
+            raise self.source.error(
+                f"Gate '{name}' comes with an include. Add 'include \"qelib1.inc\";' after the version line.", offset
+            )
         hint = " Did you mean 'cx'?" if name.lower() in ("cnot", "not") else suggestion(name, self.gates)
         raise self.source.error(f"There is no gate called '{name}'.{hint}", offset)
 
@@ -352,7 +379,9 @@ class _Parser:
             place = at + len(part) - len(part.lstrip())
             if match is None:
                 shown = part.strip()[:40]
-                raise self.source.error(f"An operand is a register or one of its elements, like q[0]; got '{shown}'.", place)
+                raise self.source.error(
+                    f"An operand is a register or one of its elements, like q[0]; got '{shown}'.", place
+                )
             name, index = match.groups()
             indices = self.indices(scope, name, place, k == classical)
             if index is None:
@@ -360,7 +389,9 @@ class _Parser:
                 single.append(scope.qubits is not None)
             else:
                 if scope.qubits is not None:
-                    raise self.source.error(f"In the body of a gate a qubit has no index; '{name}' is one qubit.", place)
+                    raise self.source.error(
+                        f"In the body of a gate a qubit has no index; '{name}' is one qubit.", place
+                    )
                 number = self.number(index, place)
                 if number >= len(indices):
                     raise self.source.error(
@@ -372,11 +403,13 @@ class _Parser:
         lengths = {len(group) for group, one in zip(groups, single, strict=True) if not one}
         if len(lengths) > 1:
             raise self.source.error(
-                f"Registers in one statement have one size; here they have {' and '.join(map(str, sorted(lengths)))}.", offset
+                f"Registers in one statement have one size; here they have {' and '.join(map(str, sorted(lengths)))}.",
+                offset,
             )
         times = lengths.pop() if lengths else 1
         result = [
-            tuple(group[0] if one else group[k] for group, one in zip(groups, single, strict=True)) for k in range(times)
+            tuple(group[0] if one else group[k] for group, one in zip(groups, single, strict=True))
+            for k in range(times)
         ]
         for qubits in result:
             if classical < 0 and len(set(qubits)) != len(qubits):
@@ -393,7 +426,10 @@ class _Parser:
         if register is None:
             kind = "classical" if classical else "quantum"
             if name in other:
-                raise self.source.error(f"A {kind} register is needed here; '{name}' is a {'quantum' if classical else 'classical'} one.", offset)
+                raise self.source.error(
+                    f"A {kind} register is needed here; '{name}' is a {'quantum' if classical else 'classical'} one.",
+                    offset,
+                )
             raise self.source.error(f"There is no {kind} register '{name}'.{suggestion(name, wanted)}", offset)
         return register.indices
 
@@ -424,7 +460,7 @@ class _Parser:
                 circuit.reset(qubit)
         else:
             qubits: list[int] = []
-            for part in match.group(3).split(","):
+            for part in dict.fromkeys(match.group(3).split(",")):
                 qubits += [q for (q,) in self.operands(self.program, part, match.start(3), -1)]
             circuit.barrier(qubits)
         return match.end()
@@ -452,7 +488,9 @@ class _Parser:
         if word in ("measure", "reset"):
             self.operation(block, word, match.end(), inner.start(1))
         elif word in _KEYWORDS:
-            raise self.source.error(f"After 'if (...)' comes a gate call, a measurement or a reset, not '{word}'.", inner.start(1))
+            raise self.source.error(
+                f"After 'if (...)' comes a gate call, a measurement or a reset, not '{word}'.", inner.start(1)
+            )
         else:
             scope = _Scope(block, {}, None)
             scope.operands_of, scope.params_of, scope.gates_of = (

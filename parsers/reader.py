@@ -75,14 +75,19 @@ def loads(
     if not isinstance(text, str):
         raise QasmError(f"A program is a string, got {type(text).__name__}. Use load for a file.", filename)
     if len(text) > limits.source_bytes:
-        raise QasmError(f"A program has at most {limits.source_bytes:,} characters; this one has {len(text):,}.", filename)
+        raise QasmError(
+            f"A program has at most {limits.source_bytes:,} characters; this one has {len(text):,}.", filename
+        )
     text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
     if _BLANK.fullmatch(text):
         raise QasmError("The program is empty. A program declares qubits and applies gates to them.", filename)
     source = Source(text, filename)
     control = re.search(r"[\x00-\x08\x0e-\x1f\x7f]", text)
     if control is not None:
-        raise source.error(f"A program is text; here is the control character {control.group()!r}. Is it a binary file?", control.start())
+        raise source.error(
+            f"A program is text; here is the control character {control.group()!r}. Is it a binary file?",
+            control.start(),
+        )
     if _version(source) == 2:
         from parsers.qasm2 import parse_qasm2
 

@@ -103,7 +103,7 @@ ONLY_3 = [
     ("continue;", "continue"),
     ("return 1;", "return"),
     ("def f() { return 1; } f();", ""),
-    ("{ include \"stdgates.inc\"; }", "include"),
+    ('{ include "stdgates.inc"; }', "include"),
     ("{ qubit r; }", ""),
     ("rx(1/0) q[0];", "zero"),
     ("int n = 5; int n = 6;", "declared already"),
@@ -135,9 +135,9 @@ def test_error_of_openqasm_3(body, words):
 
 
 def test_missing_include_is_suggested():
-    with pytest.raises(QasmError, match='Add \'include "qelib1.inc";\''):
+    with pytest.raises(QasmError, match=r"Add 'include \"qelib1\.inc"):
         loads("OPENQASM 2.0; qreg q[1]; h q[0];")
-    with pytest.raises(QasmError, match='Add \'include "stdgates.inc";\''):
+    with pytest.raises(QasmError, match=r"Add 'include \"stdgates\.inc"):
         loads("OPENQASM 3.0; qubit q; h q;")
 
 

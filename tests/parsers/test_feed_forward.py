@@ -1,5 +1,6 @@
 """Programs whose course depends on measured bits, by their exact outcome distributions."""
 
+# ruff: noqa: E501
 import pytest
 from programs import H3, assert_outcomes
 
@@ -27,12 +28,17 @@ def test_conditions(condition, holds):
 
 
 def test_else_and_chains():
-    text = SET + "if (c == 0) { x q[2]; } else if (c == 2) { x q[2]; x q[0]; } else { } d = measure q[2]; c[0] = measure q[0];"
+    text = (
+        SET
+        + "if (c == 0) { x q[2]; } else if (c == 2) { x q[2]; x q[0]; } else { } d = measure q[2]; c[0] = measure q[0];"
+    )
     assert_outcomes(text, {0b111: 1.0})
 
 
 def test_branches_of_a_fair_coin():
-    assert_outcomes(COIN + "if (c[0]) x q[1]; else x q[2]; c[1] = measure q[1]; d = measure q[2];", {0b011: 0.5, 0b100: 0.5})
+    assert_outcomes(
+        COIN + "if (c[0]) x q[1]; else x q[2]; c[1] = measure q[1]; d = measure q[2];", {0b011: 0.5, 0b100: 0.5}
+    )
 
 
 def test_bit_assignments():
@@ -42,7 +48,9 @@ def test_bit_assignments():
 
 
 def test_bits_known_so_far_are_followed_through_branches():
-    assert_outcomes(COIN + "c[1] = 1; if (c[0]) { c[1] = 0; } if (c[1]) { x q[2]; } d = measure q[2];", {0b001: 0.5, 0b110: 0.5})
+    assert_outcomes(
+        COIN + "c[1] = 1; if (c[0]) { c[1] = 0; } if (c[1]) { x q[2]; } d = measure q[2];", {0b001: 0.5, 0b110: 0.5}
+    )
 
 
 def test_while_until_success():
@@ -50,7 +58,10 @@ def test_while_until_success():
 
 
 def test_break_and_continue_in_a_loop_on_bits():
-    text = COIN + "while (true) { h q[0]; c[0] = measure q[0]; if (c[0]) { break; } if (!c[0]) { continue; } x q[2]; } d = measure q[2];"
+    text = (
+        COIN
+        + "while (true) { h q[0]; c[0] = measure q[0]; if (c[0]) { break; } if (!c[0]) { continue; } x q[2]; } d = measure q[2];"
+    )
     assert_outcomes(text, {0b001: 1.0})
 
 
@@ -59,7 +70,10 @@ def test_for_loop_over_known_values_around_a_branch():
 
 
 def test_switch():
-    text = SET + "switch (int(c)) { case 0, 1 { } case 2 { x q[2]; } default { x q[0]; } } d = measure q[2]; c[0] = measure q[0];"
+    text = (
+        SET
+        + "switch (int(c)) { case 0, 1 { } case 2 { x q[2]; } default { x q[0]; } } d = measure q[2]; c[0] = measure q[0];"
+    )
     assert_outcomes(text, {0b110: 1.0})
     text = SET + "switch (uint[2](c)) { case 0 { x q[2]; } default { x q[0]; } } d = measure q[2]; c[0] = measure q[0];"
     assert_outcomes(text, {0b011: 1.0})
@@ -78,7 +92,9 @@ def test_measurement_into_a_bit_that_is_read_later():
 
 
 def test_subroutine_with_feed_forward():
-    text = H3 + """
+    text = (
+        H3
+        + """
     def teleport(qubit a, qubit b, qubit out) {
         bit m; bit n;
         h b; cx b, out; cx a, b; h a;
@@ -91,6 +107,7 @@ def test_subroutine_with_feed_forward():
     teleport(q[0], q[1], q[2]);
     c = measure q[2];
     """
+    )
     from programs import outcomes
 
     found = outcomes(text)

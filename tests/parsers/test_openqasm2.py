@@ -1,5 +1,7 @@
 """OpenQASM 2: each construct against a circuit built by hand."""
 
+# ruff: noqa: E501
+import itertools
 import math
 
 import numpy as np
@@ -33,7 +35,9 @@ def test_every_library_gate(name):
 
 
 def test_builtin_gates_need_no_include():
-    assert_same("OPENQASM 2.0; qreg q[2]; U(0.1, 0.2, 0.3) q[0]; CX q[0], q[1];", Circuit(2).u(0.1, 0.2, 0.3, 0).cx(0, 1))
+    assert_same(
+        "OPENQASM 2.0; qreg q[2]; U(0.1, 0.2, 0.3) q[0]; CX q[0], q[1];", Circuit(2).u(0.1, 0.2, 0.3, 0).cx(0, 1)
+    )
 
 
 def test_broadcasting():
@@ -61,7 +65,9 @@ def test_expressions(text, value):
 
 
 def test_definitions_nest_and_have_parameters():
-    text = H2 + """
+    text = (
+        H2
+        + """
     gate rot(a, b) x { rz(a + b/2) x; ry(-b) x; }
     gate pair(t) u, v { rot(t, 2*t) u; cx u, v; barrier u, v; rot(-t, sin(t)) v; }
     gate nothing(t) a { }
@@ -69,6 +75,7 @@ def test_definitions_nest_and_have_parameters():
     pair(0.4) q[1], q[0];
     nothing(1) q[0];
     """
+    )
     t = 0.4
     expected = Circuit(2).rz(2 * t, 1).ry(-2 * t, 1).cx(1, 0).rz(-t + math.sin(t) / 2, 0).ry(-math.sin(t), 0)
     assert_same(text, expected)
@@ -76,7 +83,10 @@ def test_definitions_nest_and_have_parameters():
 
 def test_a_definition_overrides_the_library():
     assert_same(H2 + "gate h a { x a; } qreg q[1]; h q[0];", Circuit(1).x(0))
-    assert_same("OPENQASM 2.0; gate iswap a, b { CX a, b; } include \"qelib1.inc\"; qreg q[2]; iswap q[0], q[1];", Circuit(2).cx(0, 1))
+    assert_same(
+        'OPENQASM 2.0; gate iswap a, b { CX a, b; } include "qelib1.inc"; qreg q[2]; iswap q[0], q[1];',
+        Circuit(2).cx(0, 1),
+    )
 
 
 def test_a_later_definition_leaves_earlier_calls_alone():
@@ -99,7 +109,9 @@ def test_names_of_version_3_are_plain_names_here():
 
 
 def test_measure_reset_barrier():
-    circuit = loads(H2 + "qreg q[2]; creg c[2]; h q; barrier q; barrier q[0], q[1]; reset q[0]; measure q -> c; reset q;")
+    circuit = loads(
+        H2 + "qreg q[2]; creg c[2]; h q; barrier q; barrier q[0], q[1]; reset q[0]; measure q -> c; reset q;"
+    )
     assert circuit.count_ops() == {"reset": 3, "h": 2, "barrier": 2, "measure": 2}
     assert [i.clbits for i in circuit if i.clbits] == [(0,), (1,)]
 
@@ -112,7 +124,10 @@ def test_condition_reads_the_whole_register_first_bit_lowest():
 
 
 def test_condition_on_measure_reset_and_register():
-    text = H2 + "qreg q[3]; creg c[1]; creg d[2]; x q; measure q[0] -> c[0]; if (c == 1) reset q[1]; if (c == 1) measure q[1] -> d[0]; "
+    text = (
+        H2
+        + "qreg q[3]; creg c[1]; creg d[2]; x q; measure q[0] -> c[0]; if (c == 1) reset q[1]; if (c == 1) measure q[1] -> d[0]; "
+    )
     assert_outcomes(text + "if (c == 0) x q[2]; measure q[2] -> d[1];", {0b101: 1.0})
     assert_outcomes(H2 + "qreg q[2]; creg c[2]; if (c == 0) x q; measure q -> c;", {0b11: 1.0})
 
@@ -149,5 +164,5 @@ def test_no_version_line():
 def test_long_names_and_many_definitions():
     names = [f"gate_{k}_" + "a" * 180 for k in range(300)]
     body = "gate " + names[0] + " a { x a; }\n"
-    body += "".join(f"gate {name} a {{ {before} a; }}\n" for before, name in zip(names, names[1:], strict=False))
+    body += "".join(f"gate {name} a {{ {before} a; }}\n" for before, name in itertools.pairwise(names))
     assert_same(H2 + body + f"qreg q[1]; {names[-1]} q[0];", Circuit(1).x(0))

@@ -1,5 +1,6 @@
 """OpenQASM 3, what is known while the program is read: each construct against a circuit built by hand."""
 
+# ruff: noqa: E501
 import math
 
 import numpy as np
@@ -83,12 +84,16 @@ def test_modifiers(call, gate):
 
 
 def test_global_phase_counts_under_control():
-    assert_same(H3 + "gate g a { gphase(pi/4); rz(pi/2) a; } qubit[2] q; ctrl @ g q[0], q[1];", Circuit(2).cp(math.pi / 2, 0, 1))
+    assert_same(
+        H3 + "gate g a { gphase(pi/4); rz(pi/2) a; } qubit[2] q; ctrl @ g q[0], q[1];", Circuit(2).cp(math.pi / 2, 0, 1)
+    )
     assert_same(H3 + "qubit q; gphase(0.4); inv @ gphase(0.1); pow(2) @ gphase(0.1);", Circuit(1).gphase(0.5))
 
 
 def test_definitions_nest_and_take_modifiers():
-    text = H3 + """
+    text = (
+        H3
+        + """
     gate inner(a) x { rx(a) x; s x; }
     gate outer(a, b) x, y { inner(a * b) x; ctrl @ inner(b) x, y; inv @ inner(a) y; }
     qubit[3] q;
@@ -96,6 +101,7 @@ def test_definitions_nest_and_take_modifiers():
     inv @ outer(0.3, 0.5) q[1], q[2];
     ctrl @ pow(2) @ outer(0.3, 0.5) q[2], q[1], q[0];
     """
+    )
     inner = Circuit(1).rx(0.15, 0).s(0)
     outer = Circuit(2).append(Gate(inner.to_gate("a")), [0])
     outer.append(Gate(Circuit(1).rx(0.5, 0).s(0).to_gate("b")).control(), [0, 1])
@@ -106,7 +112,9 @@ def test_definitions_nest_and_take_modifiers():
 
 
 def test_names_outside_stdgates_may_be_defined():
-    assert_same(H3 + "gate sxdg a { inv @ sx a; } gate u(a, b, c) q { U(a, b, c) q; } qubit q; sxdg q;", Circuit(1).sxdg(0))
+    assert_same(
+        H3 + "gate sxdg a { inv @ sx a; } gate u(a, b, c) q { U(a, b, c) q; } qubit q; sxdg q;", Circuit(1).sxdg(0)
+    )
 
 
 def test_broadcasting():
@@ -136,11 +144,16 @@ def test_physical_qubits():
 
 
 def test_qreg_and_creg_and_qelib1_in_version_3():
-    assert_same('OPENQASM 3.0; include "qelib1.inc"; qreg q[2]; creg c[2]; u1(0.3) q[0]; sxdg q[1];', Circuit(2).p(0.3, 0).sxdg(1))
+    assert_same(
+        'OPENQASM 3.0; include "qelib1.inc"; qreg q[2]; creg c[2]; u1(0.3) q[0]; sxdg q[1];',
+        Circuit(2).p(0.3, 0).sxdg(1),
+    )
 
 
 def test_barrier_delay_box_annotations_and_pragmas_change_nothing():
-    text = H3 + """pragma vendor something (
+    text = (
+        H3
+        + """pragma vendor something (
     qubit[2] q;
     @keep this
     h q[0];
@@ -151,6 +164,7 @@ def test_barrier_delay_box_annotations_and_pragmas_change_nothing():
     box[d] { delay[d] q[0]; }
     #pragma other thing
     """
+    )
     assert_same(text, Circuit(2).h(0).cx(0, 1))
 
 
@@ -205,7 +219,9 @@ def test_values(declarations, text, value):
 
 
 def test_loops_over_qubits():
-    text = H3 + "const int n = 4; qubit[n] q; h q[0]; for uint i in [0:n-2] { cx q[i], q[i+1]; rz(pi / 2**(i+1)) q[i]; }"
+    text = (
+        H3 + "const int n = 4; qubit[n] q; h q[0]; for uint i in [0:n-2] { cx q[i], q[i+1]; rz(pi / 2**(i+1)) q[i]; }"
+    )
     circuit = Circuit(4).h(0)
     for i in range(3):
         circuit.cx(i, i + 1).rz(math.pi / 2 ** (i + 1), i)
@@ -213,7 +229,9 @@ def test_loops_over_qubits():
 
 
 def test_loop_body_without_braces():
-    assert_same(H3 + "qubit[3] q; for int i in [0:2] h q[i]; if (true) x q[0]; else y q[0];", Circuit(3).h([0, 1, 2]).x(0))
+    assert_same(
+        H3 + "qubit[3] q; for int i in [0:2] h q[i]; if (true) x q[0]; else y q[0];", Circuit(3).h([0, 1, 2]).x(0)
+    )
 
 
 def test_static_else():
@@ -226,7 +244,9 @@ def test_end_stops_the_program():
 
 
 def test_subroutines_on_qubits():
-    text = H3 + """
+    text = (
+        H3
+        + """
     const int n = 3;
     def entangle(qubit[n] a, qubit b, float t) { for int i in [0:n-1] { cx a[i], b; } rx(t) b; }
     def twice(qubit a) { x a; inner(a); }
@@ -235,6 +255,7 @@ def test_subroutines_on_qubits():
     entangle(q[0:2], q[3], 0.3);
     twice(q[1]);
     """
+    )
     assert_same(text, Circuit(4).cx([0, 1, 2], 3).rx(0.3, 3).x(1).h(1))
 
 
@@ -261,7 +282,9 @@ def test_inputs_come_in_order_used_or_not():
 
 
 def test_inputs_through_definitions_variables_and_subroutines():
-    text = H3 + """
+    text = (
+        H3
+        + """
     input float t;
     gate g(a) x { rx(a / 2) x; }
     def f(qubit a, float s) { ry(s * 2) a; }
@@ -269,6 +292,7 @@ def test_inputs_through_definitions_variables_and_subroutines():
     float u = t + 1;
     g(t) q[0]; ctrl @ g(u) q[0], q[1]; f(q[0], t); pow(2) @ rz(t) q[1]; inv @ p(t) q[0]; gphase(t);
     """
+    )
     t = 0.7
     expected = Circuit(2).rx(t / 2, 0).crx((t + 1) / 2, 0, 1).ry(2 * t, 0).rz(2 * t, 1).p(-t, 0).gphase(t)
     values = {"t": t}
@@ -287,7 +311,9 @@ def test_array_input():
     assert circuit.parameters[0].array.name == "p"
 
 
-@pytest.mark.parametrize("body", ["if (a > 1) { x q; }", "for int i in [0:int(a)] { x q; }", "pow(a) @ x q;", "qubit[a] r;"])
+@pytest.mark.parametrize(
+    "body", ["if (a > 1) { x q; }", "for int i in [0:int(a)] { x q; }", "pow(a) @ x q;", "qubit[a] r;"]
+)
 def test_inputs_cannot_decide_what_must_be_known(body):
     with pytest.raises(QasmError) as info:
         loads(H3 + "input float a; qubit q;\n" + body)
@@ -319,9 +345,15 @@ def test_version_lines(header):
 
 
 def test_unicode_names():
-    assert_same(H3 + "qubit[2] ψ; const float δ = 0.5; rx(δ) ψ[0]; gate Ω(θ) a { rz(θ) a; } Ω(0.2) ψ[1];", Circuit(2).rx(0.5, 0).rz(0.2, 1))
+    assert_same(
+        H3 + "qubit[2] ψ; const float δ = 0.5; rx(δ) ψ[0]; gate Ω(θ) a { rz(θ) a; } Ω(0.2) ψ[1];",
+        Circuit(2).rx(0.5, 0).rz(0.2, 1),
+    )
 
 
 def test_flat_statements_keep_their_order_among_the_others():
-    text = H3 + "qubit[2] q; h q[0]; float a = 0.5; rx(a) q[0]; a = 0.25; rx(a) q[0]; for int i in [0:1] { x q[i]; } rx(a) q[1];"
+    text = (
+        H3
+        + "qubit[2] q; h q[0]; float a = 0.5; rx(a) q[0]; a = 0.25; rx(a) q[0]; for int i in [0:1] { x q[i]; } rx(a) q[1];"
+    )
     assert_same(text, Circuit(2).h(0).rx(0.5, 0).rx(0.25, 0).x([0, 1]).rx(0.25, 1))
