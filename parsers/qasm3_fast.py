@@ -11,17 +11,20 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from parsers.errors import QasmError
 from parsers.qasm3_context import BitVariable, Qubits, Variable
 from parsers.qasm3_control import Lowering
-from parsers.qasm3_operators import CONSTANTS
-from parsers.qasm3_types import FLOAT, INT, Problem, Typed
+from parsers.qasm3_operators import CONSTANTS, FUNCTIONS
+from parsers.qasm3_types import FLOAT, INT, ArrayValue, Problem, Typed
 from qsim.circuit import MEASURE, GateDefinition
 from qsim.gates import Gate, GateRow
 from qsim.parameters import Value
 
 _NUMBER = re.compile(r"\s*[-+]?\s*(?:\d+\.\d*|\.\d+|\d+)(?:[eE][+-]?\d+)?\s*\Z")
-_TOKEN = re.compile(r"\s*(?:(\d+\.\d*(?:[eE][+-]?\d+)?|\.\d+(?:[eE][+-]?\d+)?|\d+[eE][+-]?\d+)|(\d+)|([^\W\d]\w*)|(\*\*|[-+*/()]))")
-_OPERAND = re.compile(r"\s*([A-Za-z_]\w*)(?:\s*\[\s*(\d+)\s*\])?\s*\Z")
+_TOKEN = re.compile(
+    r"\s*(?:(\d+\.\d*(?:[eE][+-]?\d+)?|\.\d+(?:[eE][+-]?\d+)?|\d+[eE][+-]?\d+)|(\d+)|([^\W\d]\w*)|(\*\*|[-+*/()[\]]))"
+)
+_OPERAND = re.compile(r"\s*([A-Za-z_]\w*|\$\d+)(?:\s*\[\s*(\d+)\s*\])?\s*\Z")
 _STRENGTH = {"+": 1, "-": 1, "*": 2, "/": 2, "**": 4}
 _MEMO_SIZE = 100_000
 
@@ -37,7 +40,7 @@ class FastPath:
         self.lowering = lowering
         self.operands_of: dict[str, tuple[list[tuple[int, ...]], int]] = {}
         self.params_of: dict[str, tuple[Value, ...]] = {}
-        self.gates_of: dict[tuple[str, str], Gate] = {}
+        self.gates_of: dict[tuple[str, tuple[Value, ...]], Gate] = {}
         self.measures_of: dict[tuple[str, str], list[tuple[int, int]]] = {}
 
     def statement(self, match: re.Match[str]) -> bool:
@@ -47,7 +50,7 @@ class FastPath:
             if name is None:
                 return self.measure(measured or measured2, target or target2)
             return self.gate(name, parameters, operands)
-        except (_Unsure, Problem):
+        except (_Unsure, Problem, QasmError):
             return False
 
     def gate(self, name: str, parameters: str | None, text: str) -> bool:
@@ -65,8 +68,8 @@ class FastPath:
         if parameters is not None:
             known = self.params_of.get(parameters)
             if known is None:
-                known = self.read_params(parameters)
-                if len(self.params_of) < _MEMO_SIZE:
+                known, lasting = self.read_params(parameters)
+                if lasting and len(self.params_of) < _MEMO_SIZE:
                     self.params_of[parameters] = known
             params = known
         if len(params) != gate.num_params:
@@ -77,30 +80,30 @@ class FastPath:
             if count > lowering.limits.operations or width == 0:
                 return False
             lowering.count = count
-            rows, columns, values = circuit._rows, circuit._operands, circuit._values
-            for qubits in tuples:
-                if params:
-                    for param in params:
-                        if type(param) is not float:
-                            circuit._add(gate, qubits, params)
-                            break
-                    else:
-                        rows.extend((gate.code, len(columns), width, len(values), 0, 0))
-                        columns.extend(qubits)
-                        values.extend(params)  # type: ignore[arg-type]
-                else:
-                    rows.extend((gate.code, len(columns), width, len(values), 0, 0))
+            rows, columns, values, code = circuit._rows, circuit._operands, circuit._values, gate.code
+            if not params:
+                for qubits in tuples:
+                    rows.extend((code, len(columns), width, len(values), 0, 0))
                     columns.extend(qubits)
+                return True
+            symbolic = any([type(param) is not float for param in params])
+            for qubits in tuples:
+                if symbolic:
+                    circuit._add(gate, qubits, params)
+                else:
+                    rows.extend((code, len(columns), width, len(values), 0, 0))
+                    columns.extend(qubits)
+                    values.extend(params)  # type: ignore[arg-type]
             return True
         assert isinstance(gate, GateDefinition)
         size = max(1, gate.size) * len(tuples)
         if lowering.count + size > lowering.limits.operations:
             return False
-        applied = self.gates_of.get((name, parameters or ""))
+        applied = self.gates_of.get((name, params))
         if applied is None:
             applied = Gate(gate, *params)
             if len(self.gates_of) < _MEMO_SIZE:
-                self.gates_of[name, parameters or ""] = applied
+                self.gates_of[name, params] = applied
         lowering.count += size
         for qubits in tuples:
             circuit._append(applied, qubits, ())
@@ -166,26 +169,40 @@ class FastPath:
         return tuples, len(groups)
 
     # parameters ---------------------------------------------------------------------------------------------
-    def read_params(self, text: str) -> tuple[Value, ...]:
-        """Values of a list of parameters: numbers, pi and other constants, inputs, + - * / ** and brackets."""
+    def read_params(self, text: str) -> tuple[tuple[Value, ...], bool]:
+        """Values of a list of parameters, and whether the text will always mean them (no variable is in it)."""
+        try:
+            number = float(text)
+        except ValueError:
+            pass
+        else:
+            if math.isfinite(number) and "_" not in text and text[-1:].isascii():
+                return (number,), True
         result: list[Value] = []
+        lasting = True
         for part in text.split(","):
             if _NUMBER.match(part) and len(part) < 300:
-                number = float(part.replace(" ", "")) if " " in part else float(part)
+                number = float("".join(part.split()))
                 if not math.isfinite(number):
                     raise _Unsure
                 result.append(number)
                 continue
-            value = _Reader(self.lowering, part).read()
+            reader = _Reader(self.lowering, part)
+            value = reader.read()
+            lasting = lasting and reader.lasting
             result.append(self.lowering.guard(0, self.lowering.to_angle, value, 0))
-        return tuple(result)
+        return tuple(result), lasting
 
 
 class _Reader:
-    """One expression; integers stay integers, as in the long way."""
+    """One expression of numbers, names, elements of arrays, + - * / **, brackets and functions of one argument.
+
+    Integers stay integers, as in the long way.
+    """
 
     def __init__(self, lowering: Lowering, text: str) -> None:
         self.lowering = lowering
+        self.lasting = True
         self.tokens: list[re.Match[str]] = []
         at = 0
         text = text.rstrip()
@@ -234,14 +251,41 @@ class _Reader:
         if op == "-":
             return self.lowering.operators.unary("-", self.expression(3))
         if op == "(":
-            value = self.expression(0)
-            if self.operator() != ")":
-                raise _Unsure
-            self.at += 1
-            return value
-        symbol = self.lowering.globals.get(name or "")
+            return self.closed(")")
+        if name is None:
+            raise _Unsure
+        symbol = self.lowering.globals.get(name)
         if symbol is None and name in CONSTANTS:
             return Typed(FLOAT, CONSTANTS[name])
-        if not isinstance(symbol, Variable) or not symbol.constant or symbol.type.kind not in ("int", "uint", "float", "angle"):
+        if symbol is None and name in FUNCTIONS and self.operator() == "(":
+            self.at += 1
+            return self.lowering.operators.function(name, [self.closed(")")])
+        if not isinstance(symbol, Variable) or symbol.value is None:
+            raise _Unsure
+        if not symbol.constant:
+            self.lasting = False
+        if isinstance(symbol.value, ArrayValue):
+            return self.element(symbol.value)
+        if symbol.type.kind not in ("int", "uint", "float", "angle"):
             raise _Unsure
         return Typed(symbol.type, symbol.value)
+
+    def closed(self, bracket: str) -> Typed:
+        """An expression and the bracket that closes it."""
+        value = self.expression(0)
+        if self.operator() != bracket:
+            raise _Unsure
+        self.at += 1
+        return value
+
+    def element(self, array: ArrayValue) -> Typed:
+        if self.operator() != "[" or array.data.ndim != 1:
+            raise _Unsure
+        self.at += 1
+        index = self.closed("]")
+        if index.type.kind not in ("int", "uint") or not isinstance(index.value, int) or not 0 <= index.value < array.data.size:
+            raise _Unsure
+        value = array.data[index.value]
+        if value is None:
+            raise _Unsure
+        return Typed(array.base, value)

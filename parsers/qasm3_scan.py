@@ -12,7 +12,7 @@ from parsers.errors import Source
 from parsers.limits import Limits
 
 _NAME = r"[A-Za-z_]\w*"
-_OPERAND = rf"{_NAME}(?:\s*\[\s*\d+\s*\])?"
+_OPERAND = rf"(?:{_NAME}(?:\s*\[\s*\d+\s*\])?|\$\d+)"
 #: gate(parameters) operands;   or   target = measure qubit;   or   measure qubit -> target;
 FLAT = re.compile(
     rf"\s*({_NAME})(?:\s*\(([^;{{}}\"@=]*)\)\s*|\s+)({_OPERAND}(?:\s*,\s*{_OPERAND})*)\s*;"
@@ -30,7 +30,7 @@ KEYWORDS = frozenset(
 )
 #: Keywords whose statements are flat all the same.
 _FLAT_WORDS = frozenset(["reset", "barrier"])
-_SIGNS = re.compile(r"(?:[-!~]\s*){201}")
+_SIGNS = re.compile(r"[-!~](?:\s*[-!~]){200}")
 _PAIRS = {")": "(", "]": "[", "}": "{"}
 
 
@@ -73,7 +73,10 @@ def scan(source: Source, limits: Limits) -> tuple[Rest, list[re.Match[str]]]:
     ('qubit q;\\n', 'h')
     """
     text = source.text
-    long = re.search(rf"[\w.]{{{limits.token_length + 1},}}", text)
+    limit = limits.token_length
+    long = None
+    if max(map(len, text.split()), default=0) > limit:  # much faster than the search
+        long = re.search(rf"[\w.]{{{limit + 1},}}", text)
     if long is not None:
         raise source.error(
             f"A name or number has at most {limits.token_length} characters; this one has {len(long.group())}.", long.start()
@@ -83,7 +86,7 @@ def scan(source: Source, limits: Limits) -> tuple[Rest, list[re.Match[str]]]:
         raise source.error("At most 200 signs follow one another.", signs.start())
     flat: list[re.Match[str]] = []
     kept: list[tuple[int, int]] = []
-    at, size, copied = 0, len(text), 0
+    at, size, copied, branches = 0, len(text), 0, 0
     match_flat, append = FLAT.match, flat.append
     while True:
         match = match_flat(text, at)
@@ -102,6 +105,9 @@ def scan(source: Source, limits: Limits) -> tuple[Rest, list[re.Match[str]]]:
         word = first.group(1)
         if word is None:
             break
+        branches = branches + 1 if word == "else" else 0
+        if branches > limits.nesting:
+            raise source.error(f"At most {limits.nesting} branches of one 'if' follow one another.", first.start(1))
         if word in ("#", "@", "pragma"):  # a line of its own, without meaning here
             start = first.start(1)
             end = text.find("\n", start)
