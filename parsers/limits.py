@@ -19,8 +19,8 @@ class Limits:
     nesting: int = 200
     #: Gates after loops are unrolled and definitions counted out.
     operations: int = 50_000_000
-    #: Rounds of all compile-time loops together.
-    loop_trips: int = 10_000_000
+    #: Rounds of all compile-time loops together; a round of a loop takes some ten microseconds to unroll.
+    loop_trips: int = 100_000
     #: Subroutine calls inside one another.
     call_depth: int = 100
     qubits: int = 100_000
