@@ -21,8 +21,15 @@ def unitary(text, values=None):
 
 
 def outcomes(text):
-    """Exact probabilities of the values of all classical bits, first declared bit least significant."""
-    return {memory: weight for memory, weight in distribution(loads(text)).items() if weight > 1e-9}
+    """Exact probabilities of the values of the declared classical bits, the first one least significant."""
+    circuit = loads(text)
+    bits = [bit for register in circuit.clbit_registers for bit in register.indices]
+    result = {}
+    for memory, weight in distribution(circuit).items():
+        if weight > 1e-9:
+            value = sum((memory >> bit & 1) << k for k, bit in enumerate(bits))
+            result[value] = result.get(value, 0.0) + weight
+    return result
 
 
 def assert_outcomes(text, expected):

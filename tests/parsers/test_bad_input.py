@@ -86,7 +86,7 @@ ONLY_3 = [
     ("let r = q[0:7];", ""),
     ("u q[0];", "stdgates.inc"),
     ("sxdg q[0];", "stdgates.inc"),
-    ("ctrl(0) @ x q[0], q[1];", "ctrl"),
+    ("ctrl(0) @ x q[0], q[1];", "controls"),
     ("ctrl(-1) @ x q[0], q[1];", ""),
     ("ctrl(2.5) @ x q[0], q[1];", ""),
     ("ctrl @ x q[0];", "2 qubits, got 1"),

@@ -107,7 +107,7 @@ READ = {
     "brackets 100 deep": (Q2 + f"rx({'(' * 100}1{')' * 100}) q[0];", 1),
     "brackets 100 deep, 3": (Q3 + f"rx({'(' * 100}1{')' * 100}) q[0];", 1),
     "sum of 9000 terms": (Q2 + f"rx({'1+' * 9000}1) q[0];", 1),
-    "sum of 9000 terms, 3": (Q3 + f"rx({'1+' * 9000}1) q[0];", 1),
+    "sum of 900 terms, 3": (Q3 + f"rx({'1+' * 900}1) q[0];", 1),
     "doubled angles": (doubling(40), 1),
     "inv @ 5000 times": (Q3 + "inv @ " * 5000 + "x q[0];", 1),
     "power 10**9 of x": (Q3 + "pow(1000000000) @ x q[0];", 1),

@@ -191,7 +191,7 @@ def test_barrier_delay_box_annotations_and_pragmas_change_nothing():
         ("array[int[8], 3] a = {4, 5, 6};", "a[1] + a[-1]", 11.0), ("array[int[8], 3] a = {4, 5, 6}; a[0] = 9;", "a[0]", 9.0),
         ("array[float[64], 2, 2] a = {{1, 2}, {3, 4}};", "a[1, 0] + a[0][1]", 5.0),
         ("array[int[8], 2, 3] a = {{1, 2, 3}, {4, 5, 6}};", "sizeof(a) + 10*sizeof(a, 1)", 32.0),
-        ("array[int[8], 4] a = {1, 2, 3, 4}; a[1:2] = {7, 8};", "a[0] + a[1] + a[2] + a[3]", 20.0),
+        ("array[int[8], 4] a = {1, 2, 3, 4}; array[int[8], 2] e = {7, 8}; a[1:2] = e;", "a[0] + a[1] + a[2] + a[3]", 20.0),
         ("complex[float] w = 2.0 + 3.0im;", "real(w * w) + imag(w)", -2.0), ("angle[8] a = pi;", "a", math.pi),
         ("angle a = 0.3;", "2 * a", 0.6), ("const angle[4] a = pi/8; angle[4] b = 2 * a;", "b", math.pi / 4),
         ("int v = 3; { int v = 4; v = 5; }", "v", 3.0), ("int v = 3; if (true) { v = 4; }", "v", 4.0),
