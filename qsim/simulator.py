@@ -9,7 +9,7 @@ from typing import Any, overload
 import numpy as np
 import numpy.typing as npt
 
-from qsim.circuit import MEASURE, ROW, Circuit
+from qsim.circuit import MEASURE, ROW, Circuit, Register
 from qsim.counts import Counts
 from qsim.errors import CircuitError, QsimError
 from qsim.memory import check_limit, check_memory
@@ -236,19 +236,34 @@ class Simulator:
         return evolve(program, row, self._dtype, self.threads, initial)
 
     def _counts(self, circuit: Circuit, row: Array, shots: int, seed: int, dynamic: bool) -> Counts:
+        # Bits in no register (of measurements whose outcome a program keeps to itself) are not shown.
+        visible = [bit for register in circuit.clbit_registers for bit in register.indices]
+        registers, at = [], 0
+        for register in circuit.clbit_registers:
+            registers.append(Register(register.name, tuple(range(at, at + len(register)))))
+            at += len(register)
+        values: Any
+        frequencies: Any
         if dynamic:
             from qsim.dynamic import sample_dynamic
 
-            memory = sample_dynamic(self, circuit, row, shots, seed)
-            keys = sorted(memory)
-            return Counts(keys, [memory[key] for key in keys], circuit.num_clbits, circuit.clbit_registers, seed)
-        from qsim.state import sample_state
+            memory: dict[int, int] = {}
+            for value, count in sample_dynamic(self, circuit, row, shots, seed).items():
+                shown = value
+                if visible != list(range(circuit.num_clbits)):
+                    shown = sum(((value >> bit) & 1) << k for k, bit in enumerate(visible))
+                memory[shown] = memory.get(shown, 0) + count
+            values = sorted(memory)
+            frequencies = [memory[value] for value in values]
+        else:
+            from qsim.state import sample_state
 
-        values, frequencies = sample_state(self._state(circuit, row), shots, seed, self.threads)
-        pairs = list(_measurements(circuit))
-        if pairs != [(q, q) for q in range(circuit.num_qubits)]:
-            values, frequencies = _as_clbits(values, frequencies, pairs)
-        return Counts(values, frequencies, circuit.num_clbits, circuit.clbit_registers, seed)
+            values, frequencies = sample_state(self._state(circuit, row), shots, seed, self.threads)
+            place = {bit: k for k, bit in enumerate(visible)}
+            pairs = [(qubit, place[clbit]) for qubit, clbit in _measurements(circuit) if clbit in place]
+            if pairs != [(q, q) for q in range(circuit.num_qubits)]:
+                values, frequencies = _as_clbits(values, frequencies, pairs)
+        return Counts(values, frequencies, len(visible), registers, seed)
 
     def _moments(self, circuit: Circuit, observable: Any, parameters: Any) -> tuple[Any, Any]:
         from qsim.state import operator_moments
