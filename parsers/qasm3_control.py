@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -11,6 +12,7 @@ from parsers.qasm3_context import BitVariable, Frame, Loop, Qubits, Subroutine, 
 from parsers.qasm3_statements import Statements
 from parsers.qasm3_types import BIT, BOOL, INTEGERS, ArrayValue, Type, Typed, cast
 from qsim.circuit import Circuit
+from qsim.classical import Literal
 
 
 class _Break(Exception):
@@ -153,12 +155,13 @@ class Lowering(Statements):
         condition = self.truth(node.while_condition)
         if len(self.circuit) != size:
             raise self.error("The condition of a while loop cannot act on qubits. Measure in the body of the loop.", node.while_condition)
-        if condition.is_runtime:
+        endless = type(node.while_condition).__name__ == "BooleanLiteral" and condition.value
+        if condition.is_runtime or (endless and self._leaves_on_bits(node.block)):
             with self._loop(True):
                 body = self.branch(node.block)
             self.measured = set(range(self.root.num_clbits))
             self.known = {}
-            self.circuit.while_loop(condition.value, body)
+            self.circuit.while_loop(condition.value if condition.is_runtime else Literal(1), body)
             return
         self.known, self.measured = known, measured
         with self._loop(False):
@@ -172,6 +175,21 @@ class Lowering(Statements):
                 if not self._round(node.block):
                     break
                 condition = self.truth(node.while_condition)
+
+    def _leaves_on_bits(self, statements: list[Any], inside: bool = False) -> bool:
+        """Whether a loop is left, or its round cut short, in a branch whose condition reads bits of the program."""
+        for statement in statements:
+            kind = type(statement).__name__
+            if kind in ("BreakStatement", "ContinueStatement", "EndStatement") and inside:
+                return True
+            if kind == "BranchingStatement":
+                names = re.findall(r"name='([^']+)'", repr(statement.condition))
+                reads = inside or any(isinstance(self.find(name), BitVariable) for name in names)
+                if self._leaves_on_bits([*statement.if_block, *statement.else_block], reads):
+                    return True
+            elif kind == "CompoundStatement" and self._leaves_on_bits(statement.statements, inside):
+                return True
+        return False
 
     def _ForInLoop(self, node: Any) -> None:
         kind = self.type_of(node.type)
