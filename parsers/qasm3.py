@@ -81,12 +81,16 @@ class _Program(Lowering):
         statements = self._statements(source, rest)
         last = (len(source.text) + 1, None)
         at, waiting = next(statements, last)
-        for match in flat:
-            while at < match.start():
+        index = 0
+        while index < len(flat):
+            while at < flat[index].start():
                 self._run_one(at, waiting)
                 at, waiting = next(statements, last)
-            if not fast.statement(match):  # explains what is wrong, or does what is unusual
-                self._slow(source, match)
+            stopped = fast.run(flat, index, at)
+            if stopped < len(flat) and flat[stopped].start() < at:  # explains what is wrong, or does what is unusual
+                self._slow(source, flat[stopped])
+                stopped += 1
+            index = stopped
         while waiting is not None:
             self._run_one(at, waiting)
             at, waiting = next(statements, last)
