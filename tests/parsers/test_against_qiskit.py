@@ -5,16 +5,11 @@ import oracle
 import pytest
 from corpus import programs
 
-from parsers import QasmError, load
+from parsers import QasmError, dumps, load, loads
 from qsim.gates import Gate
 
 pytestmark = pytest.mark.peer
 qasm2 = pytest.importorskip("qiskit.qasm2", reason="Qiskit is not installed")
-
-#: Qiskit refuses, or means something else: why we may differ.
-KNOWN = {
-    "undeclared extras of exporters are accepted here",
-}
 
 
 def qiskit_circuit(path):
@@ -83,3 +78,44 @@ def compare_outcomes(ours, theirs):
     counts = aer.AerSimulator(seed_simulator=7).run(theirs.decompose(reps=6), shots=shots).result().get_counts()
     frequencies = {int(key.replace(" ", ""), 2): value for key, value in counts.items()}
     oracle.assert_sampled(frequencies, oracle.distribution(ours))
+
+
+def random_circuit(seed, measured=False):
+    """A Qiskit circuit over many of its gates, some with controls."""
+    from qiskit.circuit import library as lib
+    from qiskit.circuit.random import random_circuit as qiskit_random
+
+    theirs = qiskit_random(4, 12, max_operands=4, seed=seed)
+    rng = np.random.default_rng(seed)
+    special = [lib.RXXGate(0.3), lib.RZXGate(-1.2), lib.ECRGate(), lib.iSwapGate(), lib.DCXGate(), lib.RGate(0.4, 1.1)]
+    special += [lib.XXPlusYYGate(0.7, 0.2), lib.XXMinusYYGate(0.7, 0.2), lib.RCCXGate(), lib.C3SXGate(), lib.CSdgGate()]
+    plain = {"annotated": False}
+    special += [lib.XGate().control(2, ctrl_state=1, **plain), lib.UGate(0.1, 0.2, 0.3).control(2, **plain)]
+    special += [lib.SXGate().control(1, ctrl_state=0, **plain)]
+    for k in rng.permutation(len(special))[:6]:
+        theirs.append(special[k], rng.permutation(4)[: special[k].num_qubits].tolist())
+    return theirs
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_reads_what_qiskit_writes(seed):
+    from qiskit import qasm3
+    from qiskit.quantum_info import Operator
+
+    theirs = random_circuit(seed)
+    for text in (qasm2.dumps(theirs), qasm3.dumps(theirs)):
+        found, expected = unitary(loads(text)), Operator(theirs).data
+        overlap = np.vdot(expected, found) / len(found)
+        np.testing.assert_allclose(found, overlap * expected, atol=1e-9, err_msg=text)
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_qiskit_reads_what_is_written(seed):
+    from qiskit.quantum_info import Operator
+
+    theirs = random_circuit(seed)
+    ours = loads(qasm2.dumps(theirs))
+    text = dumps(ours, version="2.0")
+    found, expected = Operator(qasm2.loads(text)).data, Operator(theirs).data
+    overlap = np.vdot(expected, found) / len(found)
+    np.testing.assert_allclose(found, overlap * expected, atol=1e-9, err_msg=text)
