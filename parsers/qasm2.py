@@ -18,8 +18,8 @@ from parsers.expressions2 import ExpressionParser
 from parsers.includes import read_include
 from parsers.library import QELIB1_EXTRAS, QELIB1_NAMES, rows
 from parsers.limits import Limits
-from qsim.circuit import MEASURE, Circuit, GateDefinition, Register
-from qsim.classical import Bits, ClassicalOperation, Literal
+from qsim.circuit import BARRIER, MEASURE, RESET, Circuit, GateDefinition, Register
+from qsim.classical import Bits, ClassicalOperation, IfElse, Literal
 from qsim.errors import QsimError, suggestion
 from qsim.gates import GATES, Gate, GateRow
 from qsim.parameters import Parameter, Value
@@ -34,6 +34,9 @@ _GATE = re.compile(r"\s*gate\s+([A-Za-z_]\w*)\s*(?:\(([^(){};]*)\))?\s*([^(){};]
 _OPAQUE = re.compile(r"\s*opaque\s+([A-Za-z_]\w*)\s*(?:\(([^(){};]*)\))?\s*([^(){};]*);")
 _IF = re.compile(r"\s*if\s*\(\s*([A-Za-z_]\w*)\s*==\s*(\d+)\s*\)")
 _NAME = re.compile(r"\s*([A-Za-z_]\w*)\s*\Z")
+#: Two operands, or two statements, with nothing between them.
+_UNSEPARATED = re.compile(r"\s*[A-Za-z_]\w*\s*(?:\[\s*\d+\s*\])?(?=\s+[A-Za-z_])")
+_ASSIGNMENT = re.compile(r"\s*[A-Za-z_]\w*\s*(?:\[[^\];]*\]\s*)?=(?!=)")
 _EMPTY = re.compile(r"[;\s]+(?<=;)")
 _SPACE = re.compile(r"\s*")
 _KEYWORDS = {"OPENQASM", "include", "qreg", "creg", "gate", "opaque", "if", "measure", "reset", "barrier"}
@@ -91,6 +94,10 @@ class _Parser:
         self.qregs: dict[str, Register] = {}
         self.cregs: dict[str, Register] = {}
         self.measures: dict[str, list[tuple[int, int]]] = {}
+        self.barriers: dict[str, tuple[int, ...]] = {}
+        self.conditions: dict[tuple[str, str], ClassicalOperation] = {}
+        #: Calls of table gates on single qubits that were checked once: code, parameters, qubits.
+        self.flat: dict[tuple[str, str], tuple[int, int, tuple[int, ...]]] = {}
         self.files: list[str] = []
         self.included = False
         self.count = 0
@@ -99,12 +106,27 @@ class _Parser:
     def run(self, source: Source) -> None:
         self.source = source = without_comments(source)
         text, size, at = source.text, len(source.text), 0
-        match_call, call = _CALL.match, self.call
-        program, first = self.program, True
+        match_call, call, flat = _CALL.match, self.call, self.flat
+        program, first, most = self.program, True, self.limits.operations
+        params_of, circuit = program.params_of, self.circuit
+        rows, operands, values = circuit._rows, circuit._operands, circuit._values
         while True:
             match = match_call(text, at)
             if match is not None:
-                name = match.group(1)
+                name, parameter_text, operand_text = match.groups()
+                known = flat.get((name, operand_text))
+                if known is not None and self.count < most:
+                    code, num_params, qubits = known
+                    params = () if parameter_text is None else params_of.get(parameter_text)
+                    if params is not None and len(params) == num_params:
+                        rows.extend((code, len(operands), len(qubits), len(values), 0, 0))
+                        operands.extend(qubits)
+                        if params:
+                            values.extend(params)  # type: ignore[arg-type]
+                        self.count += 1
+                        at = match.end()
+                        first = False
+                        continue
                 if name not in _KEYWORDS:
                     call(program, match)
                     at = match.end()
@@ -167,6 +189,9 @@ class _Parser:
             raise source.error(f"Here a statement is expected, not {text[start]!r}.", start)
         end = min((k for k in (text.find(c, start) for c in ";{}") if k >= 0), default=-1)
         newline = text.find("\n", start)
+        bracket = re.match(r"\w+\s*\(", text[start : start + self.limits.token_length])
+        if bracket is not None and end >= 0 and ")" not in text[start:end]:
+            raise source.error("This bracket is not closed; put a ')' after the parameters.", start + bracket.end() - 1)
         if (
             end < 0
             or text[end] != ";"
@@ -187,6 +212,7 @@ class _Parser:
             for known, row in (rows(QELIB1_NAMES) | rows(QELIB1_EXTRAS)).items():
                 if known not in self.defined:
                     self.gates[known] = row
+            self.forget()
             return match.end()
         if name == "stdgates.inc":
             raise self.source.error(
@@ -222,7 +248,6 @@ class _Parser:
             self.qregs[name] = self.circuit.add_qubits(size, name)
         else:
             self.cregs[name] = self.circuit.add_clbits(size, name)
-        self.program.operands_of.clear()
         return match.end()
 
     def check_length(self, name: str, offset: int) -> None:
@@ -243,7 +268,12 @@ class _Parser:
             raise self.source.error(f"Gate '{name}' is defined already.", offset)
         self.defined.add(name)
         self.gates[name] = gate
+        self.forget()
+
+    def forget(self) -> None:
+        """A name has a new meaning: calls are looked up again."""
         self.program.gates_of.clear()
+        self.flat.clear()
 
     def definition(self, at: int, start: int) -> int:
         match = _GATE.match(self.source.text, at)
@@ -271,18 +301,18 @@ class _Parser:
     def names(self, match: re.Match[str], group: int, what: str) -> list[str]:
         """The formal names of a definition, separated by commas."""
         text, offset = match.group(group) or "", match.start(group)
-        result: list[str] = []
+        result: dict[str, None] = {}
         if not text.strip():
-            return result
+            return []
         for part in text.split(","):
             name = _NAME.match(part)
             if name is None or name.group(1) in result:
                 rule = f"The {what}s of a gate are different names separated by commas"
                 raise self.source.error(f"{rule}; got '{part.strip()[:40]}'.", offset)
             self.check_length(name.group(1), offset)
-            result.append(name.group(1))
+            result[name.group(1)] = None
             offset += len(part) + 1
-        return result
+        return list(result)
 
     def body(self, scope: _Scope, name: str, at: int, end: int) -> None:
         text = self.source.text
@@ -333,7 +363,9 @@ class _Parser:
             )
         circuit = scope.circuit
         if isinstance(gate, GateRow):
-            self.count += len(operands)
+            self.charge(len(operands), match.start(1))
+            if scope is self.program and len(operands) == 1:
+                self.flat[name, operand_text] = (gate.code, gate.num_params, operands[0])
             for qubits in operands:
                 if scope.qubits is None:  # numbers in range, and no symbols: straight into the columns
                     circuit._rows.extend((gate.code, len(circuit._operands), num_qubits, len(circuit._values), 0, 0))
@@ -346,28 +378,41 @@ class _Parser:
             applied = scope.gates_of.get((name, parameter_text or ""))
             if applied is None:
                 applied = scope.gates_of[name, parameter_text or ""] = Gate(gate, *params)
-            self.count += max(gate.size, 1) * len(operands)
+            self.charge(max(gate.size, 1) * len(operands), match.start(1))
             for qubits in operands:
                 circuit._append(applied, qubits, ())
+
+    def charge(self, gates: int, offset: int) -> None:
+        """Count what a statement adds, before it is added."""
+        self.count += gates
         if self.count > self.limits.operations:
             raise self.source.error(
                 f"A program has at most {self.limits.operations:,} gates when definitions are expanded; "
-                f"this call makes it {self.count:,}.", match.start(1)
-            )  # fmt: skip
+                f"this statement makes it {self.count:,}.",
+                offset,
+            )
 
     def unknown_gate(self, name: str, offset: int, gate: _AnyGate | None) -> NoReturn:
+        shown = name if len(name) <= 80 else name[:80] + "..."
         if gate is not None:
-            raise self.source.error(f"Gate '{name}' is opaque: it has no body, so it cannot be run.", offset)
+            raise self.source.error(f"Gate '{shown}' is opaque: it has no body, so it cannot be run.", offset)
         if name in _VERSION_3:
             raise self.source.error(
                 f"'{name}' belongs to OpenQASM 3; this program is OpenQASM 2. Write 'OPENQASM 3.0;' first.", offset
+            )
+        if _ASSIGNMENT.match(self.source.text, offset):
+            raise self.source.error(
+                "An assignment belongs to OpenQASM 3; here a measurement has the form 'measure qubits -> bits;'.",
+                offset,
             )
         if not self.included and name in QELIB1_NAMES:
             raise self.source.error(
                 f"Gate '{name}' comes with an include. Add 'include \"qelib1.inc\";' after the version line.", offset
             )
-        hint = " Did you mean 'cx'?" if name.lower() in ("cnot", "not") else suggestion(name, self.gates)
-        raise self.source.error(f"There is no gate called '{name}'.{hint}", offset)
+        hint = " Did you mean 'cx'?" if name.lower() in ("cnot", "not") else ""
+        if not hint and len(name) <= 80:
+            hint = suggestion(name, self.gates)
+        raise self.source.error(f"There is no gate called '{shown}'.{hint}", offset)
 
     def operands(self, scope: _Scope, text: str, offset: int, classical: int) -> _Operands:
         """The tuples of qubits (of bits where `classical` is the operand's index) that a statement goes through."""
@@ -378,6 +423,13 @@ class _Parser:
             match = _OPERAND.match(part)
             place = at + len(part) - len(part.lstrip())
             if match is None:
+                unseparated = _UNSEPARATED.match(part)
+                if unseparated is not None:
+                    raise self.source.error(
+                        "Operands are separated by ',' and a statement ends with ';'; after "
+                        f"'{unseparated.group().strip()[:40]}' there is neither.",
+                        at + unseparated.end(),
+                    )
                 shown = part.strip()[:40]
                 raise self.source.error(
                     f"An operand is a register or one of its elements, like q[0]; got '{shown}'.", place
@@ -419,7 +471,9 @@ class _Parser:
     def indices(self, scope: _Scope, name: str, offset: int, classical: bool) -> Sequence[int]:
         if scope.qubits is not None:
             if name not in scope.qubits:
-                raise self.source.error(f"This gate has no qubit '{name}'.{suggestion(name, scope.qubits)}", offset)
+                raise self.source.error(
+                    f"This gate has no qubit '{name[:80]}'.{suggestion(name[:80], scope.qubits)}", offset
+                )
             return (scope.qubits[name],)
         wanted, other = (self.cregs, self.qregs) if classical else (self.qregs, self.cregs)
         register = wanted.get(name)
@@ -430,7 +484,9 @@ class _Parser:
                     f"A {kind} register is needed here; '{name}' is a {'quantum' if classical else 'classical'} one.",
                     offset,
                 )
-            raise self.source.error(f"There is no {kind} register '{name}'.{suggestion(name, wanted)}", offset)
+            raise self.source.error(
+                f"There is no {kind} register '{name[:80]}'.{suggestion(name[:80], wanted)}", offset
+            )
         return register.indices
 
     # everything else ------------------------------------------------------------------------------------------
@@ -444,10 +500,10 @@ class _Parser:
             if len(both) > 1 and len({q for q, _ in both}) != len({c for _, c in both}):
                 raise self.source.error("A register is measured into one of the same size.", offset)
             pairs = self.measures[text] = [(q, c) for q, c in both]
+        self.charge(len(pairs), match.start(1))
         for pair in pairs:
             circuit._rows.extend((MEASURE, len(circuit._operands), 2, 0, 0, 0))
             circuit._operands.extend(pair)
-        self.count += len(pairs)
 
     def operation(self, circuit: Circuit, word: str, at: int, start: int) -> int:
         match = _CALL.match(self.source.text, at)
@@ -456,17 +512,34 @@ class _Parser:
         if word == "measure":
             self.measure(circuit, match)
         elif word == "reset":
-            for (qubit,) in self.one_each(match):
-                circuit.reset(qubit)
+            each = self.one_each(match)
+            self.charge(len(each), start)
+            for qubits in each:
+                circuit._rows.extend((RESET, len(circuit._operands), 1, 0, 0, 0))
+                circuit._operands.extend(qubits)
         else:
-            qubits: list[int] = []
-            for part in dict.fromkeys(match.group(3).split(",")):
-                qubits += [q for (q,) in self.operands(self.program, part, match.start(3), -1)]
-            circuit.barrier(qubits)
+            self.barrier(circuit, match)
         return match.end()
 
+    def barrier(self, circuit: Circuit, match: re.Match[str]) -> None:
+        text = match.group(3)
+        qubits = self.barriers.get(text)
+        if qubits is None:
+            found: dict[int, None] = {}
+            at = match.start(3)
+            for part in text.split(","):
+                found.update((q, None) for (q,) in self.operands(self.program, part, at, -1))
+                at += len(part) + 1
+            qubits = self.barriers[text] = tuple(found)
+        self.charge(len(qubits), match.start(1))  # it costs memory, if no time
+        circuit._rows.extend((BARRIER, len(circuit._operands), len(qubits), 0, 0, 0))
+        circuit._operands.extend(qubits)
+
     def one_each(self, match: re.Match[str]) -> _Operands:
-        operands = self.operands(self.program, match.group(3), match.start(3), -1)
+        text = match.group(3)
+        operands = self.program.operands_of.get(text)
+        if operands is None:
+            operands = self.program.operands_of[text] = self.operands(self.program, text, match.start(3), -1)
         if len(operands[0]) != 1:
             raise self.source.error("This statement takes one qubit or register.", match.start(3))
         return operands
@@ -479,10 +552,16 @@ class _Parser:
         name, digits = match.groups()
         if len(digits) > self.limits.token_length:
             raise self.source.error(f"A number has at most {self.limits.token_length} digits.", match.start(2))
-        bits = self.indices(self.program, name, match.start(1), True)
+        condition = self.conditions.get((name, digits))
+        if condition is None:
+            bits = Bits(tuple(self.indices(self.program, name, match.start(1), True)))
+            condition = self.conditions[name, digits] = ClassicalOperation("==", (bits, Literal(int(digits))))
         inner = _CALL.match(text, match.end())
         if inner is None:
-            raise self.source.error("After 'if (...)' comes a gate call, a measurement or a reset.", match.end())
+            braces = " Braces belong to OpenQASM 3." if text.startswith("{", _first(text, match.end())) else ""
+            raise self.source.error(
+                f"After 'if (...)' comes a gate call, a measurement or a reset.{braces}", match.end()
+            )
         word = inner.group(1)
         block = self.circuit.block()
         if word in ("measure", "reset"):
@@ -497,5 +576,5 @@ class _Parser:
                 self.program.operands_of, self.program.params_of, self.program.gates_of,
             )  # fmt: skip
             self.call(scope, inner)
-        self.circuit.if_else(ClassicalOperation("==", (Bits(tuple(bits)), Literal(int(digits)))), block)
+        self.circuit._append_other(IfElse(condition, block), (), ())
         return inner.end()

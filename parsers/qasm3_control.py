@@ -156,6 +156,8 @@ class Lowering(Statements):
         if len(self.circuit) != size:
             raise self.error("The condition of a while loop cannot act on qubits. Measure in the body of the loop.", node.while_condition)
         endless = type(node.while_condition).__name__ == "BooleanLiteral" and condition.value
+        if endless and not re.search(r"\b(?:Break|End|Return)Statement\(", repr(node.block)):
+            raise self.error("This loop never ends: its condition is true and nothing in it leaves it. Add a break.", node)
         if condition.is_runtime or (endless and self._leaves_on_bits(node.block)):
             with self._loop(True):
                 body = self.branch(node.block)
