@@ -30,7 +30,9 @@ from qsim.errors import QsimError
 
 _INCLUDE = re.compile(r'\s*include\s*"([^"\n]*)"\s*;')
 _HEADER = re.compile(r"\s*OPENQASM\s+\d+(?:\.\d+)?\s*;")
-_REGISTER = re.compile(r"\s*(qubit|bit)\s*(?:\[\s*(\d{1,9})\s*\])?\s*([A-Za-z_]\w*)\s*;|\s*(qreg|creg)\s+([A-Za-z_]\w*)\s*(?:\[\s*(\d{1,9})\s*\])?\s*;")
+_REGISTER = re.compile(
+    r"\s*(qubit|bit)\s*(?:\[\s*(\d{1,9})\s*\])?\s*([A-Za-z_]\w*)\s*;|\s*(qreg|creg)\s+([A-Za-z_]\w*)\s*(?:\[\s*(\d{1,9})\s*\])?\s*;"
+)
 _PHYSICAL = re.compile(r"\$(\d+)")
 _PLACE = re.compile(r"L(\d+):C(\d+): (.*)", re.DOTALL)
 _BUILT_IN = {"stdgates.inc": STDGATES_NAMES, "qelib1.inc": {**QELIB1_NAMES, **QELIB1_EXTRAS}}
@@ -164,7 +166,9 @@ def _simple_statements(rest: Rest) -> list[tuple[int, re.Match[str]]] | None:
     at, text = 0, rest.text
     size = len(text.rstrip())
     while at < size:
-        match = _REGISTER.match(text, at) or _INCLUDE.match(text, at) or (_HEADER.match(text, at) if not result else None)
+        match = (
+            _REGISTER.match(text, at) or _INCLUDE.match(text, at) or (_HEADER.match(text, at) if not result else None)
+        )
         if match is None or (match.re is _REGISTER and (match.group(3) or match.group(5)) in KEYWORDS):
             return None
         start = at + len(match.group()) - len(match.group().lstrip())
@@ -199,7 +203,11 @@ def _relocate(program: Any, rest: Rest) -> None:
                 if id(span) not in seen:
                     seen.add(id(span))
                     span.start_column = rest.offset(span.start_line, span.start_column)
-            stack.extend((entry, span) for key, entry in vars(item).items() if key != "span" and not isinstance(entry, (str, int, float)))
+            stack.extend(
+                (entry, span)
+                for key, entry in vars(item).items()
+                if key != "span" and not isinstance(entry, (str, int, float))
+            )
 
 
 def parse_text(source: Source, rest: Rest) -> Any:
@@ -231,7 +239,9 @@ def _syntax_error(source: Source, error: Exception, rest: Rest) -> QasmError:
         return source.error(message, rest.offset(int(found.group(1)), int(found.group(2))))
     cause: Any = error.__cause__
     while cause is not None and getattr(cause, "offendingToken", None) is None:
-        inner = cause.args[0] if getattr(cause, "args", None) and isinstance(cause.args[0], Exception) else cause.__cause__
+        inner = (
+            cause.args[0] if getattr(cause, "args", None) and isinstance(cause.args[0], Exception) else cause.__cause__
+        )
         cause = None if inner is cause else inner
     if cause is None:
         return QasmError("The program cannot be read as OpenQASM 3.", source.filename)

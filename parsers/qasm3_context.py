@@ -149,10 +149,14 @@ class Context:
             self.frame.inside
             and self.globals.get(name) is symbol
             and not any(name in scope for scope in self.frame.scopes)
-            and (isinstance(symbol, (BitVariable, Qubits)) or (isinstance(symbol, Variable) and symbol.constant != "const"))
+            and (
+                isinstance(symbol, (BitVariable, Qubits))
+                or (isinstance(symbol, Variable) and symbol.constant != "const")
+            )
         ):
             raise self.error(
-                f"'{name}' is not visible in {self.frame.inside}: from outside only constants are. Pass it as an argument.", node
+                f"'{name}' is not visible in {self.frame.inside}: from outside only constants are. Pass it as an argument.",
+                node,
             )
         return symbol
 
@@ -174,9 +178,13 @@ class Context:
                 f"Gate '{name}' comes with an include. Add 'include \"stdgates.inc\";' after the version line.", node
             )
         if name.lower() in ("cnot", "not"):
-            raise self.error(f"There is no gate called '{name}'. Did you mean '{'cx' if name.lower() == 'cnot' else 'x'}'?", node)
+            raise self.error(
+                f"There is no gate called '{name}'. Did you mean '{'cx' if name.lower() == 'cnot' else 'x'}'?", node
+            )
         if name in QELIB1_NAMES and "qelib1.inc" not in self.included:
-            raise self.error(f"Gate '{name}' is not in stdgates.inc. Define it with 'gate', or include \"qelib1.inc\".", node)
+            raise self.error(
+                f"Gate '{name}' is not in stdgates.inc. Define it with 'gate', or include \"qelib1.inc\".", node
+            )
 
     def declare(self, name: str, symbol: Symbol, node: Any) -> None:
         """Give a name a meaning in the innermost scope."""
@@ -187,8 +195,12 @@ class Context:
             del scope[name]  # a program's own name wins over an include's gate
             self.included_names.discard(name)
         if name in scope:
-            raise self.error(f"'{name}' is declared already, as a {kind_of(scope[name])}; names are unique in a scope.", node)
-        if name in CONSTANTS or (scope is self.globals and name in FUNCTIONS and not isinstance(symbol, (Subroutine, GateDefinition))):
+            raise self.error(
+                f"'{name}' is declared already, as a {kind_of(scope[name])}; names are unique in a scope.", node
+            )
+        if name in CONSTANTS or (
+            scope is self.globals and name in FUNCTIONS and not isinstance(symbol, (Subroutine, GateDefinition))
+        ):
             raise self.error(f"'{name}' is built in and cannot be declared.", node)
         scope[name] = symbol
 
@@ -220,7 +232,9 @@ class Context:
         if not size >= 1:
             raise self.error(f"The number of qubits is at least 1, got {_shown(size)}.", node)
         if self.root.num_qubits + size > self.limits.qubits:
-            raise self.error(f"A program has at most {self.limits.qubits:,} qubits; {_shown(size)} more are too many.", node)
+            raise self.error(
+                f"A program has at most {self.limits.qubits:,} qubits; {_shown(size)} more are too many.", node
+            )
         register: tuple[int, ...] = self.guard(node, self.root.add_qubits, size, name).indices
         self._grow()
         return register
@@ -231,7 +245,9 @@ class Context:
             raise self.error(f"The number of bits is at least 1, got {_shown(size)}.", node)
         first = self.root.num_clbits
         if first + size > self.limits.clbits:
-            raise self.error(f"A program has at most {self.limits.clbits:,} bits; {_shown(size)} more are too many.", node)
+            raise self.error(
+                f"A program has at most {self.limits.clbits:,} bits; {_shown(size)} more are too many.", node
+            )
         if self.frame.scopes[-1] is self.globals and name:
             self.guard(node, self.root.add_clbits, size, name)
         else:

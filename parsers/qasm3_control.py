@@ -90,7 +90,9 @@ class Lowering(Statements):
     def _SwitchStatement(self, node: Any) -> None:
         target = self.evaluate(node.target)
         if target.type.kind not in ("bit", "bool", *INTEGERS) or target.is_symbolic:
-            raise self.error(f"The value of a switch is an integer or bits, got a value of type {target.type}.", node.target)
+            raise self.error(
+                f"The value of a switch is an integer or bits, got a value of type {target.type}.", node.target
+            )
         seen: set[int] = set()
         cases: list[tuple[list[int], Any]] = []
         for labels, body in node.cases:
@@ -133,7 +135,8 @@ class Lowering(Statements):
         """Count rounds of loops before they are made."""
         if self.trips + times > self.limits.loop_trips:
             raise self.error(
-                f"All loops of a program together go at most {self.limits.loop_trips:,} rounds while it is read; this one goes on.", node
+                f"All loops of a program together go at most {self.limits.loop_trips:,} rounds while it is read; this one goes on.",
+                node,
             )
         self.trips += times
 
@@ -154,10 +157,15 @@ class Lowering(Statements):
         size = len(self.circuit)
         condition = self.truth(node.while_condition)
         if len(self.circuit) != size:
-            raise self.error("The condition of a while loop cannot act on qubits. Measure in the body of the loop.", node.while_condition)
+            raise self.error(
+                "The condition of a while loop cannot act on qubits. Measure in the body of the loop.",
+                node.while_condition,
+            )
         endless = type(node.while_condition).__name__ == "BooleanLiteral" and condition.value
         if endless and not re.search(r"\b(?:Break|End|Return)Statement\(", repr(node.block)):
-            raise self.error("This loop never ends: its condition is true and nothing in it leaves it. Add a break.", node)
+            raise self.error(
+                "This loop never ends: its condition is true and nothing in it leaves it. Add a break.", node
+            )
         if condition.is_runtime or (endless and self._leaves_on_bits(node.block)):
             with self._loop(True):
                 body = self.branch(node.block)
@@ -201,7 +209,9 @@ class Lowering(Statements):
             for value in values:
                 self.trip(node)
                 with self.scope() as names:
-                    names[name] = value if isinstance(value, BitVariable) else Variable(kind, value, "the variable of a loop")
+                    names[name] = (
+                        value if isinstance(value, BitVariable) else Variable(kind, value, "the variable of a loop")
+                    )
                     if not self._round(node.block):
                         break
 
@@ -295,7 +305,10 @@ class Lowering(Statements):
         if self.frame.return_type is None:
             raise self.error("'return' belongs inside a subroutine.", node)
         if self.level != self.frame.level:
-            raise self.error("'return' in a branch that depends on a measurement is not supported; assign a bit and return it at the end.", node)
+            raise self.error(
+                "'return' in a branch that depends on a measurement is not supported; assign a bit and return it at the end.",
+                node,
+            )
         if any(loop.runtime for loop in self.frame.loops):
             raise self.error("'return' in a loop that depends on a measurement is not supported.", node)
         kind = self.frame.return_type
@@ -321,7 +334,8 @@ class Lowering(Statements):
         if len(definition.arguments) != len(node.arguments):
             expected = len(definition.arguments)
             raise self.error(
-                f"Subroutine '{name}' takes {expected} argument{'s' * (expected != 1)}, got {len(node.arguments)}.", node
+                f"Subroutine '{name}' takes {expected} argument{'s' * (expected != 1)}, got {len(node.arguments)}.",
+                node,
             )
         if self.depth >= self.limits.call_depth:
             raise self.error(f"Subroutines call one another at most {self.limits.call_depth} deep.", node)

@@ -36,7 +36,9 @@ class Expressions(Context):
         if value.is_runtime:
             raise self.error(f"{what} must be known before the circuit runs; this depends on a measurement.", node)
         if value.is_symbolic:
-            raise self.error(f"{what} must be known when the program is read; this depends on the input '{value.value}'.", node)
+            raise self.error(
+                f"{what} must be known when the program is read; this depends on the input '{value.value}'.", node
+            )
         if value.type.kind in (*INTEGERS, "bool", "bit"):
             return int(value.value)
         raise self.error(f"{what} is an integer, got a value of type {value.type}.", node)
@@ -48,7 +50,9 @@ class Expressions(Context):
     def to_angle(self, value: Typed, node: Any) -> Value:
         """A value as a gate's parameter: a number or an expression of inputs."""
         if value.is_runtime:
-            raise self.error("A gate's parameter cannot depend on a measurement; branch on the bits with if instead.", node)
+            raise self.error(
+                "A gate's parameter cannot depend on a measurement; branch on the bits with if instead.", node
+            )
         if isinstance(value.value, Expression):
             return value.value
         if value.type.kind in ("float", "angle"):
@@ -237,7 +241,9 @@ class Expressions(Context):
         width = value.type.width
         if isinstance(value.value, Bits):
             chosen, single = self.positions(index, len(value.value.clbits), name, node)
-            return Typed(BIT if single else Type("bit", len(chosen)), Bits(tuple(value.value.clbits[k] for k in chosen)))
+            return Typed(
+                BIT if single else Type("bit", len(chosen)), Bits(tuple(value.value.clbits[k] for k in chosen))
+            )
         if value.is_runtime or value.is_symbolic or value.type.kind not in ("bit", "angle", *INTEGERS):
             raise self.error(f"'{name}' has no elements: it is a value of type {value.type}.", node)
         if width is None:
@@ -275,7 +281,9 @@ class Expressions(Context):
                 raise self.error("The size of an array is at least 1.", entry)
             total *= size
             if total > self.limits.array_elements:
-                raise self.error(f"An array has at most {self.limits.array_elements:,} elements; this one has more.", entry)
+                raise self.error(
+                    f"An array has at most {self.limits.array_elements:,} elements; this one has more.", entry
+                )
         return base, shape
 
     def array_value(self, node: Any, base: Type, shape: tuple[int, ...]) -> ArrayValue:

@@ -354,7 +354,11 @@ class _Reader:
             raise _Unsure
         self.at += 1
         index = self.closed("]")
-        if index.type.kind not in ("int", "uint") or not isinstance(index.value, int) or not 0 <= index.value < array.data.size:
+        if (
+            index.type.kind not in ("int", "uint")
+            or not isinstance(index.value, int)
+            or not 0 <= index.value < array.data.size
+        ):
             raise _Unsure
         value = array.data[index.value]
         if value is None:

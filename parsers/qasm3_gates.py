@@ -63,7 +63,9 @@ class Gates(Expressions):
             return self._element(indices, scalar, node.index, name, node)
         raise self.error(f"A {what} is needed here.", node)
 
-    def _element(self, indices: tuple[int, ...], scalar: bool, index: Any, name: str, node: Any) -> tuple[tuple[int, ...], bool]:
+    def _element(
+        self, indices: tuple[int, ...], scalar: bool, index: Any, name: str, node: Any
+    ) -> tuple[tuple[int, ...], bool]:
         if scalar:
             raise self.error(f"'{name}' is one element and has no index.", node)
         positions, single = self.positions(index, len(indices), name, node)
@@ -79,7 +81,8 @@ class Gates(Expressions):
         lengths = {len(indices) for indices, scalar in operands if not scalar}
         if len(lengths) > 1:
             raise self.error(
-                f"Registers in one statement have one size; here they have {' and '.join(map(str, sorted(lengths)))}.", node
+                f"Registers in one statement have one size; here they have {' and '.join(map(str, sorted(lengths)))}.",
+                node,
             )
         times = lengths.pop() if lengths else 1
         return [tuple(indices[0] if scalar else indices[k] for indices, scalar in operands) for k in range(times)]
@@ -113,7 +116,9 @@ class Gates(Expressions):
         params = [self.angle(argument) for argument in node.arguments]
         if len(params) != base.num_params:
             expected = base.num_params
-            raise self.error(f"Gate '{name}' takes {expected} parameter{'s' * (expected != 1)}, got {len(params)}.", node)
+            raise self.error(
+                f"Gate '{name}' takes {expected} parameter{'s' * (expected != 1)}, got {len(params)}.", node
+            )
         self.apply(self.guard(node, Gate, base, *params), node)
 
     def _QuantumPhase(self, node: Any) -> None:
@@ -160,7 +165,9 @@ class Gates(Expressions):
         both = formals + wires
         for formal in both:
             if both.count(formal) > 1:
-                raise self.error(f"The parameters and qubits of a gate have different names; '{formal}' occurs twice.", node)
+                raise self.error(
+                    f"The parameters and qubits of a gate have different names; '{formal}' occurs twice.", node
+                )
         parameters = [Parameter(formal) for formal in formals]
         body = Circuit(len(wires))
         frame = Frame([{}], f"gate '{name}'", self.level)

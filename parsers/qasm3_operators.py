@@ -24,7 +24,12 @@ _REAL: dict[str, Callable[[float], float]] = {
     "sin": math.sin, "cos": math.cos, "tan": math.tan, "arcsin": math.asin, "arccos": math.acos, "arctan": math.atan,
     "exp": math.exp, "log": math.log, "sqrt": math.sqrt,
 }  # fmt: skip
-_COMPLEX: dict[str, Callable[[complex], complex]] = {"exp": cmath.exp, "sin": cmath.sin, "cos": cmath.cos, "sqrt": cmath.sqrt}
+_COMPLEX: dict[str, Callable[[complex], complex]] = {
+    "exp": cmath.exp,
+    "sin": cmath.sin,
+    "cos": cmath.cos,
+    "sqrt": cmath.sqrt,
+}
 FUNCTIONS = (*_REAL, "ceiling", "floor", "mod", "popcount", "rotl", "rotr", "real", "imag")
 
 
@@ -130,7 +135,9 @@ class Operators:
             return a * b
         if op == "**":
             if abs(a) > 1 and abs(a).bit_length() * b > 2 * self.integer_bits:
-                raise Problem(f"Integers have at most {self.integer_bits} bits while a program is read; this power has more.")
+                raise Problem(
+                    f"Integers have at most {self.integer_bits} bits while a program is read; this power has more."
+                )
             return int(a ** (b if abs(a) > 1 or b == 0 else 2 - b % 2))
         quotient = abs(a) // abs(b)
         if (a < 0) != (b < 0):
@@ -169,7 +176,9 @@ class Operators:
         if width is not None and amount >= width:
             return Typed(left.type, 0)
         if amount > self.integer_bits:
-            raise Problem(f"Integers have at most {self.integer_bits} bits while a program is read; this shift makes more.")
+            raise Problem(
+                f"Integers have at most {self.integer_bits} bits while a program is read; this shift makes more."
+            )
         return self._integer(left.value << amount, left.type)
 
     def _integer(self, value: int, kind: Type) -> Typed:
@@ -236,7 +245,9 @@ class Operators:
     def _runtime(self, op: str, left: Typed, right: Typed) -> Typed:
         for side in (left, right):
             if side.type.kind in ("float", "angle", "complex") or side.is_symbolic:
-                raise Problem(f"A measured value and a value of type {side.type} do not mix; only bits are kept while a circuit runs.")
+                raise Problem(
+                    f"A measured value and a value of type {side.type} do not mix; only bits are kept while a circuit runs."
+                )
         if op in ("&&", "||"):
             if not left.is_runtime or not right.is_runtime:
                 known, other = (right, left) if left.is_runtime else (left, right)
@@ -315,7 +326,10 @@ class Operators:
             raise Problem(f"{name} works on bits and uint, not on a value of type {first.type}.")
         if name == "popcount":
             kind = Type("uint")
-            return Typed(kind, ClassicalOperation("popcount", (first.value,)) if first.is_runtime else int(first.value).bit_count())
+            return Typed(
+                kind,
+                ClassicalOperation("popcount", (first.value,)) if first.is_runtime else int(first.value).bit_count(),
+            )
         width = first.type.width or (1 if first.type.kind == "bit" else 64)
         amount = args[1]
         if amount.type.kind not in INTEGERS or amount.is_runtime or amount.is_symbolic:

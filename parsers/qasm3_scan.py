@@ -79,7 +79,8 @@ def scan(source: Source, limits: Limits) -> tuple[Rest, list[re.Match[str]]]:
         long = re.search(rf"[\w.]{{{limit + 1},}}", text)
     if long is not None:
         raise source.error(
-            f"A name or number has at most {limits.token_length} characters; this one has {len(long.group())}.", long.start()
+            f"A name or number has at most {limits.token_length} characters; this one has {len(long.group())}.",
+            long.start(),
         )
     signs = _SIGNS.search(text)
     if signs is not None:
@@ -144,7 +145,9 @@ def _statement_end(source: Source, start: int, limits: Limits, end: int | None =
             if not open_:
                 return mark.end()
         elif c in "\"'":
-            raise source.error("A string ends with a quotation mark on its own line; this one has no end.", mark.start())
+            raise source.error(
+                "A string ends with a quotation mark on its own line; this one has no end.", mark.start()
+            )
     if open_:
         raise source.error(f"This '{open_[-1][0]}' is never closed.", open_[-1][1])
     return end

@@ -63,7 +63,9 @@ class Statements(Gates):
     def _DelayInstruction(self, node: Any) -> None:
         duration = self.evaluate(node.duration)
         if duration.type.kind != "duration":
-            raise self.error(f"The time of a delay is a duration, like 100ns; got a value of type {duration.type}.", node)
+            raise self.error(
+                f"The time of a delay is a duration, like 100ns; got a value of type {duration.type}.", node
+            )
         for operand in node.qubits:
             indices, _ = self.register(operand, Qubits)
             for qubit in indices:
@@ -93,7 +95,9 @@ class Statements(Gates):
         else:
             self.circuit.barrier(qubits)
 
-    def measure(self, measurement: Any, target: tuple[tuple[int, ...], bool] | None, node: Any) -> tuple[tuple[int, ...], bool]:
+    def measure(
+        self, measurement: Any, target: tuple[tuple[int, ...], bool] | None, node: Any
+    ) -> tuple[tuple[int, ...], bool]:
         """Measure into the target, or into new bits; gives the bits."""
         qubits, scalar = self.register(measurement.qubit, Qubits)
         self.add_count(len(qubits), node)
@@ -164,7 +168,9 @@ class Statements(Gates):
         value = self.evaluate(node.init_expression)
         if value.is_runtime or value.is_symbolic:
             why = f"the input '{value.value}'" if value.is_symbolic else "a measurement"
-            raise self.error(f"The constant '{name}' must be known when the program is read; it depends on {why}.", node)
+            raise self.error(
+                f"The constant '{name}' must be known when the program is read; it depends on {why}.", node
+            )
         kind = self.type_of(node.type)
         self.declare(name, Variable(kind, self.guard(node, cast, value, kind).value, "const"), node)
 

@@ -168,7 +168,9 @@ def _cast_symbolic(item: Typed, to: Type) -> Any:
     if to.kind in ("float", "angle") and to.kind != "bit":
         if to.width is None or to.kind == "float":
             return item.value
-        raise Problem(f"The value of {item.value} is known only when the circuit runs, so it cannot be rounded to {to}.")
+        raise Problem(
+            f"The value of {item.value} is known only when the circuit runs, so it cannot be rounded to {to}."
+        )
     if to.kind == item.type.kind and to.width == item.type.width:
         return item.value
     raise Problem(f"'{item.value}' is an input, known only when the circuit runs; it cannot be cast to {to}.")
@@ -199,4 +201,6 @@ def _cast_runtime(item: Typed, to: Type) -> Any:
         if kind == "uint":
             return masked
         return ClassicalOperation("-", (ClassicalOperation("^", (masked, sign)), sign))
-    raise Problem(f"This value depends on a measurement, so it cannot become {to}: only bits are kept while a circuit runs.")
+    raise Problem(
+        f"This value depends on a measurement, so it cannot become {to}: only bits are kept while a circuit runs."
+    )

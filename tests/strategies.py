@@ -142,5 +142,3 @@ def observables(draw, num_qubits, max_terms=4):
         letters = draw(st.dictionaries(st.integers(0, num_qubits - 1), st.sampled_from("XYZ"), max_size=4))
         terms.append((letters, draw(st.floats(-2, 2).map(lambda a: round(a, 3)))))
     return SparsePauliOp.from_terms(terms)
-
-

@@ -1,0 +1,1 @@
+"""Speed, side by side with other simulators: ``python -m benchmarks --help``."""
