@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from parsers.errors import Source
@@ -48,11 +48,8 @@ class Lowering(Statements):
     # branches -----------------------------------------------------------------------------------------------
     def branch(self, nodes: Iterable[Any]) -> Circuit:
         """The block of statements that run or not, by measured bits."""
-        with self.block() as circuit:
-            try:
-                self.execute_all(nodes)
-            except Stop:
-                pass
+        with self.block() as circuit, suppress(Stop):
+            self.execute_all(nodes)
         return circuit
 
     def _branches(self, bodies: list[Iterable[Any]]) -> list[Circuit]:
@@ -380,7 +377,7 @@ class Lowering(Statements):
             raise self.error(f"The arguments of a subroutine have different names; '{name}' occurs twice.", formal)
         kind_name = type(formal).__name__
         if kind_name == "QuantumArgument":
-            indices, scalar = self.register(argument, Qubits)
+            indices, _scalar = self.register(argument, Qubits)
             size = 1 if formal.size is None else self.constant_int(formal.size, "The number of qubits")
             if len(indices) != size:
                 raise self.error(f"Argument '{name}' is {size} qubit{'s' * (size != 1)}, got {len(indices)}.", argument)

@@ -184,7 +184,7 @@ class FastPath:
         lowering = self.lowering
         pairs = self.measures_of.get((source, target))
         if pairs is None:
-            qubits, one = self.register(source, Qubits)
+            qubits, _one = self.register(source, Qubits)
             bits, _ = self.register(target, BitVariable)
             if len(qubits) != len(bits):
                 return False

@@ -1,6 +1,5 @@
 """Programs whose course depends on measured bits, by their exact outcome distributions."""
 
-# ruff: noqa: E501
 import pytest
 from programs import H3, assert_outcomes
 

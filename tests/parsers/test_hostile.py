@@ -1,6 +1,5 @@
 """Programs made to exhaust memory, time or the stack: each ends soon, read or refused with a QasmError."""
 
-# ruff: noqa: E501
 import contextlib
 import time
 

@@ -1,6 +1,5 @@
 """OpenQASM 2: each construct against a circuit built by hand."""
 
-# ruff: noqa: E501
 import itertools
 import math
 

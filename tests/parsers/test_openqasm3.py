@@ -1,6 +1,5 @@
 """OpenQASM 3, what is known while the program is read: each construct against a circuit built by hand."""
 
-# ruff: noqa: E501
 import math
 
 import numpy as np

@@ -1,6 +1,5 @@
 """Circuits written and read back: the same unitary, parameters and classical behaviour."""
 
-# ruff: noqa: E501
 import math
 
 import numpy as np
