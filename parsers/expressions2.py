@@ -127,6 +127,8 @@ class ExpressionParser:
             elif operator == "*":
                 result = left * right
             elif operator == "/":
+                if right == 0.0:  # also where the left side is a formal parameter
+                    raise ZeroDivisionError
                 result = left / right
             else:
                 result = left**right

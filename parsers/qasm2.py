@@ -508,7 +508,8 @@ class _Parser:
     def operation(self, circuit: Circuit, word: str, at: int, start: int) -> int:
         match = _CALL.match(self.source.text, at)
         if match is None or match.group(2) is not None:
-            raise self.source.error(f"This statement has the form '{word} ...;'.", start)
+            form = "measure qubits -> bits" if word == "measure" else f"{word} qubits"
+            raise self.source.error(f"This statement has the form '{form};'.", start)
         if word == "measure":
             self.measure(circuit, match)
         elif word == "reset":
