@@ -141,10 +141,10 @@ class Expressions(Context):
         left = self.evaluate(chain[-1].lhs)
         for part in reversed(chain):
             op = part.op.name
-            if op in ("&&", "||") and not left.is_runtime and not left.is_symbolic and left.type.kind != "array":
-                if bool(left.value) == (op == "||"):
-                    left = Typed(BOOL, op == "||")
-                    continue
+            decided = op in ("&&", "||") and not left.is_runtime and not left.is_symbolic and left.type.kind != "array"
+            if decided and bool(left.value) == (op == "||"):
+                left = Typed(BOOL, op == "||")
+                continue
             left = self.guard(part, self.operators.binary, op, left, self.evaluate(part.rhs))
         return left
 

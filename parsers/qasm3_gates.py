@@ -48,7 +48,8 @@ class Gates(Expressions):
                 return symbol.indices, symbol.scalar
             if isinstance(symbol, Variable) and wanted is BitVariable:
                 raise self.error(
-                    f"'{node.name}' is of type {symbol.type}; only bits hold measured values while a circuit runs. Use a bit register.",
+                    f"'{node.name}' is of type {symbol.type}; only bits hold measured values while a circuit runs. "
+                    "Use a bit register.",
                     node,
                 )
             raise self.error(f"A {what} is needed here; '{node.name}' is a {kind_of(symbol)}.", node)

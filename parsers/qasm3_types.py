@@ -122,7 +122,7 @@ def _to_bits(source: Type, value: Any, to: Type) -> int:
     if source.kind == "angle":
         if source.width != width:
             raise Problem(f"{source} cannot become {to}; only an angle of the same width can.")
-        return round(value / (2 * math.pi) * (1 << width)) % (1 << width)
+        return int(round(value / (2 * math.pi) * (1 << width)) % (1 << width))
     if source.kind == "bit" and (source.width or 1) != width:
         raise Problem(f"{source} cannot become {to}; the numbers of bits must agree.")
     number = int(value)
