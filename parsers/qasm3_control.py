@@ -202,15 +202,17 @@ class Lowering(Statements):
         kind = self.type_of(node.type)
         values = self._values(node.set_declaration, kind, node)
         name = node.identifier.name
+        scopes = self.frame.scopes
         with self._loop(False):
             for value in values:
                 self.trip(node)
-                with self.scope() as names:
-                    names[name] = (
-                        value if isinstance(value, BitVariable) else Variable(kind, value, "the variable of a loop")
-                    )
+                bits = isinstance(value, BitVariable)
+                scopes.append({name: value if bits else Variable(kind, value, "the variable of a loop")})
+                try:
                     if not self._round(node.block):
                         break
+                finally:
+                    scopes.pop()
 
     def _values(self, node: Any, kind: Type, loop: Any) -> Iterable[Any]:
         """What a loop goes over."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from parsers.qasm3_context import BitVariable, Frame, Qubits, Variable, kind_of
-from parsers.qasm3_expressions import Expressions
+from parsers.qasm3_quick import Quick
 from parsers.qasm3_types import INTEGERS, Type
 from qsim.circuit import Circuit, GateDefinition, expanded_size
 from qsim.errors import suggestion
@@ -19,7 +19,7 @@ _IN_GATE_BODY = {
 }  # fmt: skip
 
 
-class Gates(Expressions):
+class Gates(Quick):
     """Lowers gate calls and definitions."""
 
     def __init__(self, *args: Any) -> None:
@@ -109,6 +109,8 @@ class Gates(Expressions):
         raise self.error(f"There is no gate called '{name}'.{suggestion(name, gates)}", node)
 
     def _QuantumGate(self, node: Any) -> None:
+        if not node.modifiers and self.plain_gate(node):
+            return
         name = node.name.name
         if name == "nop" and self.find(name) is None:
             self.broadcast(node.qubits, node)

@@ -36,9 +36,13 @@ class Statements(Gates):
 
     def execute_all(self, nodes: Iterable[Any]) -> None:
         """Lower statements in a scope of their own."""
-        with self.scope():
+        scopes = self.frame.scopes
+        scopes.append({})
+        try:
             for node in nodes:
                 self.execute(node)
+        finally:
+            scopes.pop()
 
     # no effect ----------------------------------------------------------------------------------------------
     def _Pragma(self, node: Any) -> None:
