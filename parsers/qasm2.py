@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+from array import array
 from collections.abc import Mapping, Sequence
 from typing import NoReturn
 
@@ -94,7 +95,7 @@ class _Parser:
         self.qregs: dict[str, Register] = {}
         self.cregs: dict[str, Register] = {}
         self.measures: dict[str, list[tuple[int, int]]] = {}
-        self.barriers: dict[str, tuple[int, ...]] = {}
+        self.barriers: dict[str, array[int]] = {}
         self.conditions: dict[tuple[str, str], ClassicalOperation] = {}
         #: Calls of table gates on single qubits that were checked once: code, parameters, qubits.
         self.flat: dict[tuple[str, str], tuple[int, int, tuple[int, ...]]] = {}
@@ -531,7 +532,7 @@ class _Parser:
             for part in text.split(","):
                 found.update((q, None) for (q,) in self.operands(self.program, part, at, -1))
                 at += len(part) + 1
-            qubits = self.barriers[text] = tuple(found)
+            qubits = self.barriers[text] = array("q", found)
         self.charge(len(qubits), match.start(1))  # it costs memory, if no time
         circuit._rows.extend((BARRIER, len(circuit._operands), len(qubits), 0, 0, 0))
         circuit._operands.extend(qubits)
