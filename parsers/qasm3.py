@@ -190,15 +190,10 @@ def _relocate(program: Any, rest: Rest) -> None:
         elif hasattr(item, "span"):
             span = item.span
             if span is None:
-                if type(item).__name__ == "CalibrationGrammarDeclaration":  # the grammar gives it no place
-                    line = next((k for k, text in enumerate(lines) if text.lstrip().startswith("defcalgrammar")), 0)
-                    item.span = span = type(parent)(line + 1, rest.offset(line + 1, 0), line + 1, 0)
-                    seen.add(id(span))
-                else:
-                    item.span = span = parent
+                item.span = span = parent
             elif id(span) not in seen:
                 name = getattr(item, "name", None)
-                if isinstance(name, str) and parent is not None:
+                if type(item).__name__ == "Identifier" and isinstance(name, str) and parent is not None:
                     # The grammar counts the columns of some names from the start of the text.
                     line = lines[span.start_line - 1] if span.start_line <= len(lines) else ""
                     if not line.startswith(name, span.start_column):
