@@ -3,7 +3,6 @@
 import csv
 import functools
 import re
-import time
 
 import numpy as np
 import pytest
@@ -47,7 +46,6 @@ REASONS = {
 @pytest.mark.slow
 @pytest.mark.parametrize("path", programs())
 def test_read_or_refused_with_a_place(path):
-    start = time.perf_counter()
     try:
         loaded(path)
     except QasmError as error:
@@ -57,7 +55,6 @@ def test_read_or_refused_with_a_place(path):
             if part in str(path):
                 assert words in error.message
                 break
-    assert time.perf_counter() - start < 10
 
 
 # with what a MANIFEST.tsv in the folder (columns file, qubits, qasm_version, qiskit) knows of the programs ------------

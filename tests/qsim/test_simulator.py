@@ -292,7 +292,7 @@ def test_expectation_of_a_wide_state():
     ("observable", "message"),
     [
         (1j * Z(0), "Hermitian"),
-        (Z(5), "An observable acts on the circuit's qubits; it has 6, the circuit 2"),
+        (Z(5), "An observable acts on the circuit's qubits; it has 6, the circuit has 2"),
         (["Z0"], "An observable is a SparsePauliOp"),
     ],
 )
