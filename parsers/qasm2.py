@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from typing import NoReturn
 
 from parsers.comments import without_comments
+from parsers.definitions2 import ValueCheck
 from parsers.errors import QasmError, Source
 from parsers.expressions2 import ExpressionParser
 from parsers.includes import read_include
@@ -21,7 +22,7 @@ from parsers.library import QELIB1_EXTRAS, QELIB1_NAMES, rows
 from parsers.limits import Limits
 from qsim.circuit import BARRIER, MEASURE, RESET, Circuit, GateDefinition, Register
 from qsim.classical import Bits, ClassicalOperation, IfElse, Literal
-from qsim.errors import QsimError, suggestion
+from qsim.errors import ParameterError, QsimError, suggestion
 from qsim.gates import GATES, Gate, GateRow
 from qsim.parameters import Parameter, Value
 
@@ -96,6 +97,7 @@ class _Parser:
         self.cregs: dict[str, Register] = {}
         self.measures: dict[str, list[tuple[int, int]]] = {}
         self.barriers: dict[str, array[int]] = {}
+        self.values = ValueCheck()
         self.conditions: dict[tuple[str, str], ClassicalOperation] = {}
         #: Calls of table gates on single qubits that were checked once: code, parameters, qubits.
         self.flat: dict[tuple[str, str], tuple[int, int, tuple[int, ...]]] = {}
@@ -292,7 +294,9 @@ class _Parser:
         scope = _Scope(body, dict(zip(formals, parameters, strict=True)), {wire: k for k, wire in enumerate(wires)})
         self.body(scope, name, match.start(4), match.end(4))
         try:
-            self.declare(name, GateDefinition(name, parameters, body), match.start(1))
+            defined = GateDefinition(name, parameters, body)
+            self.declare(name, defined, match.start(1))
+            self.values.add(defined)
         except QasmError:
             raise
         except QsimError as error:
@@ -378,6 +382,11 @@ class _Parser:
             assert isinstance(gate, GateDefinition)
             applied = scope.gates_of.get((name, parameter_text or ""))
             if applied is None:
+                if scope.qubits is None and params and gate in self.values.partial:
+                    try:
+                        self.values.check(gate, params)
+                    except ParameterError as error:
+                        raise self.source.error(f"Gate '{name}' has no meaning here: {error}", match.start(2)) from None
                 applied = scope.gates_of[name, parameter_text or ""] = Gate(gate, *params)
             self.charge(max(gate.size, 1) * len(operands), match.start(1))
             for qubits in operands:
