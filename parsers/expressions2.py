@@ -96,7 +96,7 @@ class ExpressionParser:
             value = self.expression()
             self._expect(")")
             return value
-        if token and (token[0].isdigit() or token[0] == "."):
+        if "0" <= token[:1] <= "9" or (token[:1] == "." and len(token) > 1):
             number = float(token)
             if not math.isfinite(number):
                 raise self.source.error(f"A number must be finite; {token[:40]} is too large.", offset)

@@ -20,11 +20,11 @@ from qsim.circuit import MEASURE, GateDefinition
 from qsim.gates import Gate, GateRow
 from qsim.parameters import Value
 
-_NUMBER = re.compile(r"\s*[-+]?\s*(?:\d+\.\d*|\.\d+|\d+)(?:[eE][+-]?\d+)?\s*\Z")
+_NUMBER = re.compile(r"\s*[-+]?\s*(?:[0-9]+\.[0-9]*|\.[0-9]+|[0-9]+)(?:[eE][+-]?[0-9]+)?\s*\Z")
 _TOKEN = re.compile(
-    r"\s*(?:(\d+\.\d*(?:[eE][+-]?\d+)?|\.\d+(?:[eE][+-]?\d+)?|\d+[eE][+-]?\d+)|(\d+)|([^\W\d]\w*)|(\*\*|[-+*/()[\]]))"
+    r"\s*(?:([0-9]+\.[0-9]*(?:[eE][+-]?[0-9]+)?|\.[0-9]+(?:[eE][+-]?[0-9]+)?|[0-9]+[eE][+-]?[0-9]+)|([0-9]+)|([^\W\d]\w*)|(\*\*|[-+*/()[\]]))"
 )
-_OPERAND = re.compile(r"\s*([A-Za-z_]\w*|\$\d+)(?:\s*\[\s*(\d+)\s*\])?\s*\Z")
+_OPERAND = re.compile(r"\s*([A-Za-z_]\w*|\$[0-9]+)(?:\s*\[\s*([0-9]+)\s*\])?\s*\Z")
 _STRENGTH = {"+": 1, "-": 1, "*": 2, "/": 2, "**": 4}
 _MEMO_SIZE = 100_000
 
@@ -247,7 +247,7 @@ class FastPath:
         except ValueError:
             pass
         else:
-            if math.isfinite(number) and "_" not in text and text[-1:].isascii():
+            if math.isfinite(number) and "_" not in text and text.isascii():
                 return (number,), True
         result: list[Value] = []
         lasting = True

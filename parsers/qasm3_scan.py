@@ -12,7 +12,7 @@ from parsers.errors import Source
 from parsers.limits import Limits
 
 _NAME = r"[A-Za-z_]\w*"
-_OPERAND = rf"(?:{_NAME}(?:\s*\[\s*\d+\s*\])?|\$\d+)"
+_OPERAND = rf"(?:{_NAME}(?:\s*\[\s*[0-9]+\s*\])?|\$[0-9]+)"
 #: gate(parameters) operands;   or   target = measure qubit;   or   measure qubit -> target;
 FLAT = re.compile(
     rf"\s*({_NAME})(?:\s*\(([^;{{}}\"@=]*)\)\s*|\s+)({_OPERAND}(?:\s*,\s*{_OPERAND})*)\s*;"
