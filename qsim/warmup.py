@@ -57,22 +57,22 @@ def _checked(precision: str) -> str:
 
 
 def _compile_planning() -> None:
-    import numpy as np
-
     from qsim.circuit import Circuit
     from qsim.compiler import compile_circuit
 
     circuit = Circuit(4).h(0).s(0).u(0.1, 0.2, 0.3, 1).cx(0, 1).rz(0.4, 1).cx(1, 0)
-    compile_circuit(circuit, tile_bits=3).bind(np.zeros(0))
+    compile_circuit(circuit, tile_bits=3)
 
 
 def _compile_running(precision: str) -> None:
     import numpy as np
 
+    from qsim.compiler.program import compile_binding_kernels
     from qsim.pauli import Pauli
     from qsim.state import compile_kernels, marginal_probabilities, operator_moments, sample_state
 
     dtype = np.dtype(np.complex128 if _checked(precision) == "double" else np.complex64)
+    compile_binding_kernels()
     compile_kernels(dtype)
     state = np.array([1, 0], dtype=dtype)
     sample_state(state, 1, 0, 1)

@@ -340,3 +340,12 @@ def _pass(num_wires: int, tile: Ints, before: Ints, after: Ints, records: Ints, 
         deposit_table(t - run_bits, source[run_bits:]) if permuted else empty,
         records, bits,
     )  # fmt: skip
+
+
+def compile_binding_kernels() -> None:
+    """Compile what `Program.bind` runs, without a program."""
+    ints, one, floats = np.zeros(0, np.int64), np.zeros(1, np.int64), np.zeros(0)
+    binding.bind(
+        floats, ints, one, ints, floats, floats, floats, SHAPES, FACTORS, ints, ints, ints, ints, np.zeros(0, np.bool_), floats
+    )  # fmt: skip
+    merging.merge(ints, ints, ints, ints, ints, ints, ints, ints, one, ints, ints, floats)
