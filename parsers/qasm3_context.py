@@ -168,7 +168,9 @@ class Context:
     def unknown(self, name: str, node: Any) -> NoReturn:
         """The error for a name without meaning."""
         self.unknown_gate_hint(name, node)
-        known = [*self.names(), *CONSTANTS, *FUNCTIONS]
+        scopes = (*self.frame.scopes, self.globals)
+        declared = [n for scope in scopes for n, s in scope.items() if not isinstance(s, (GateRow, GateDefinition))]
+        known = [*declared, *CONSTANTS, *FUNCTIONS]
         raise self.error(f"'{name}' is not declared.{suggestion(name, known)}", node)
 
     def unknown_gate_hint(self, name: str, node: Any) -> None:
