@@ -502,9 +502,12 @@ class Circuit(GateMethods):
     def is_dynamic(self) -> bool:
         """Whether it is more than gates and then measurements: feed-forward, resets, qubits used after measuring,
         or a bit written twice."""
+        rows, operands = self._rows, self._operands
+        codes = rows[::ROW]
+        if MEASURE not in codes and RESET not in codes and FEED_FORWARD not in codes:
+            return False
         measured: set[int] = set()
         written: set[int] = set()
-        rows, operands = self._rows, self._operands
         for at in range(0, len(rows), ROW):
             code, start, count = rows[at], rows[at + 1], rows[at + 2]
             if code == MEASURE:

@@ -26,6 +26,10 @@ class MemoryLimitError(QsimError, MemoryError):
     """A run would need more memory than there is; raised before anything is allocated."""
 
 
+class RunCancelled(QsimError):
+    """A run was stopped through `qsim.pool.controlled`; nothing of it is kept."""
+
+
 def suggestion(name: str, known: Iterable[str]) -> str:
     """A trailing hint ``" Did you mean 'cx'?"``, or an empty string when nothing is near.
 

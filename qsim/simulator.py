@@ -20,6 +20,8 @@ from qsim.pool import thread_count
 Array = npt.NDArray[Any]
 PRECISIONS = {"double": np.complex128, "single": np.complex64}
 MAX_SHOTS = 1 << 40
+#: A batch's states are held in parts of about this size; a run of less than the second is not checked against memory.
+_BATCH_BYTES, _SMALL_BYTES = 1 << 26, 1 << 24
 
 
 class Simulator:
@@ -77,12 +79,7 @@ class Simulator:
         self._only_gates(circuit, "statevector")
         rows, batched = bind_parameters(circuit, parameters)
         self._check(circuit, copies=len(rows))
-        if not batched:
-            return self._state(circuit, rows[0])
-        result: Array = np.empty((len(rows), 1 << circuit.num_qubits), dtype=self._dtype)
-        for k, row in enumerate(rows):
-            result[k] = self._state(circuit, row)
-        return result
+        return self._states(circuit, rows) if batched else self._state(circuit, rows[0])
 
     def probabilities(self, circuit: Circuit, parameters: Any = None, qubits: Sequence[int] | None = None) -> Array:
         """The outcome probabilities of measuring `qubits`, or all of them.
@@ -101,7 +98,11 @@ class Simulator:
             raise CircuitError(f"Each qubit is asked for once, got {list(wanted)}.")
         rows, batched = bind_parameters(circuit, parameters)
         self._check(circuit)
-        results = [marginal_probabilities(self._state(circuit, row), wanted, self.threads) for row in rows]
+        results = [
+            marginal_probabilities(state, wanted, self.threads)
+            for part in self._parts(circuit, len(rows))
+            for state in self._states(circuit, rows[part])
+        ]
         return np.array(results).reshape(len(rows), -1) if batched else results[0]
 
     @overload
@@ -202,7 +203,7 @@ class Simulator:
 
     def estimate_memory(self, circuit: Circuit) -> int:
         """Bytes that running a circuit takes: one state and each thread's tile, and a copy a branch if it branches."""
-        copies = 1 if not circuit.is_dynamic else 2 + sum(1 for code in circuit._rows[::ROW] if code == MEASURE)
+        copies = 1 if not circuit.is_dynamic else 2 + circuit._rows[::ROW].count(MEASURE)
         tile = self._amplitude << min(circuit.num_qubits, 16)
         return copies * (self._amplitude << circuit.num_qubits) + self.threads * tile
 
@@ -212,6 +213,8 @@ class Simulator:
         return int(np.dtype(self._dtype).itemsize)
 
     def _check(self, circuit: Circuit, copies: int = 1) -> None:
+        if self.memory_limit is None and copies * self._amplitude << circuit.num_qubits < _SMALL_BYTES:
+            return
         needed = self.estimate_memory(circuit) + (copies - 1) * (self._amplitude << circuit.num_qubits)
         check_memory(needed, circuit.num_qubits, self._amplitude, self.memory_limit)
 
@@ -225,15 +228,38 @@ class Simulator:
 
     def _state(self, circuit: Circuit, row: Array, initial: Array | None = None) -> Array:
         """The final state, in natural order; `initial` is overwritten by it when given."""
-        from qsim.compiler import NeedsNumbers, compile_circuit
         from qsim.state import evolve
 
+        program, row = self._program(circuit, row, natural_start=initial is not None)
+        return evolve(program, row, self._dtype, self.threads, initial)
+
+    def _states(self, circuit: Circuit, rows: Array) -> Array:
+        """The final states of a batch, shape (sets, 2**n)."""
+        from qsim.state import evolve_batch
+
+        if len(rows) == 1:
+            return self._state(circuit, rows[0]).reshape(1, -1)
+        if not len(rows):
+            return np.empty((0, 1 << circuit.num_qubits), dtype=self._dtype)
+        program, row = self._program(circuit, rows[0])
+        if len(row) < rows.shape[1]:  # it had to be bound
+            return np.array([self._state(circuit, row) for row in rows])
+        return evolve_batch(program, rows, self._dtype, self.threads)
+
+    def _parts(self, circuit: Circuit, sets: int) -> list[slice]:
+        """A batch in parts whose states take no more memory than is reasonable to hold at a time."""
+        most = max(1, _BATCH_BYTES // (self._amplitude << circuit.num_qubits))
+        return [slice(k, min(k + most, sets)) for k in range(0, sets, most)]
+
+    def _program(self, circuit: Circuit, row: Array, natural_start: bool = False) -> tuple[Any, Array]:
+        """The compiled circuit and the parameter values it takes: none where it had to be bound first."""
+        from qsim.compiler import NeedsNumbers, compile_circuit
+
         try:
-            program = compile_circuit(circuit, tile_bits=self._tile_bits, natural_start=initial is not None)
+            return compile_circuit(circuit, tile_bits=self._tile_bits, natural_start=natural_start), row
         except NeedsNumbers:
             bound = circuit.bind({p.name: float(v) for p, v in zip(circuit.parameters, row, strict=True)})
-            program, row = compile_circuit(bound, tile_bits=self._tile_bits, natural_start=initial is not None), row[:0]
-        return evolve(program, row, self._dtype, self.threads, initial)
+            return compile_circuit(bound, tile_bits=self._tile_bits, natural_start=natural_start), row[:0]
 
     def _counts(self, circuit: Circuit, row: Array, shots: int, seed: int, dynamic: bool) -> Counts:
         # Bits in no register (of measurements whose outcome a program keeps to itself) are not shown.
@@ -276,11 +302,11 @@ class Simulator:
         rows, batched = bind_parameters(circuit, parameters)
         self._check(circuit)
         means, variances = np.empty((2, len(rows), len(operators)))
-        for k, row in enumerate(rows):
-            state = self._state(circuit, row)
+        for part in self._parts(circuit, len(rows)):
+            states = self._states(circuit, rows[part])
             for j, operator in enumerate(operators):
-                mean, square = operator_moments(state, operator, self.threads)
-                means[k, j], variances[k, j] = mean, max(square - mean * mean, 0.0)
+                mean, square = operator_moments(states, operator, self.threads)
+                means[part, j], variances[part, j] = mean, np.maximum(square - mean * mean, 0.0)
 
         def shaped(values: Array) -> Any:
             picked = values[:, 0] if single else values

@@ -9,69 +9,106 @@ import numpy as np
 import numpy.typing as npt
 
 from qsim.compiler.program import Program
-from qsim.kernels import passes, readout
-from qsim.kernels.opcodes import LANE_BITS, RECORD
+from qsim.kernels import readout
 from qsim.pauli import SparsePauliOp
-from qsim.pool import run_shares
+from qsim.pool import part, report, run_shares
 
 Array = npt.NDArray[Any]
 #: A share of a pass below this many amplitudes is not worth a thread.
 MIN_SHARE = 1 << 13
+#: Amplitudes that a thread works on before it looks whether the run is to stop: a few milliseconds.
+_CHUNK = 1 << 18
+_ALIGN_FROM = 1 << 12
+_NO_ROWS = np.zeros(0)
 
 
 def evolve(program: Program, parameters: Array, dtype: Any, threads: int, initial: Array | None = None) -> Array:
     """Run a program on |0...0> or on `initial` (overwritten); the result has shape (2**n,) and natural order."""
     real = np.float64 if dtype == np.complex128 else np.float32
-    coefficients, phase = program.bind(parameters)
-    coefficients = coefficients.astype(real, copy=False)
     size = 1 << program.num_qubits
     threads = max(1, min(threads, size // MIN_SHARE))
-    if initial is None:
-        state = np.empty(size, dtype=dtype)
-        flat = state.view(real)
-        run_shares(lambda _, start, stop: passes.clear(flat, start, stop), len(flat), threads)
-        state[0] = phase
-    else:
+    state: Array
+    if initial is None and program.num_passes <= 1 and size <= 2 * MIN_SHARE:
+        report(0, 1)
+        state = evolve_rows(program, parameters, 0, 1, dtype)
+        report(1, 1)
+        return state
+    coefficients, phase = program.bind(parameters, real)
+    if initial is not None:
         state = initial
-        flat = state.view(real)
         if phase != 1:
             state *= dtype(phase)
-    most = max((part.tile_bits for part in program.passes), default=0)
-    workspaces = [_workspace(most, program.dense_rows, real) for _ in range(threads)]
-    for part in program.passes:
+    else:
+        state = _fresh(program, dtype)
+        if not program.num_passes:
+            state[0] = phase
+    flat = state.view(real)
+    workspaces = [np.empty(program.workspace_numbers, real) for _ in range(threads)]
+    for number in range(program.num_passes):
 
-        def share(thread: int, start: int, stop: int, part: Any = part) -> None:
-            passes.run_pass(
-                flat, start, stop, part.tile_bits, part.run_bits, part.addresses, part.outer, part.permuted,
-                part.source_low, part.source_high, part.ops, part.bits, coefficients, *workspaces[thread],
-            )  # fmt: skip
+        def share(thread: int, start: int, stop: int, number: int = number) -> None:
+            program.run(flat, _NO_ROWS, 0, 0, 0, number, start, stop, coefficients, phase, workspaces[thread])
 
-        run_shares(share, part.num_tiles, threads)
+        tiles = program.num_tiles(number)
+        run_shares(share, tiles, threads, chunk=max(1, min(tiles // (4 * threads), _CHUNK >> program.tile_bits)))
+        report(number + 1, program.num_passes)
     return state
 
 
-def compile_kernels(dtype: Any) -> None:
-    """Compile what `evolve` runs for this dtype, without running it."""
+def evolve_rows(program: Program, rows: Array, first: int, last: int, dtype: Any) -> Array:
+    """States for rows [first, last) of flat parameter values, one behind the other, from |0...0>, on this thread."""
     real = np.float64 if dtype == np.complex128 else np.float32
-    ints, none = np.zeros(1, np.int64), np.zeros(0, np.int64)
-    passes.clear(np.zeros(2, real), 0, 0)
-    passes.deposit_table(0, none)
-    passes.run_pass(
-        np.zeros(2, real), 0, 0, 1, 0, ints, none, False, none.astype(np.uint64), none, np.zeros((0, RECORD), np.int64),
-        none, np.zeros(2, real), *_workspace(1, 2, real),
-    )  # fmt: skip
+    if last - first == 1:
+        state = _fresh(program, dtype)
+    else:
+        make = np.empty if program.writes_all and program.num_passes else np.zeros
+        state = make((last - first) << program.num_qubits, dtype=dtype)
+    coefficients, workspace = np.empty(len(program.template), real), np.empty(program.workspace_numbers, real)
+    if program.num_passes:
+        program.run(state.view(real), rows, first, last, program.num_passes, 0, 0, -1, coefficients, 1 + 0j, workspace)
+        return state
+    for row in range(first, last):
+        width = len(rows) // last
+        parameters = rows[row * width : row * width + width]
+        state[(row - first) << program.num_qubits] = program.bind(parameters)[1]
+    return state
 
 
-def _workspace(tile_bits: int, rows: int, real: Any) -> tuple[Array, ...]:
-    """A thread's tile (zeros: small states are padded), its lane weights, and a column of a dense matrix product."""
-    size = max(1 << tile_bits, 1 << LANE_BITS)
-    return (
-        np.zeros(size, real),
-        np.zeros(size, real),
-        np.ones(1 << LANE_BITS, real),
-        np.empty(rows, real),
-        np.empty(rows, real),
-    )
+def evolve_batch(program: Program, rows: Array, dtype: Any, threads: int) -> Array:
+    """The states for rows of parameter values (sets, parameters), shape (sets, 2**n)."""
+    sets, size = len(rows), 1 << program.num_qubits
+    result: Array = np.empty((sets, size), dtype=dtype)
+    if size >= 2 * threads * MIN_SHARE or program.num_passes > 1:  # each is worth all threads, or long
+        for k, row in enumerate(rows):
+            with part(k, sets):
+                result[k] = evolve(program, row, dtype, threads)
+        return result
+    flat = np.ascontiguousarray(rows, dtype=np.float64).reshape(-1)
+    width = rows.shape[1]
+
+    def share(_: int, start: int, stop: int) -> None:
+        states = evolve_rows(program, flat[start * width : stop * width], 0, stop - start, dtype)
+        result[start:stop] = states.reshape(stop - start, size)
+
+    run_shares(share, sets, threads if sets * size > 1 << 8 else 1, chunk=max(1, (1 << 14) // size))
+    return result
+
+
+def _fresh(program: Program, dtype: Any) -> Array:
+    """Room for a state; zeros where the passes do not write. They take what they have not written yet for zero."""
+    size = 1 << program.num_qubits
+    if program.num_passes and program.writes_all:
+        return _aligned(np.empty, size, dtype) if size >= _ALIGN_FROM else np.empty(size, dtype=dtype)
+    return _aligned(np.zeros, size, dtype) if size >= _ALIGN_FROM else np.zeros(size, dtype=dtype)
+
+
+def _aligned(make: Any, size: int, dtype: Any) -> Array:
+    """An array that starts at a cache line, which vector stores past the caches need."""
+    length = size * np.dtype(dtype).itemsize
+    room = make(length + 64, dtype=np.uint8)
+    start = -room.ctypes.data % 64
+    view: Array = room[start : start + length].view(dtype)
+    return view
 
 
 def _flat(state: Array) -> Array:
@@ -111,19 +148,23 @@ def sample_state(state: Array, shots: int, seed: int, threads: int) -> tuple[Arr
     return values[:found][::-1].copy(), frequencies[:found][::-1].copy()
 
 
-def operator_moments(state: Array, operator: SparsePauliOp, threads: int) -> tuple[float, float]:
-    """<psi|O|psi> (real part) and |O psi|**2, for a normalised or any state."""
+def operator_moments(states: Array, operator: SparsePauliOp, threads: int) -> tuple[Array, Array]:
+    """<psi|O|psi> (real part) and |O psi|**2 of each of `states`, shape (sets, 2**n); normalised or not."""
+    sets, size = states.shape
     simplified = operator.simplify()
     x, z = simplified.x_masks.astype(np.int64), simplified.z_masks.astype(np.int64)
     ys = np.array([int(v).bit_count() for v in (x & z)], dtype=np.int64)
     coefficients = simplified.coefficients * np.array([1, 1j, -1, -1j])[ys % 4]  # Y = i X Z
-    bits = min(len(state).bit_length() - 1, readout.BLOCK_BITS)
-    out = np.empty((len(state) >> bits, 2))
+    bits = min(size.bit_length() - 1, readout.BLOCK_BITS)
+    # States one behind the other are one state with more qubits, on which the operator does not act.
+    flat, out = _flat(states.reshape(-1)), np.empty((sets * size >> bits, 2))
     signs = readout.parity_signs(bits)
     re, im = np.ascontiguousarray(coefficients.real), np.ascontiguousarray(coefficients.imag)
     run_shares(
-        lambda _, start, stop: readout.operator_moments(_flat(state), bits, start, stop, x, z, re, im, signs, out),
-        len(out), threads,
-    )  # fmt: skip
-    mean, square = out.sum(axis=0)
-    return float(mean), float(square)
+        lambda _, start, stop: readout.operator_moments(flat, bits, start, stop, x, z, re, im, signs, out),
+        len(out),
+        threads if sets * size * max(len(x), 1) > MIN_SHARE else 1,
+        chunk=max(1, (_CHUNK >> bits) // max(len(x), 1)) if sets * size > MIN_SHARE else None,
+    )
+    mean, square = out.reshape(sets, -1, 2).sum(axis=1).T
+    return mean, square

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from pathlib import Path
 
 from qsim.errors import QsimError
 
@@ -18,8 +22,8 @@ def kernels_ready(precision: str = "double") -> bool:
     """
     from qsim.kernels.jit import cache_folder
 
-    folder = cache_folder()
-    return folder is not None and (folder / f"ready-{_checked(precision)}").exists()
+    name, folder = f"ready-{_checked(precision)}", cache_folder()
+    return folder is not None and os.path.exists(folder / name)
 
 
 def warm_up(precision: str = "double") -> None:
@@ -31,23 +35,54 @@ def warm_up(precision: str = "double") -> None:
     """
     from qsim.kernels.jit import cache_folder
 
-    folder = cache_folder()
-    if folder is None:  # nothing could be shared between processes
-        return
-    if not kernels_ready(precision):
-        command = [sys.executable, "-c", f"from qsim.warmup import _compile_running; _compile_running({precision!r})"]
-        other = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
-        try:
-            _compile_planning()
-        finally:
+    ready, folder = kernels_ready(precision), cache_folder()
+    if folder is None or not (ready or os.access(folder, os.W_OK)):
+        return  # nothing can be kept: a run compiles what it needs, and no more
+    if not ready:
+        with _one_at_a_time(folder / "lock"):
+            if not kernels_ready(precision):
+                _compile(precision)
+                with contextlib.suppress(OSError):  # a full disk: the next process asks again
+                    (folder / f"ready-{precision}").touch(mode=0o600)
+    _compile_running(precision)  # from the cache, as a rule
+
+
+@contextlib.contextmanager
+def _one_at_a_time(path: Path) -> Iterator[None]:
+    """Processes that start together wait for one that compiles; where files cannot be locked, they all compile."""
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(ImportError, OSError):
+            import fcntl
+
+            file = stack.enter_context(path.open("ab"))
+            fcntl.flock(file, fcntl.LOCK_EX)  # until it is closed, or the process ends
+        yield
+
+
+def _compile(precision: str) -> None:
+    other = _in_another_process(precision)
+    try:
+        _compile_planning()
+    except BaseException:
+        if other is not None:
+            other.terminate()
+        raise
+    finally:
+        if other is not None:
             other.wait()
     _compile_running(precision)  # from the cache, unless the other process failed
+
+
+def _in_another_process(precision: str) -> subprocess.Popen[bytes] | None:
+    command = [sys.executable, "-c", f"from qsim.warmup import _compile_running; _compile_running({precision!r})"]
+    paths = os.pathsep.join(path or os.getcwd() for path in sys.path)  # so that it finds this very package
     try:
-        (folder / f"ready-{precision}").touch()
-    except OSError:
-        return  # a read-only cache: the next process asks again
+        return subprocess.Popen(
+            command, env={**os.environ, "PYTHONPATH": paths, "PYTHONSAFEPATH": "1"},
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+    except OSError:  # no more processes, or an interpreter inside another program
+        return None
 
 
 def _checked(precision: str) -> str:
@@ -61,21 +96,20 @@ def _compile_planning() -> None:
     from qsim.compiler import compile_circuit
 
     circuit = Circuit(4).h(0).s(0).u(0.1, 0.2, 0.3, 1).cx(0, 1).rz(0.4, 1).cx(1, 0)
-    compile_circuit(circuit, tile_bits=3)
+    compile_circuit(circuit, tile_bits=6)
 
 
 def _compile_running(precision: str) -> None:
     import numpy as np
 
-    from qsim.compiler.program import compile_binding_kernels
+    from qsim.compiler.program import compile_kernels
     from qsim.pauli import Pauli
-    from qsim.state import compile_kernels, marginal_probabilities, operator_moments, sample_state
+    from qsim.state import marginal_probabilities, operator_moments, sample_state
 
     dtype = np.dtype(np.complex128 if _checked(precision) == "double" else np.complex64)
-    compile_binding_kernels()
-    compile_kernels(dtype)
+    compile_kernels(np.float64 if precision == "double" else np.float32)
     state = np.array([1, 0], dtype=dtype)
     sample_state(state, 1, 0, 1)
-    operator_moments(state, Pauli.X(0), 1)
+    operator_moments(state.reshape(1, 2), Pauli.X(0), 1)
     marginal_probabilities(state, [0], 1)
     marginal_probabilities(state, [], 1)

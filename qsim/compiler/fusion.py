@@ -7,75 +7,32 @@ operation names its members; their product is taken when parameters are bound.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from qsim.kernels.jit import kernel
 from qsim.kernels.opcodes import DENSE, DENSE1, DIAGONAL, FLIP, REAL1, SWAP
-
-Ints = npt.NDArray[np.int64]
+from qsim.kernels.window import window
 
 #: Time of an operation in a tile, in hundredths of a nanosecond an amplitude and thread, by kind (DIAGONAL, FLIP,
-#: REAL1, DENSE1, DENSE on two targets). Measured on tiles of 2**14; a control halves it.
-COSTS = np.array([20, 32, 36, 44, 95], dtype=np.int64)
+#: REAL1, DENSE1, DENSE on two targets), as part of the groups that `sequence` makes; a control halves it.
+COSTS = np.array([12, 20, 15, 27, 95], dtype=np.int64)
 
 
-@dataclass(frozen=True)
-class Operations:
-    """Operations as columns; row k acts on operands[starts[k]:starts[k] + counts[k]], controls first."""
-
-    kinds: Ints
-    starts: Ints
-    counts: Ints
-    controls: Ints
-    control_values: Ints
-    operands: Ints
-    offsets: Ints
-
-
-@dataclass(frozen=True)
-class Merges:
-    """Merged operation k is the product of members[first[k]:first[k + 1]], in order of execution, put at offsets[k].
-
-    A member is an index into the operations before merging; place is 0 or 1 for a member on the first or second
-    wire, 2 for one on both and 3 for one on both the other way round.
-    """
-
-    targets: Ints
-    kinds: Ints
-    offsets: Ints
-    first: Ints
-    members: Ints
-    places: Ints
-
-
-def fuse(ops: Operations, num_wires: int, free: int) -> tuple[Operations, Merges]:
-    """Merge operations; coefficients of merged ones are laid out from `free` on."""
-    total = len(ops.kinds)
-    out = np.empty((6, total), np.int64)
-    operands = np.empty(len(ops.operands) + 2 * total, np.int64)
-    operands[: len(ops.operands)] = ops.operands
-    merges = np.empty((6, total + 1), np.int64)
-    count, merged = merge_all(
-        ops.kinds, ops.starts, ops.counts, ops.controls, ops.control_values, ops.offsets, operands, len(ops.operands),
-        num_wires, free, COSTS, out, merges,
-    )  # fmt: skip
-    k, s, c, n, v, o = out[:, :count]
-    targets, kinds, offsets, first, members, places = merges
-    return Operations(k, s, c, n, v, operands, o), Merges(
-        targets[:merged], kinds[:merged], offsets[:merged], first[: merged + 1], members, places
-    )
-
-
-@kernel()
+@kernel(apart=True)
 def merge_all(
     kinds: Any, starts: Any, counts: Any, controls: Any, control_values: Any, offsets: Any, operands: Any, used: int,
-    num_wires: int, free: int, costs: Any, out: Any, merges: Any,
+    num_wires: int, free: int, costs: Any, pairs: bool, out: Any, merges: Any,
 ) -> Any:  # fmt: skip
-    """All steps. Rows of `out` and `merges` are the columns of `Operations` and `Merges`; returns their lengths."""
+    """Merge operations on one wire and, with `pairs`, on two. Coefficients of merged ones are laid out from `free` on.
+
+    An operation acts on operands[starts[k]:starts[k] + counts[k]], controls first. Rows of `out`: kinds, starts, counts,
+    controls, control values, offsets. Rows of `merges`: targets, kinds, offsets, first member, members, places. Merged
+    operation k is the product of members[first[k]:first[k + 1]], in order of execution. A member is an index into the
+    operations before merging; its place is 0 or 1 on the first or second wire, 2 on both and 3 on both the other way
+    round. Returns the numbers of operations, of merged ones, of members, and of coefficients.
+    """
     total = len(kinds)
     chain, chain_kinds = np.empty(total, dtype=np.int64), np.empty(total, dtype=np.int64)
     follows, block = np.empty(total, dtype=np.int64), np.empty(total, dtype=np.int64)
@@ -83,15 +40,19 @@ def merge_all(
         follows[k], block[k] = -1, -1
     block_wires = np.empty((total + 1, 2), dtype=np.int64)
     merge_chains(kinds, starts, counts, operands, num_wires, chain, chain_kinds, follows)
-    merge_pairs(kinds, starts, counts, controls, operands, num_wires, chain, chain_kinds, block, block_wires, costs)
+    if pairs:
+        merge_pairs(kinds, starts, counts, controls, operands, num_wires, chain, chain_kinds, block, block_wires, costs)
+    width = total + 1
     return collect(
         kinds, starts, counts, controls, control_values, offsets, operands, used, chain, chain_kinds, follows, block,
-        block_wires, free, out[0], out[1], out[2], out[3], out[4], out[5], merges[0], merges[1], merges[2], merges[3],
-        merges[4], merges[5],
+        block_wires, free, window(out, 0, total), window(out, total, total), window(out, 2 * total, total),
+        window(out, 3 * total, total), window(out, 4 * total, total), window(out, 5 * total, total),
+        window(merges, 0, width), window(merges, width, width), window(merges, 2 * width, width),
+        window(merges, 3 * width, width), window(merges, 4 * width, width), window(merges, 5 * width, width),
     )  # fmt: skip
 
 
-@kernel(inner=True)
+@kernel(apart=True)
 def merge_chains(
     kinds: Any, starts: Any, counts: Any, operands: Any, num_wires: int, chain: Any, chain_kinds: Any, follows: Any
 ) -> None:
@@ -100,7 +61,8 @@ def merge_chains(
     chain_kinds[k], for a first operation: the kind of the whole run. follows[k]: the next of the run, or -1.
     """
     last = np.empty(num_wires, dtype=np.int64)
-    last[:] = -1
+    for w in range(num_wires):
+        last[w] = -1
     for k in range(len(kinds)):
         chain[k], chain_kinds[k] = k, kinds[k]
         at = starts[k]
@@ -121,7 +83,7 @@ def merge_chains(
             last[operands[j]] = k if single else -1
 
 
-@kernel(inner=True)
+@kernel(apart=True)
 def merge_pairs(
     kinds: Any, starts: Any, counts: Any, controls: Any, operands: Any, num_wires: int, chain: Any, chain_kinds: Any,
     block: Any, block_wires: Any, costs: Any,
@@ -130,8 +92,8 @@ def merge_pairs(
     total = len(kinds)
     current = np.empty(num_wires, dtype=np.int64)  # the open block of a wire, or -1
     loose = np.empty(num_wires, dtype=np.int64)  # a chain on the wire in no block yet, or -1
-    current[:] = -1
-    loose[:] = -1
+    for w in range(num_wires):
+        current[w], loose[w] = -1, -1
     cost = np.zeros(total + 1, dtype=np.int64)
     blocks = 0
     for k in range(total):
@@ -179,7 +141,7 @@ def merge_pairs(
             block[k] = -1
 
 
-@kernel(inner=True)
+@kernel(apart=True)
 def collect(
     kinds: Any, starts: Any, counts: Any, controls: Any, control_values: Any, offsets: Any, operands: Any, used: int,
     chain: Any, chain_kinds: Any, follows: Any, block: Any, block_wires: Any, free: int,
@@ -188,7 +150,7 @@ def collect(
 ) -> Any:  # fmt: skip
     """The merged program. A block comes where its last part was: nothing on its wires lies between.
 
-    Returns how many operations and how many of them are merged.
+    Returns the numbers of operations, of merged ones, of members, and of coefficients.
     """
     total = len(kinds)
     left = np.zeros(total + 1, dtype=np.int64)
@@ -200,7 +162,8 @@ def collect(
     # The parts of each block, in order: one list through all operations.
     head, tail = np.empty(total + 1, dtype=np.int64), np.empty(total + 1, dtype=np.int64)
     after = np.empty(total, dtype=np.int64)
-    head[:] = -1
+    for k in range(total + 1):
+        head[k] = -1
     for k in range(total):
         if chain[k] != k or kinds[k] == SWAP:
             continue
@@ -256,4 +219,4 @@ def collect(
         count += 1
         merged += 1
         first[merged] = filled
-    return count, merged
+    return count, merged, filled, free

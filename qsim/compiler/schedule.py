@@ -12,27 +12,33 @@ from typing import Any
 
 import numpy as np
 
+from qsim.compiler.sequence import emit
 from qsim.kernels.jit import kernel
 from qsim.kernels.opcodes import (
-    COEFFICIENT,
     DIAGONAL,
-    FIXED_AT,
-    FIXED_COUNT,
+    INPUT_INTERLEAVED,
     KIND,
     LANE_BITS,
-    LANE_MASK,
-    LANE_VALUE,
-    OUTER_MASK,
-    OUTER_VALUE,
+    LANES_MOVE,
+    OPS_FROM,
+    OPS_TO,
+    OUTPUT_INTERLEAVED,
+    PASS_FLAGS,
+    PASS_RECORD,
+    PASS_SUPPORT,
     RECORD,
     SWAP,
     TARGET,
     TARGETS,
-    VALUE,
+    TRANSPOSITION,
 )  # fmt: skip
+from qsim.kernels.window import window
+
+#: Amplitudes times operations that one tile may take without a look whether the run is to stop: some ten milliseconds.
+_LONGEST_CALL = 1 << 27
 
 
-@kernel()
+@kernel(apart=True)
 def relabel(kinds: Any, starts: Any, counts: Any, operands: Any, wires: Any) -> None:
     """Turn operands from qubits into wires, in place; `wires`, qubit -> wire, ends as the map after every SWAP."""
     for k in range(len(kinds)):
@@ -48,7 +54,7 @@ def relabel(kinds: Any, starts: Any, counts: Any, operands: Any, wires: Any) -> 
                     wires[q] = a
 
 
-@kernel(inner=True)
+@kernel(apart=True)
 def masks(kinds: Any, starts: Any, counts: Any, controls: Any, operands: Any, active: Any, passive: Any) -> int:
     """Bit masks of each operation's wires: acted on non-diagonally, and the others. Returns the most active wires."""
     most = 0
@@ -76,17 +82,19 @@ def popcount(mask: int) -> int:
     return count
 
 
-@kernel(inner=True)
-def fill(active: Any, passive: Any, after: Any, head: int, everything: int, chosen: int, room: int, order: Any) -> Any:
+@kernel(apart=True)
+def fill(
+    active: Any, passive: Any, after: Any, head: int, everything: int, chosen: int, room: int, limit: int, order: Any
+) -> Any:  # fmt: skip
     """List what one pass can do, in program order; an operation may overtake one that waits where they commute.
 
     Two operations commute here unless they share a wire on which either is active. Wires outside `chosen` may become
-    active while there is `room`. Returns the number of operations, written to `order`, and the active wires.
+    active while there is `room`. Returns the number of operations, at most `limit`, written to `order`, and the active wires.
     """
     count, waiting_on, waiting_off = 0, 0, 0
     k, total = head, len(active)
     size = popcount(chosen)
-    while k < total and waiting_on != everything:
+    while k < total and waiting_on != everything and count < limit:
         on, off = active[k], passive[k]
         fits = on & ~chosen == 0
         if not fits and size < room and (on & (waiting_on | waiting_off)) == 0 and (off & waiting_on) == 0:
@@ -103,11 +111,13 @@ def fill(active: Any, passive: Any, after: Any, head: int, everything: int, chos
     return count, chosen
 
 
-@kernel(inner=True)
-def group(active: Any, passive: Any, num_wires: int, room: int, search: int, order: Any, ends: Any, sets: Any) -> int:
+@kernel(apart=True)
+def group(
+    active: Any, passive: Any, num_wires: int, room: int, limit: int, search: int, order: Any, ends: Any, sets: Any
+) -> int:  # fmt: skip
     """Passes, each filled in program order and then improved by exchanging active wires while that does more.
 
-    order: operations by execution; ends[p]: where pass p ends in it; sets[p]: its active wires, at most `room`.
+    limit: the most operations of a pass; order: operations by execution; ends[p]: where pass p ends in it; sets[p]: its active wires, at most `room`.
     search: how many operations may be looked at in the search of one pass; 0 takes the first filling.
     Returns the number of passes.
     """
@@ -120,7 +130,7 @@ def group(active: Any, passive: Any, num_wires: int, room: int, search: int, ord
     everything = (1 << num_wires) - 1
     done, passes, head = 0, 0, 0
     while head < total:
-        count, chosen = fill(active, passive, after, head, everything, 0, room, best)
+        count, chosen = fill(active, passive, after, head, everything, head & 0, room, limit, best)
         budget = search
         improved = done + count < total and popcount(chosen) == room
         while improved and budget > 0:
@@ -132,7 +142,7 @@ def group(active: Any, passive: Any, num_wires: int, room: int, search: int, ord
                     if (chosen >> new) & 1 or budget <= 0:
                         continue
                     candidate = chosen & ~(1 << out) | (1 << new)
-                    found, _ = fill(active, passive, after, head, everything, candidate, room, trial)
+                    found, _ = fill(active, passive, after, head, everything, candidate, room, limit, trial)
                     budget -= found + 10
                     if found > count:
                         count, chosen, improved = found, candidate, True
@@ -162,7 +172,7 @@ def group(active: Any, passive: Any, num_wires: int, room: int, search: int, ord
     return passes
 
 
-@kernel(inner=True)
+@kernel(apart=True)
 def next_uses(sets: Any, passes: int, num_wires: int) -> Any:
     """Entry [p, w]: the first pass from p on in which wire w is active, or `passes`."""
     table = np.empty((passes + 1, num_wires), dtype=np.int64)
@@ -173,7 +183,7 @@ def next_uses(sets: Any, passes: int, num_wires: int) -> Any:
     return table
 
 
-@kernel(inner=True)
+@kernel(apart=True)
 def sort_by(items: Any, keys: Any) -> None:
     """Stable insertion sort of `items` by ascending keys[item]."""
     for k in range(1, len(items)):
@@ -185,20 +195,31 @@ def sort_by(items: Any, keys: Any) -> None:
         items[j + 1] = item
 
 
-@kernel(inner=True)
+@kernel(apart=True)
 def arrange(wires: Any, slots: Any, following: int, uses: Any, lanes: int, positions: Any) -> None:
     """Place `wires` on as many memory positions `slots` (ascending) for a pass whose active wires are `following`.
 
-    The lanes go to the wires that are needed last; then come the wires that the pass acts on, then the rest by need.
+    A wire stays in its lane unless the pass acts on it, since changing lanes takes a transposition; free lanes go to the
+    wires that are needed last. Above them come the wires that the pass acts on, then the rest by need.
     """
     keys = np.zeros(len(positions), dtype=np.int64)
     for k in range(len(wires)):
         w = wires[k]
-        keys[w] = (1 << 40) if (following >> w) & 1 else -uses[w]
+        stays = positions[w] < lanes
+        keys[w] = (1 << 40) if (following >> w) & 1 else -(1 << 40) if stays else -uses[w]
     sort_by(wires, keys)
+    taken = 0
     for k in range(lanes):
-        positions[wires[k]] = slots[k]
-    rest = wires[lanes:]
+        if positions[wires[k]] < lanes and keys[wires[k]] < 0:
+            taken |= 1 << positions[wires[k]]
+    lane = 0
+    for k in range(lanes):
+        if positions[wires[k]] >= lanes or keys[wires[k]] > 0:
+            while (taken >> lane) & 1:
+                lane += 1
+            positions[wires[k]] = slots[lane]
+            taken |= 1 << lane
+    rest = window(wires, lanes, len(wires) - lanes)
     for k in range(len(rest)):
         keys[rest[k]] = -1 if (following >> rest[k]) & 1 else uses[rest[k]]
     sort_by(rest, keys)
@@ -206,7 +227,7 @@ def arrange(wires: Any, slots: Any, following: int, uses: Any, lanes: int, posit
         positions[rest[k]] = slots[lanes + k]
 
 
-@kernel(inner=True)
+@kernel(apart=True)
 def choose_tile(positions: Any, required: int, t: int, lanes: int, tile: Any) -> None:
     """The tile's memory positions, ascending: the lanes, those of the `required` wires, then the lowest others."""
     num_wires = len(positions)
@@ -229,7 +250,7 @@ def choose_tile(positions: Any, required: int, t: int, lanes: int, tile: Any) ->
             j += 1
 
 
-@kernel(inner=True)
+@kernel(apart=True)
 def settle(positions: Any, goal: Any, tile: Any) -> None:
     """Within one tile, put every wire that can be there at its final position, the others anywhere."""
     here = np.empty(len(positions), dtype=np.int64)
@@ -254,7 +275,7 @@ def settle(positions: Any, goal: Any, tile: Any) -> None:
             here[tile[slot]] = 0
 
 
-@kernel(inner=True)
+@kernel(apart=True)
 def misplaced(positions: Any, goal: Any, t: int, lanes: int) -> int:
     """Wires to bring into one tile so that the most of them reach their goal; 0 when all are there."""
     num_wires = len(positions)
@@ -276,66 +297,7 @@ def misplaced(positions: Any, goal: Any, t: int, lanes: int) -> int:
     return chosen
 
 
-@kernel(inner=True)
-def ascending(values: Any, first: int, last: int) -> None:
-    """Insertion sort of values[first:last]: a handful of bits."""
-    for k in range(first + 1, last):
-        value, j = values[k], k - 1
-        while j >= first and values[j] > value:
-            values[j + 1] = values[j]
-            j -= 1
-        values[j + 1] = value
-
-
-@kernel(inner=True)
-def emit(
-    first: int, last: int, order: Any, kinds: Any, starts: Any, counts: Any, controls: Any, control_values: Any,
-    operands: Any, offsets: Any, positions: Any, tile: Any, records: Any, bits: Any, bits_used: int,
-) -> int:  # fmt: skip
-    """Operation records of one pass, `order[first:last]`, in the coordinates of its tile."""
-    t = len(tile)
-    place = np.empty(len(positions), dtype=np.int64)
-    place[:] = -1
-    for j in range(t):
-        place[tile[j]] = j
-    for n in range(first, last):
-        k, op = order[n], records[n]
-        at, count, num_controls = starts[k], counts[k], controls[k]
-        targets = count - num_controls
-        op[KIND], op[TARGETS], op[COEFFICIENT] = kinds[k], targets, offsets[k]
-        op[TARGET] = bits_used
-        if kinds[k] != DIAGONAL and targets == 1:
-            op[TARGET] = place[positions[operands[at + num_controls]]]
-        else:
-            for j in range(num_controls, count):
-                position = positions[operands[at + j]]
-                bits[bits_used] = place[position] if place[position] >= 0 else -1 - position
-                bits_used += 1
-        op[FIXED_AT] = bits_used
-        for j in range(count):
-            position = positions[operands[at + j]]
-            bit = place[position]
-            is_control = j < num_controls
-            value = (control_values[k] >> j) & 1 if is_control else 0
-            if bit < 0:
-                if is_control:
-                    op[OUTER_MASK] |= 1 << position
-                    op[OUTER_VALUE] |= value << position
-            elif bit < LANE_BITS:
-                if is_control or kinds[k] == DIAGONAL:
-                    op[LANE_MASK] |= 1 << bit
-                    op[LANE_VALUE] |= value << bit
-            else:
-                op[VALUE] |= value << bit
-                bits[bits_used] = bit
-                bits_used += 1
-        op[FIXED_COUNT] = bits_used - op[FIXED_AT]
-        ascending(bits, op[FIXED_AT], bits_used)
-    assert records.shape[1] == RECORD
-    return bits_used
-
-
-@kernel()
+@kernel(apart=True)
 def group_all(
     kinds: Any, starts: Any, counts: Any, controls: Any, operands: Any, num_wires: int, tile_bits: int, lanes: int,
     search: int, order: Any, ends: Any, sets: Any,
@@ -348,49 +310,87 @@ def group_all(
     most = masks(kinds, starts, counts, controls, operands, active, passive)
     t = min(num_wires, max(tile_bits, most + lanes))
     room = num_wires if t == num_wires else t - lanes
-    return group(active, passive, num_wires, room, search, order, ends, sets), t, most
+    limit = max(1, _LONGEST_CALL >> t)
+    return group(active, passive, num_wires, room, limit, search, order, ends, sets), t, most
 
 
-@kernel()
-def lay_out(
-    kinds: Any, starts: Any, counts: Any, controls: Any, control_values: Any, operands: Any, offsets: Any, order: Any,
-    ends: Any, sets: Any, passes: int, natural_start: bool, lanes: int, goal: Any, layouts: Any, tiles: Any,
-    last_ops: Any, records: Any, bits: Any,
-) -> int:  # fmt: skip
-    """Where each wire lies before and after each pass, each pass's tile, and the operations in its coordinates.
+@kernel(apart=True)
+def exchange_values(values: Any, first: int, second: int) -> None:
+    """`first` for `second` and the other way round."""
+    for j in range(len(values)):
+        if values[j] == first:
+            values[j] = second
+        elif values[j] == second:
+            values[j] = first
 
-    layouts[p] and layouts[p + 1] are the memory positions of the wires around pass p, tiles[p] its tile, and
-    records[last_ops[p - 1]:last_ops[p]] its operations. Passes without operations are added where a layout must change
-    first (a given initial state) and at the end, until wire w lies at goal[w]. Returns the number of all passes.
+
+@kernel(apart=True)
+def transpose(source: Any, op: Any, bits: Any, used: int) -> int:
+    """One record that brings lanes home, where tile bit source[j] shall become tile bit j; `source` is updated.
+
+    Returns the use of `bits`, or -1 if all lanes are home.
     """
-    num_wires, t = len(goal), tiles.shape[1]
+    count, stray = 0, -1
+    for lane in range(LANE_BITS):
+        other = source[lane]
+        if other == lane or (count and (lane % 2 == 0 or lane != bits[used] + 1 or other == bits[used + 1])):
+            continue
+        if other < LANE_BITS:
+            stray = lane
+            continue
+        bits[used + 2 * count], bits[used + 2 * count + 1] = lane, other
+        count += 1
+        exchange_values(source, lane, other)
+    if count == 0 and stray >= 0:  # lanes among themselves: one goes out of the way
+        bits[used], bits[used + 1] = stray, LANE_BITS
+        count = 1
+        exchange_values(source, stray, np.int64(LANE_BITS))
+    if count == 0:
+        return -1
+    for column in range(RECORD):
+        op[column] = 0
+    op[KIND], op[TARGET], op[TARGETS] = TRANSPOSITION, used, count
+    return used + 4
+
+
+@kernel(apart=True)
+def lay_out(
+    kinds: Any, starts: Any, counts: Any, controls: Any, control_values: Any, operands: Any, offsets: Any, parts_at: Any,
+    order: Any, ends: Any, sets: Any, passes: int, natural_start: bool, lanes: int, goal: Any, t: int, records: Any,
+    tiles: Any, sources: Any, ops: Any, bits: Any,
+) -> Any:  # fmt: skip
+    """The passes' records, tiles, exchanges of tile bits, and the operations in coordinates of the tiles.
+
+    Passes without operations are added where a layout must change first (a given initial state) and at the end, until
+    wire w lies at goal[w]. Returns the number of all passes, of operation records and of entries of `bits`.
+    """
+    num_wires = len(goal)
+    everything = (1 << num_wires) - 1
     positions = np.empty(num_wires, dtype=np.int64)
+    before = np.empty(num_wires, dtype=np.int64)
     wires = np.empty(num_wires, dtype=np.int64)
     for w in range(num_wires):
-        positions[w], wires[w] = w, w
+        positions[w], wires[w], before[w] = w, w, w
     uses = next_uses(sets, passes, num_wires)
-    done, bits_used, p = 0, np.int64(0), -1  # a literal 0 would compile `emit` twice
+    done, num_ops, used, p = 0, np.int64(0), np.int64(0), 0  # a literal 0 would compile `emit` twice
     if passes and not natural_start:
-        arrange(wires, wires.copy(), sets[0], uses[0], lanes, positions)
-        p = 0
+        arrange(wires, before, sets[0], uses[0], lanes, positions)
     elif passes:
-        p = 0
         for w in range(lanes):
             if (sets[0] >> w) & 1:
                 p = -1  # the first pass needs other spectators than lie in the lanes
-    elif passes == 0:
-        p = 0
+    support = everything if natural_start else 0
     while True:
         required = 0
         if p >= passes:
             required = misplaced(positions, goal, t, lanes)
             if required == 0:
-                return done
+                break
         elif p >= 0:
             required = sets[p]
         for w in range(num_wires):
-            layouts[done, w] = positions[w]
-        tile = tiles[done]
+            before[w] = positions[w]
+        tile, source = window(tiles, t * done, t), window(sources, t * done, t)
         choose_tile(positions, required, t, lanes, tile)
         if p + 1 < passes:
             for w in range(num_wires):
@@ -401,14 +401,37 @@ def lay_out(
             arrange(inside, tile, sets[p + 1], uses[p + 1], lanes, positions)
         else:
             settle(positions, goal, tile)
-        first = last_ops[done - 1] if done else 0
-        last = ends[p] if 0 <= p < passes else first
-        bits_used = emit(
-            first, last, order, kinds, starts, counts, controls, control_values, operands, offsets, layouts[done], tile,
-            records, bits, bits_used,
-        )  # fmt: skip
-        last_ops[done] = last
-        done += 1
+        row = window(records, PASS_RECORD * done, PASS_RECORD)
+        row[OPS_FROM], row[PASS_SUPPORT], row[PASS_FLAGS] = num_ops, support, 0
+        if 0 <= p < passes:
+            first = ends[p - 1] if p else 0
+            num_ops, used = emit(
+                first, ends[p], order, kinds, starts, counts, controls, control_values, operands, offsets, parts_at,
+                before, tile, ops, num_ops, bits, used,
+            )  # fmt: skip
         for w in range(num_wires):
-            layouts[done, w] = positions[w]
+            wires[positions[w]] = w
+        lanes_move = False
+        for j in range(t):
+            old = before[wires[tile[j]]]
+            for k in range(t):
+                if tile[k] == old:
+                    source[j] = k
+            support |= 1 << tile[j]
+        for j in range(min(LANE_BITS, t)):
+            lanes_move = lanes_move or source[j] != j
+        if lanes_move and t == num_wires:
+            row[PASS_FLAGS] |= LANES_MOVE
+        elif lanes_move:
+            end = transpose(source, window(ops, RECORD * num_ops, RECORD), bits, used)
+            while end >= 0:
+                num_ops, used = num_ops + 1, end
+                end = transpose(source, window(ops, RECORD * num_ops, RECORD), bits, used)
+        row[OPS_TO] = num_ops
+        done += 1
         p += 1
+    if done:
+        if natural_start:
+            records[PASS_FLAGS] |= INPUT_INTERLEAVED
+        records[PASS_RECORD * (done - 1) + PASS_FLAGS] |= OUTPUT_INTERLEAVED
+    return done, num_ops, used

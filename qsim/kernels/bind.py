@@ -5,12 +5,39 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
 from qsim.kernels.jit import kernel
-from qsim.kernels.opcodes import PHASES, ROTATION
-from qsim.kernels.window import window
+from qsim.kernels.merge import merge, put_parts, put_real
+from qsim.kernels.opcodes import (
+    ANGLES,
+    IN_CODES,
+    IN_CODES_AT,
+    IN_CONTROL_VALUES,
+    IN_CONTROLS,
+    IN_COUNTS,
+    IN_ENTRIES,
+    IN_FIRST_MEMBER,
+    IN_FIRST_VALUE,
+    IN_FORMULAS,
+    IN_FREE,
+    IN_KINDS,
+    IN_MEMBERS,
+    IN_MERGED_KINDS,
+    IN_MERGED_OFFSETS,
+    IN_MERGED_TARGETS,
+    IN_OFFSETS,
+    IN_PARTS,
+    IN_PLACES,
+    IN_PLAIN_OFFSETS,
+    IN_REALS,
+    IN_SLOTS,
+    ROTATION,
+)  # fmt: skip
+from qsim.kernels.window import section, window
 
 
-@kernel(inner=True)
+@kernel(apart=True)
 def evaluate(codes: Any, arguments: Any, parameters: Any, stack: Any) -> float:
     """One postfix program; codes as in `qsim.parameters.OPCODES`."""
     top = -1
@@ -42,7 +69,7 @@ def evaluate(codes: Any, arguments: Any, parameters: Any, stack: Any) -> float:
     return stack[0]
 
 
-@kernel(inner=True)
+@kernel(apart=True)
 def unary(code: int, a: float) -> float:
     """A function of one argument by its operation code."""
     if code == 8:
@@ -72,14 +99,14 @@ def unary(code: int, a: float) -> float:
     return abs(a)
 
 
-@kernel(inner=True)
+@kernel(apart=True)
 def put(out: Any, index: int, modulus: float, angle: float) -> None:
     """The complex number modulus * exp(i angle) at pair `index`."""
     out[2 * index] = modulus * math.cos(angle)
     out[2 * index + 1] = modulus * math.sin(angle)
 
 
-@kernel(inner=True)
+@kernel(apart=True)
 def put_gate(out: Any, shape: int, flip: int, rows: int, factors: Any, p: Any, entries: int) -> None:
     """The coefficients of one parametric gate from its parameters `p`; see `qsim.compiler.formulas`."""
     angles = (
@@ -88,7 +115,7 @@ def put_gate(out: Any, shape: int, flip: int, rows: int, factors: Any, p: Any, e
         factors[2, 0] * p[0] + factors[2, 1] * p[1] + factors[2, 2] * p[2] + factors[2, 3] * p[3] + factors[2, 4],
         factors[3, 0] * p[0] + factors[3, 1] * p[1] + factors[3, 2] * p[2] + factors[3, 3] * p[3] + factors[3, 4],
     )
-    if shape == PHASES:
+    if shape == ANGLES:
         for k in range(entries):
             put(out, k, 1.0, angles[k])
     elif shape == ROTATION:
@@ -107,7 +134,7 @@ def put_gate(out: Any, shape: int, flip: int, rows: int, factors: Any, p: Any, e
                 put(out, 4 * row + (row ^ flip), s, angles[row])
 
 
-@kernel()
+@kernel(apart=True)
 def bind(
     values: Any, slots: Any, codes_at: Any, codes: Any, arguments: Any, parameters: Any, stack: Any,
     shapes: Any, factors: Any, formulas: Any, first_value: Any, offsets: Any, entries: Any, free: Any, out: Any,
@@ -137,3 +164,37 @@ def bind(
                 u[2 * e + 1] = c * y - d * x
             factor_re, factor_im = factor_re * c - factor_im * d, factor_re * d + factor_im * c
     return complex(factor_re, factor_im)
+
+
+@kernel(apart=True)
+def coefficients_of(
+    ints: Any, values: Any, arguments: Any, shapes: Any, factors: Any, parameters: Any, out: Any
+) -> Any:
+    """Write all coefficients for one set of parameter values to `out`, which begins as the program's template.
+
+    Returns the global factor and whether all angles are finite numbers.
+    """
+    own = values.copy()
+    slots, codes = section(ints, IN_SLOTS), section(ints, IN_CODES)
+    factor = bind(
+        own, slots, section(ints, IN_CODES_AT), codes, arguments, parameters, np.empty(64 + len(codes)), shapes, factors,
+        section(ints, IN_FORMULAS), section(ints, IN_FIRST_VALUE), section(ints, IN_OFFSETS), section(ints, IN_ENTRIES),
+        section(ints, IN_FREE), out,
+    )  # fmt: skip
+    finite = True
+    for k in range(len(slots)):
+        finite = finite and math.isfinite(own[slots[k]])
+    targets = section(ints, IN_MERGED_TARGETS)
+    if len(targets):
+        factor *= merge(
+            section(ints, IN_KINDS), section(ints, IN_COUNTS), section(ints, IN_CONTROLS),
+            section(ints, IN_CONTROL_VALUES), section(ints, IN_PLAIN_OFFSETS), targets, section(ints, IN_MERGED_KINDS),
+            section(ints, IN_MERGED_OFFSETS), section(ints, IN_FIRST_MEMBER), section(ints, IN_MEMBERS),
+            section(ints, IN_PLACES), out,
+        )  # fmt: skip
+    parts, reals = section(ints, IN_PARTS), section(ints, IN_REALS)
+    for k in range(0, len(parts), 2):
+        factor *= put_parts(window(out, parts[k], 8), window(out, parts[k + 1], 16))
+    for k in range(len(reals)):
+        put_real(window(out, reals[k], 8))
+    return factor, finite

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
 from qsim.kernels.jit import kernel
-from qsim.kernels.opcodes import DIAGONAL, FLIP
+from qsim.kernels.opcodes import BETA, DIAGONAL, FLIP, FORM, GAMMA, SCALE
 from qsim.kernels.window import window
 
 
-@kernel(inner=True)
+@kernel(apart=True)
 def entry(kind: int, width: int, controls: int, control_values: int, u: Any, row: int, column: int) -> Any:
     """An entry, (re, im), of an operation's matrix; bit k of an index is operand k of `width`, controls first."""
     low = (1 << controls) - 1
@@ -26,7 +27,49 @@ def entry(kind: int, width: int, controls: int, control_values: int, u: Any, row
     return u[2 * at], u[2 * at + 1]
 
 
-@kernel()
+@kernel(apart=True)
+def put_real(u: Any) -> None:
+    """The scaled form of a real orthogonal matrix, in place of its imaginary parts, which are zero.
+
+    ((a, b), (c, d)) = SCALE ((1, BETA), (GAMMA, +-1)), where the larger of the first column leads: if that is c, the
+    rows are exchanged. FORM has the sign of the last entry, and the magnitude 2 for exchanged rows.
+    """
+    a, b, c, d, form = u[0], u[2], u[4], u[6], 1.0
+    if abs(c) > abs(a):
+        a, b, c, d, form = c, d, a, b, 2.0
+    u[SCALE], u[BETA], u[GAMMA] = a, b / a, c / a
+    u[FORM] = -form if d / a < 0 else form
+
+
+@kernel(apart=True)
+def put_parts(u: Any, parts: Any) -> complex:
+    """A unitary 2 x 2 matrix `u` as factor * diag(1, p) * real matrix * diag(1, q); returns the factor.
+
+    parts: 1, q (as pairs), the real matrix with its scaled form, 1, p. The Z-Y-Z decomposition without angles.
+    """
+    a, b = complex(u[0], u[1]), complex(u[2], u[3])
+    c, d = complex(u[4], u[5]), complex(u[6], u[7])
+    cosine, sine = abs(a), abs(c)
+    norm = math.sqrt(cosine * cosine + sine * sine)
+    cosine, sine = cosine / norm, sine / norm
+    if cosine >= sine:
+        factor = a / abs(a)
+        both = d * factor.conjugate()  # cosine * p * q
+        both /= abs(both)
+        p = c * factor.conjugate() / abs(c) if abs(c) > 0 else complex(1.0, 0.0)
+        q = both * p.conjugate()
+    else:
+        factor = a / abs(a) if abs(a) > 0 else complex(1.0, 0.0)
+        p = c * factor.conjugate() / abs(c)
+        q = -b * factor.conjugate() / abs(b)
+    parts[0], parts[1], parts[2], parts[3] = 1.0, 0.0, q.real, q.imag
+    parts[12], parts[13], parts[14], parts[15] = 1.0, 0.0, p.real, p.imag
+    parts[4], parts[6], parts[8], parts[10] = cosine, -sine, sine, cosine
+    put_real(window(parts, 4, 8))
+    return factor
+
+
+@kernel(apart=True)
 def merge(
     kinds: Any, counts: Any, controls: Any, control_values: Any, offsets: Any, targets: Any, merged_kinds: Any,
     merged_offsets: Any, first: Any, members: Any, places: Any, out: Any,

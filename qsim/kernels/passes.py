@@ -1,8 +1,11 @@
 """A pass: for each tile, gather its amplitudes, apply every operation of a group in cache, scatter them back.
 
-The state is interleaved, ``state[2 * i]`` and ``state[2 * i + 1]`` the parts of amplitude i. A tile holds the
-amplitudes whose index agrees outside the tile's `t` positions. Bit j of a tile index is its j-th lowest position;
-the lowest `run_bits` positions are 0, 1, 2, ..., so that runs of 2**run_bits amplitudes are contiguous in memory.
+A tile holds the amplitudes whose index agrees outside the tile's `t` positions. Bit j of a tile index is its j-th
+lowest position; the lowest positions are 0, 1, 2, ..., so that runs of amplitudes are contiguous in memory. During a
+run the state is in blocks of real and imaginary parts, as tiles are; the last pass writes the usual interleaved form.
+
+A state that starts as |0...0> is not filled with zeros first. Positions that no tile has had yet can only be 0 in the
+index of an amplitude that is not zero, so a pass visits the tiles that may hold something, and takes zeros for the rest.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from qsim.kernels.bind import coefficients_of
 from qsim.kernels.jit import kernel
 from qsim.kernels.opcodes import (
     COEFFICIENT,
@@ -18,22 +22,62 @@ from qsim.kernels.opcodes import (
     DIAGONAL,
     FIXED_AT,
     FIXED_COUNT,
+    IN_BITS,
+    IN_OPS,
+    IN_PASSES,
+    IN_SOURCES,
+    IN_TILES,
+    INPUT_INTERLEAVED,
     KIND,
     LANE_BITS,
     LANE_MASK,
     LANE_VALUE,
+    LANES_MOVE,
+    OPS_FROM,
+    OPS_TO,
     OUTER_MASK,
     OUTER_VALUE,
+    OUTPUT_INTERLEAVED,
+    PASS_FLAGS,
+    PASS_RECORD,
+    PASS_SUPPORT,
+    PERMUTATION,
+    PHASES,
+    REALS,
+    RECORD,
+    STREAMED,
     TARGET,
     TARGETS,
+    TRANSPOSITION,
     VALUE,
 )  # fmt: skip
-from qsim.kernels.tile import dense, dense2, low_target, one_target, scale, set_lanes
-from qsim.kernels.window import window
+from qsim.kernels.phases import phases, table_numbers
+from qsim.kernels.simd import (
+    BLOCK,
+    LANES,
+    copy_block,
+    join_block,
+    split_block,
+    stream_block,
+    stream_joined_block,
+)  # fmt: skip
+from qsim.kernels.tile import (
+    dense,
+    dense2,
+    exchange,
+    exchange_two,
+    low_target,
+    one_target,
+    place,
+    reals,
+    scale,
+    set_lanes,
+)  # fmt: skip
+from qsim.kernels.window import section, window
 
 
-@kernel(inner=True)
-def diagonal(re: Any, im: Any, t: int, base: int, op: Any, bits: Any, coefficients: Any, lanes: Any) -> None:
+@kernel(apart=True)
+def diagonal(tile: Any, block_bits: int, base: int, op: Any, bits: Any, coefficients: Any, lanes: Any) -> None:
     """A diagonal gate: each entry scales the amplitudes whose target bits, in the tile or outside, select it."""
     count = op[TARGETS]
     targets = window(bits, op[TARGET], count)
@@ -51,98 +95,298 @@ def diagonal(re: Any, im: Any, t: int, base: int, op: Any, bits: Any, coefficien
             elif targets[k] < LANE_BITS:
                 lane_value |= bit << targets[k]
             else:
-                offset |= bit << targets[k]
+                offset |= bit << (targets[k] - LANE_BITS)
         if here:
             if masked:
                 set_lanes(lanes, op[LANE_MASK], lane_value)
-            scale(re, im, t, fixed, offset, masked, lanes, u)
+            scale(tile, block_bits, fixed, offset, masked, lanes, u)
 
 
-@kernel(inner=True)
+@kernel(apart=True)
+def permute(tile: Any, block_bits: int, base: int, op: Any, bits: Any, sources: Any, spare: Any) -> None:
+    """Move whole blocks by an invertible affine map of their indices over GF(2): any product of X and CX.
+
+    Block h comes from M h ^ c. The columns of M are at op[TARGET] in `bits`, then op[TARGETS] pairs of a position outside
+    the tile and what it adds to c, where op[VALUE] is the rest of c. `sources` is room for a table, `spare` for a block.
+    """
+    columns = window(bits, op[TARGET], block_bits + 2 * op[TARGETS])
+    count = 1 << block_bits
+    start = op[VALUE]
+    for k in range(op[TARGETS]):
+        if (base >> columns[block_bits + 2 * k]) & 1:
+            start ^= columns[block_bits + 2 * k + 1]
+    sources[0] = start
+    for j in range(block_bits):
+        for h in range(1 << j):
+            sources[h + (1 << j)] = sources[h] ^ columns[j]
+    for first in range(count):
+        h = first
+        source = sources[h]
+        if source < 0 or source == h:
+            continue
+        copy_block(spare, tile, tile, tile, 0, BLOCK * h, 0, 0)
+        while source != first:
+            copy_block(tile, tile, tile, tile, BLOCK * h, BLOCK * source, 0, 0)
+            sources[h] = -1
+            h = source
+            source = sources[h]
+        copy_block(tile, spare, tile, tile, BLOCK * h, 0, 0, 0)
+        sources[h] = -1
+
+
+@kernel(apart=True)
 def apply(
-    re: Any, im: Any, t: int, op: Any, bits: Any, coefficients: Any, lanes: Any, column_re: Any, column_im: Any
+    tile: Any, block_bits: int, base: int, op: Any, bits: Any, coefficients: Any, lanes: Any, column: Any
 ) -> None:
-    """Any other operation."""
+    """An operation with a matrix, where its controls match."""
     kind, target, offset = op[KIND], op[TARGET], op[VALUE]
     fixed = window(bits, op[FIXED_AT], op[FIXED_COUNT])
     u = window(coefficients, op[COEFFICIENT], len(coefficients) - op[COEFFICIENT])
     masked = op[LANE_MASK] != 0
-    set_lanes(lanes, op[LANE_MASK], op[LANE_VALUE])
     if kind == DENSE:
+        set_lanes(lanes, op[LANE_MASK], op[LANE_VALUE])
         targets = window(bits, target, op[TARGETS])
         if len(targets) == 2 and min(targets[0], targets[1]) >= LANE_BITS:
-            dense2(re, im, t, targets[0], targets[1], fixed, offset, masked, lanes, u)
+            first, second = targets[0] - LANE_BITS, targets[1] - LANE_BITS
+            dense2(tile, block_bits, first, second, fixed, offset, masked, lanes, u)
         else:
-            dense(re, im, t, targets, fixed, offset, lanes, u, column_re, column_im)
+            dense(tile, block_bits, targets, fixed, offset, lanes, u, column)
     elif target >= LANE_BITS:
-        one_target(re, im, t, kind, target, fixed, offset, masked, lanes, u)
+        if masked:
+            set_lanes(lanes, op[LANE_MASK], op[LANE_VALUE])
+        one_target(tile, block_bits, kind, target - LANE_BITS, fixed, offset, masked, lanes, u)
     else:
-        low_target(re, im, t, kind, target, fixed, offset, lanes, u)
+        set_lanes(lanes, op[LANE_MASK], op[LANE_VALUE])
+        low_target(tile, block_bits, kind, target, fixed, offset, lanes, u)
 
 
-@kernel()
-def run_pass(
-    state: Any, start: int, stop: int, t: int, run_bits: int, addresses: Any, outer: Any, permuted: bool,
-    source_low: Any, source_high: Any, ops: Any, bits: Any, coefficients: Any, re: Any, im: Any,
-    lanes: Any, column_re: Any, column_im: Any,
+@kernel(apart=True)
+def rescale(tile: Any, block_bits: int, factor: float, lanes: Any, column: Any, sources: Any) -> None:
+    """Multiply the whole tile by a real factor."""
+    column[0], column[1] = factor, 0.0
+    scale(tile, block_bits, window(sources, 0, 0), np.int64(0), False, lanes, column)
+
+
+@kernel(apart=True)
+def work(
+    tile: Any, t: int, base: int, first: int, last: int, ops: Any, bits: Any, coefficients: Any, lanes: Any, column: Any,
+    tables: Any, sources: Any,
 ) -> None:  # fmt: skip
-    """Tiles [start, stop) of one pass.
+    """Operations [first, last) on a tile.
 
-    addresses: of each run of a tile, relative to the tile's base, in runs; outer: the positions outside the tile;
-    source_low, source_high: where in the tile the amplitude that goes to (run, place in the run) comes from.
+    Real matrices leave out a factor each, which the next product of phases, or else a sweep of its own, makes good.
     """
-    run = 1 << run_bits
-    bits_in_tile = max(t, LANE_BITS)
-    for tile in range(start, stop):
-        base = start & 0
-        for k in range(len(outer)):
-            base |= ((tile >> k) & 1) << outer[k]
-        for h in range(len(addresses)):
-            at = 2 * (base + addresses[h])
-            s, r, m = window(state, at, 2 * run), window(re, h << run_bits, run), window(im, h << run_bits, run)
-            for j in range(run):
-                r[j] = s[2 * j]
-                m[j] = s[2 * j + 1]
-        for k in range(len(ops)):
-            op = ops[k]
-            if (base & op[OUTER_MASK]) == op[OUTER_VALUE]:
-                if op[KIND] == DIAGONAL:
-                    diagonal(re, im, bits_in_tile, base, op, bits, coefficients, lanes)
-                else:
-                    apply(re, im, bits_in_tile, op, bits, coefficients, lanes, column_re, column_im)
-        for h in range(len(addresses)):
-            at = 2 * (base + addresses[h])
-            s = window(state, at, 2 * run)
-            if permuted:
-                r, m = (
-                    window(re, source_high[h], len(re) - source_high[h]),
-                    window(im, source_high[h], len(im) - source_high[h]),
-                )
-                for j in range(run):
-                    s[2 * j] = r[source_low[j]]
-                    s[2 * j + 1] = m[source_low[j]]
+    block_bits = max(t, LANE_BITS) - LANE_BITS
+    factor = 1.0
+    for k in range(first, last):
+        op = window(ops, RECORD * k, RECORD)
+        kind = op[KIND]
+        if (base & op[OUTER_MASK]) != op[OUTER_VALUE]:
+            continue
+        if kind == REALS:
+            fixed = window(bits, op[FIXED_AT], op[FIXED_COUNT])
+            factor *= reals(tile, block_bits, fixed, window(bits, op[TARGET], 2 * op[FIXED_COUNT]), coefficients)
+            if abs(factor) < 2.0**-20:  # a float32 has room for 2**-126
+                rescale(tile, block_bits, factor, lanes, column, sources)
+                factor = 1.0
+        elif kind == PHASES:
+            phases(tile, t, base, op, bits, coefficients, factor, tables)
+            factor = 1.0
+        elif kind == DIAGONAL:
+            diagonal(tile, block_bits, base, op, bits, coefficients, lanes)
+        elif kind == PERMUTATION:
+            permute(tile, block_bits, base, op, bits, sources, tables)
+        elif kind == TRANSPOSITION:
+            pairs = window(bits, op[TARGET], 4)
+            if op[TARGETS] == 1:
+                exchange(tile, block_bits, pairs[0], pairs[1] - LANE_BITS)
             else:
-                r, m = window(re, h << run_bits, run), window(im, h << run_bits, run)
-                for j in range(run):
-                    s[2 * j] = r[j]
-                    s[2 * j + 1] = m[j]
+                exchange_two(tile, block_bits, pairs[0], pairs[1] - LANE_BITS, pairs[3] - LANE_BITS)
+        else:
+            apply(tile, block_bits, base, op, bits, coefficients, lanes, column)
+    if factor != 1.0:
+        rescale(tile, block_bits, factor, lanes, column, sources)
+
+
+@kernel(apart=True)
+def deposit(table: Any, positions: Any, first: int, last: int, shift: int) -> None:
+    """Entry k gets bit j of k at bit positions[first + j] - shift."""
+    table[0] = 0
+    for j in range(last - first):
+        for k in range(1 << j):
+            table[k + (1 << j)] = table[k] | (1 << (positions[first + j] - shift))
+
+
+@kernel(apart=True)
+def gather(
+    state: Any, tile: Any, t: int, run_bits: int, base: int, addresses: Any, empty: int, interleaved: bool
+) -> None:
+    """A tile's amplitudes; runs whose address has a bit of `empty` set are known to be zero and are not read."""
+    if t < LANE_BITS:
+        for i in range(1 << t):
+            at = 2 * i if interleaved else i
+            tile[i], tile[i + LANES] = state[at], state[at + 1 if interleaved else at + LANES]
+        return
+    numbers = 2 << run_bits
+    for h in range(1 << (t - run_bits)):
+        at, to = 2 * (base + addresses[h]), numbers * h
+        if addresses[h] & empty:
+            for k in range(to, to + numbers):
+                tile[k] = 0
+        elif interleaved:
+            for k in range(0, numbers, BLOCK):
+                split_block(tile, state, tile, tile, to + k, at + k, 0, 0)
+        else:
+            for k in range(0, numbers, BLOCK):
+                copy_block(tile, state, tile, tile, to + k, at + k, 0, 0)
+
+
+@kernel(apart=True)
+def scatter(
+    state: Any, tile: Any, t: int, run_bits: int, base: int, addresses: Any, low: Any, high: Any, interleaved: bool,
+    streamed: bool,
+) -> None:  # fmt: skip
+    """Blocks back to memory: block (h, k), the k-th of run h, is block high[h] | low[k] of the tile."""
+    blocks = 1 << (run_bits - LANE_BITS)
+    for h in range(1 << (t - run_bits)):
+        at = 2 * (base + addresses[h])
+        source = high[h]
+        if streamed:
+            if interleaved:
+                for k in range(blocks):
+                    stream_joined_block(state, tile, tile, tile, at + BLOCK * k, BLOCK * (source | low[k]), 0, 0)
+            else:
+                for k in range(blocks):
+                    stream_block(state, tile, tile, tile, at + BLOCK * k, BLOCK * (source | low[k]), 0, 0)
+        elif interleaved:
+            for k in range(blocks):
+                join_block(state, tile, tile, tile, at + BLOCK * k, BLOCK * (source | low[k]), 0, 0)
+        else:
+            for k in range(blocks):
+                copy_block(state, tile, tile, tile, at + BLOCK * k, BLOCK * (source | low[k]), 0, 0)
+
+
+@kernel(apart=True)
+def write_out(state: Any, tile: Any, t: int, sources: Any) -> None:
+    """A whole state that is one tile, amplitude by amplitude, with bit j of an index from bit sources[j]."""
+    for i in range(1 << t):
+        index = 0
+        for j in range(t):
+            index |= ((i >> j) & 1) << sources[j]
+        p = place(index)
+        state[2 * i], state[2 * i + 1] = tile[p], tile[p + LANES]
+
+
+@kernel(inner=True)
+def run_tiles(
+    state: Any, ints: Any, number: int, start: int, stop: int, num_positions: int, t: int, coefficients: Any,
+    phase: complex, workspace: Any, column_numbers: int,
+) -> None:  # fmt: skip
+    """Tiles [start, stop) of pass `number`; all of them if `stop` is negative."""
+    passes, ops, bits = section(ints, IN_PASSES), section(ints, IN_OPS), section(ints, IN_BITS)
+    tiles, sources = section(ints, IN_TILES), section(ints, IN_SOURCES)
+    row = window(passes, PASS_RECORD * number, PASS_RECORD)
+    positions, source = window(tiles, t * number, t), window(sources, t * number, t)
+    support, flags = row[PASS_SUPPORT], row[PASS_FLAGS]
+    padded = max(t, LANE_BITS)
+    size = 2 << padded
+    tile, lanes = window(workspace, 0, size), window(workspace, size, LANES)
+    column = window(workspace, size + LANES, column_numbers)
+    tables = window(workspace, size + LANES + column_numbers, table_numbers(t))
+    zero = np.int64(0)  # literals would compile what they are passed to once more
+    inside = 0
+    for j in range(t):
+        inside |= 1 << positions[j]
+    run_bits, read_bits = t, t
+    for j in range(t - 1, -1, -1):
+        if positions[j] != j:
+            run_bits = j
+        if positions[j] != j or not (support >> j) & 1:
+            read_bits = j
+    run_bits = min(run_bits, t)
+    # Without any support there is one amplitude; all other reads are of whole blocks.
+    first_run = support == 0
+    read_bits = min(read_bits, run_bits)
+    read_at = np.empty(1 << (t - read_bits) if not first_run else 1, dtype=np.int64)
+    write_at = np.empty(1 << (t - run_bits), dtype=np.int64)
+    high = np.empty(1 << (t - run_bits), dtype=np.int64)
+    low = np.empty(1 << max(run_bits - LANE_BITS, 0), dtype=np.int64)
+    block_sources = np.empty(1 << (padded - LANE_BITS), dtype=np.int64)
+    if not first_run:
+        deposit(read_at, positions, read_bits, t, zero)
+    deposit(write_at, positions, run_bits, t, zero)
+    elementwise = flags & LANES_MOVE != 0 or t < LANE_BITS
+    if not elementwise:
+        deposit(low, source, zero + LANE_BITS, run_bits, zero + LANE_BITS)
+        deposit(high, source, run_bits, t, zero + LANE_BITS)
+    if stop < 0:
+        outside = support & ~inside
+        start, stop = zero, zero + 1
+        while outside:
+            outside &= outside - 1
+            stop *= 2
+    for number_of_tile in range(start, stop):
+        base, rest = zero, number_of_tile
+        for position in range(num_positions):
+            if (support >> position) & 1 and not (inside >> position) & 1:
+                base |= (rest & 1) << position
+                rest >>= 1
+        if first_run or t < LANE_BITS:
+            for k in range(size):
+                tile[k] = 0
+        if first_run:
+            tile[0], tile[LANES] = phase.real, phase.imag
+        else:
+            gather(state, tile, t, read_bits, base, read_at, inside & ~support, flags & INPUT_INTERLEAVED != 0)
+        work(tile, t, base, row[OPS_FROM], row[OPS_TO], ops, bits, coefficients, lanes, column, tables, block_sources)
+        if elementwise:
+            write_out(state, tile, t, source)
+        else:
+            scatter(
+                state, tile, t, run_bits, base, write_at, low, high, flags & OUTPUT_INTERLEAVED != 0,
+                flags & STREAMED != 0,
+            )  # fmt: skip
 
 
 @kernel()
-def clear(state: Any, start: int, stop: int) -> None:
-    """Zeros into [start, stop); also the first touch of that memory, by the thread that will use it."""
-    part = window(state, start, stop - start)
-    for k in range(len(part)):
-        part[k] = 0
+def run(
+    state: Any, ints: Any, values: Any, template: Any, arguments: Any, shapes: Any, factors: Any, rows: Any, first: int,
+    width: int, last: int, num_positions: int, t: int, num_passes: int, number: int, start: int, stop: int, coefficients: Any,
+    phase: complex, workspace: Any, column_numbers: int,
+) -> Any:  # fmt: skip
+    """A whole program for some sets of parameters, or some tiles of one of its passes. See `qsim.compiler.program.Program`.
+
+    With first < last: rows [first, last) of parameter values are bound one by one, and the states, one behind the other
+    in `state`, each run from |0...0> (not if num_passes is 0: then nothing but binding is done). Else tiles
+    [start, stop) of pass `number` are run with the coefficients and the phase of the start that are given.
+    `workspace` is room for one tile; see `workspace_numbers`. Returns the last global factor, and a row whose angles
+    are not all finite, or -1.
+    """
+    size = 2 << num_positions
+    bad = -1
+    if first < last:
+        exact = np.empty(len(template))
+        for row in range(first, last):
+            for k in range(len(template)):
+                exact[k] = template[k]
+            phase, finite = coefficients_of(
+                ints, values, arguments, shapes, factors, window(rows, row * width, width), exact
+            )
+            if not finite and bad < 0:
+                bad = row
+            for k in range(len(template)):
+                coefficients[k] = exact[k]
+            for p in range(num_passes):
+                run_tiles(
+                    window(state, size * (row - first), size), ints, p, start, stop, num_positions, t, coefficients, phase,
+                    workspace, column_numbers,
+                )  # fmt: skip
+    else:
+        run_tiles(state, ints, number, start, stop, num_positions, t, coefficients, phase, workspace, column_numbers)
+    return phase, bad
 
 
-@kernel()
-def deposit_table(count: int, positions: Any) -> Any:
-    """Entry k has bit j of k at bit positions[j]."""
-    table = np.zeros(1 << count, dtype=np.int64)
-    for k in range(1 << count):
-        value = 0
-        for j in range(count):
-            value |= ((k >> j) & 1) << positions[j]
-        table[k] = value
-    return table
+@kernel(inner=True)
+def workspace_numbers(t: int, column_numbers: int) -> int:
+    """How many numbers a workspace has: a tile, its tables, and a column of a dense matrix product."""
+    return (2 << max(t, LANE_BITS)) + LANES + table_numbers(t) + column_numbers

@@ -1,11 +1,12 @@
-"""Vector code written out: matrices on runs of amplitudes, as LLVM vectors with fused multiply-adds.
+"""Vector code written out: small matrices on blocks of amplitudes, as LLVM vectors with fused multiply-adds.
 
 Numba leaves vectorisation to LLVM, which gives up on loops over more than four arrays that might overlap and which
 pays for overlap checks on every short run. Here the vector type and every load, product and store are explicit, so a
-run costs what its arithmetic costs. Each function below makes an intrinsic that kernels call like a function; the
+block costs what its arithmetic costs. Each function below makes an intrinsic that kernels call like a function; the
 caller guarantees that everything lies inside the arrays.
 
-Runs are multiples of the 16 lanes of LANE_BITS. "Masked" runs are 16 lanes long and change only where `lanes` is not 0.
+A block is LANES amplitudes in one array: LANES real parts, then LANES imaginary parts. Blocks are addressed by the
+index of their first number. "Masked" functions change a lane only where `lanes` is not 0.
 """
 
 from __future__ import annotations
@@ -19,9 +20,12 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from qsim.kernels.opcodes import LANE_BITS
+from qsim.kernels.opcodes import BETA, FORM, GAMMA, LANE_BITS
 
 LANES = 1 << LANE_BITS
+#: Numbers in a block.
+BLOCK = 2 * LANES
+_I32, _I64 = ir.IntType(32), ir.IntType(64)
 
 
 def vector_bytes() -> int:
@@ -31,183 +35,335 @@ def vector_bytes() -> int:
 
 
 class _Emitter:
-    """Vector loads, stores and arithmetic on the arrays `re` and `im` of one call."""
+    """Vector loads, stores and arithmetic on arrays of one number type."""
 
-    def __init__(self, context: Any, builder: Any, array_type: Any, re: Any, im: Any) -> None:
+    def __init__(self, context: Any, builder: Any, array_type: Any) -> None:
         from numba.np.arrayobj import make_array  # needed to compile only, and slow to import
 
         self.builder = builder
         self.element = context.get_value_type(array_type.dtype)
         self.size = 8 if array_type.dtype == types.float64 else 4
         self.width = min(vector_bytes() // self.size, LANES)
-        self.vector = ir.VectorType(self.element, self.width)
         self.data_of = lambda value: make_array(array_type)(context, builder, value).data
-        self.re, self.im = self.data_of(re), self.data_of(im)
 
-    def load(self, data: Any, index: Any) -> Any:
-        pointer = self.builder.bitcast(self.builder.gep(data, [index]), self.vector.as_pointer())
+    # memory -------------------------------------------------------------------------------------------------
+    def load(self, data: Any, index: Any, width: int | None = None) -> Any:
+        """`width` numbers (a machine vector if not given) from `index` on."""
+        kind = ir.VectorType(self.element, width or self.width)
+        pointer = self.builder.bitcast(self.builder.gep(data, [index]), kind.as_pointer())
         return self.builder.load(pointer, align=self.size)
 
-    def store(self, value: Any, data: Any, index: Any) -> None:
-        pointer = self.builder.bitcast(self.builder.gep(data, [index]), self.vector.as_pointer())
-        self.builder.store(value, pointer, align=self.size)
+    def store(self, value: Any, data: Any, index: Any, *, stream: bool = False) -> None:
+        """Streamed values go past the caches; their address must be a multiple of their size."""
+        pointer = self.builder.bitcast(self.builder.gep(data, [index]), value.type.as_pointer())
+        bytes_stored = value.type.count * self.size
+        stored = self.builder.store(value, pointer, align=bytes_stored if stream else self.size)
+        if stream:
+            stored.set_metadata("nontemporal", self.builder.module.add_metadata([ir.Constant(_I32, 1)]))
 
-    def splat(self, scalar: Any) -> Any:
-        undefined = ir.Constant(self.vector, ir.Undefined)
-        zero = ir.Constant(ir.IntType(32), 0)
-        one = self.builder.insert_element(undefined, scalar, zero)
-        return self.builder.shuffle_vector(one, undefined, ir.Constant(ir.VectorType(ir.IntType(32), self.width), None))
+    def scalar(self, data: Any, index: int) -> Any:
+        """A number of an array that nothing writes to."""
+        value = self.builder.load(self.builder.gep(data, [self.index(index)]))
+        value.set_metadata("invariant.load", self.builder.module.add_metadata([]))
+        return value
 
-    def constants(self, data: Any, count: int) -> list[Any]:
-        """The first `count` entries of an array that nothing writes to, each as a vector."""
-        result = []
-        for k in range(count):
-            scalar = self.builder.load(self.builder.gep(data, [self.index(k)]))
-            scalar.set_metadata("invariant.load", self.builder.module.add_metadata([]))
-            result.append(self.splat(scalar))
-        return result
-
-    def mask(self, lanes: Any, place: Any) -> Any:
-        """Which lanes of the vector at `place` change."""
-        weights = self.load(lanes, self.builder.and_(place, self.index(LANES - 1)))
-        return self.builder.fcmp_unordered("une", weights, ir.Constant(self.vector, None))
-
-    def pick(self, first: Any, second: Any, lanes: Sequence[int]) -> Any:
-        """A vector out of the lanes of two."""
-        numbers = ir.Constant(ir.VectorType(ir.IntType(32), self.width), list(lanes))
-        return self.builder.shuffle_vector(first, second, numbers)
-
-    def exchange(self, bit: int, vector: Any) -> Any:
-        """Lane k gets lane k with `bit` flipped."""
-        return self.pick(vector, vector, [k ^ (1 << bit) for k in range(self.width)])
-
-    def by_lane(self, bit: int, zero: Any, one: Any) -> Any:
-        """Lanes whose `bit` is 0 from the first vector, else from the second; None stays None."""
-        if zero is None:
-            return None
-        return self.pick(zero, one, [k + self.width * ((k >> bit) & 1) for k in range(self.width)])
+    def splat(self, scalar: Any, width: int | None = None) -> Any:
+        count = width or self.width
+        undefined = ir.Constant(ir.VectorType(self.element, count), ir.Undefined)
+        one = self.builder.insert_element(undefined, scalar, ir.Constant(_I32, 0))
+        return self.builder.shuffle_vector(one, undefined, ir.Constant(ir.VectorType(_I32, count), None))
 
     def index(self, value: int) -> Any:
-        return ir.Constant(ir.IntType(64), value)
+        return ir.Constant(_I64, value)
 
-    def combine(self, factors: Sequence[tuple[Any, Any]]) -> Any:
-        """The sum of products, by fused multiply-adds."""
-        name = f"llvm.fma.v{self.width}f{8 * self.size}"
-        kind = ir.FunctionType(self.vector, [self.vector] * 3)
-        fma = cgutils.get_or_insert_function(self.builder.module, kind, name)
-        (a, b), *rest = factors
-        total = self.builder.fmul(a, b)
-        for a, b in rest:
-            total = self.builder.call(fma, [a, b, total])
-        return total
+    def offset(self, start: Any, distance: Any) -> Any:
+        return self.builder.add(start, self.index(distance) if isinstance(distance, int) else distance)
 
-    def product(
-        self, matrix: Sequence[Sequence[tuple[Any, Any, Any]]], re: Sequence[Any], im: Sequence[Any]
-    ) -> list[Any]:
-        """Rows of a matrix of (real, imaginary, -imaginary) vectors times a column; imaginary None when all is real."""
-        result = []
-        for row in matrix:
-            if row[0][1] is None:
-                result.append((self.combine([(e[0], x) for e, x in zip(row, re, strict=True)]),
-                               self.combine([(e[0], y) for e, y in zip(row, im, strict=True)])))  # fmt: skip
-                continue
-            real, imag = [], []
-            for (a, b, minus_b), x, y in zip(row, re, im, strict=True):
-                real += [(a, x), (minus_b, y)]
-                imag += [(a, y), (b, x)]
-            result.append((self.combine(real), self.combine(imag)))
-        return result
+    # arithmetic ---------------------------------------------------------------------------------------------
+    def fma(self, a: Any, b: Any, total: Any) -> Any:
+        """a * b + total; the plain product when total is None."""
+        if total is None:
+            return self.builder.fmul(a, b)
+        name = f"llvm.fma.v{a.type.count}f{8 * self.size}"
+        kind = ir.FunctionType(a.type, [a.type] * 3)
+        return self.builder.call(cgutils.get_or_insert_function(self.builder.module, kind, name), [a, b, total])
 
-    def matrix(self, data: Any, size: int, real: bool) -> list[list[tuple[Any, Any, Any]]]:
+    def times(self, re: Any, im: Any, c: Any, s: Any) -> tuple[Any, Any]:
+        """(re + i im) (c + i s)."""
+        minus = self.builder.fneg(im)
+        return self.fma(re, c, self.builder.fmul(minus, s)), self.fma(re, s, self.builder.fmul(im, c))
+
+    def product(self, rows: Sequence[Sequence[tuple[Any, Any]]], columns: Sequence[tuple[Any, Any]]) -> list[Any]:
+        """A complex matrix times a vector.
+
+        Column by column, so that the sums of all rows, which do not depend on each other, advance together: a chain
+        of fused multiply-adds waits four cycles for each of its links.
+        """
+        re: list[Any] = [None] * len(rows)
+        im: list[Any] = [None] * len(rows)
+        for k, (x, y) in enumerate(columns):
+            minus = self.builder.fneg(y)
+            for r, row in enumerate(rows):
+                re[r] = self.fma(row[k][0], x, re[r])
+                im[r] = self.fma(row[k][0], y, im[r])
+            for r, row in enumerate(rows):
+                re[r] = self.fma(row[k][1], minus, re[r])
+                im[r] = self.fma(row[k][1], x, im[r])
+        return list(zip(re, im, strict=True))
+
+    def matrix(self, data: Any, size: int, width: int | None = None) -> list[list[tuple[Any, Any]]]:
         """A `size` x `size` matrix out of (re, im) pairs, row by row."""
-        flat = self.constants(data, 2 * size * size)
-        rows = []
-        for r in range(size):
-            row = []
-            for c in range(size):
-                a, b = flat[2 * (r * size + c)], flat[2 * (r * size + c) + 1]
-                row.append((a, None, None) if real else (a, b, self.builder.fneg(b)))
-            rows.append(row)
-        return rows
+        flat = [self.splat(self.scalar(data, k), width) for k in range(2 * size * size)]
+        return [[(flat[2 * (r * size + c)], flat[2 * (r * size + c) + 1]) for c in range(size)] for r in range(size)]
+
+    # lanes --------------------------------------------------------------------------------------------------
+    def pick(self, first: Any, second: Any, lanes: Sequence[int]) -> Any:
+        """A vector out of the lanes of two."""
+        return self.builder.shuffle_vector(first, second, ir.Constant(ir.VectorType(_I32, len(lanes)), list(lanes)))
+
+    def mask(self, lanes: Any, place: Any, width: int | None = None) -> Any:
+        """Which of the lanes from `place` on change."""
+        weights = self.load(lanes, self.index(place) if isinstance(place, int) else place, width)
+        return self.builder.fcmp_unordered("une", weights, ir.Constant(weights.type, None))
 
     def keep(self, mask: Any, changed: Any, old: Any) -> Any:
         return changed if mask is None else self.builder.select(mask, changed, old)
 
+    def slots(self) -> range:
+        """Where the machine vectors of a block's real parts begin."""
+        return range(0, LANES, self.width)
 
-def _declare(generate: Callable[[_Emitter, Any, Any, Any, Sequence[Any], Any], None]) -> Any:
-    """An intrinsic (re, im, u, lanes, at, step0, step1, run) without result."""
+    def each_slot(self, count: int, body: Callable[[Any], None]) -> None:
+        """The same up to `count` numbers, as a loop in the compiled code: long bodies are not worth repeating."""
+        with cgutils.for_range_slice(
+            self.builder, self.index(0), self.index(count), self.index(self.width), _I64
+        ) as loop:
+            body(loop[0])
+
+
+def _declare(generate: Callable[..., None]) -> Any:
+    """An intrinsic without result: (a, b, c, d, i, j, k, m), four arrays of one number type and four integers.
+
+    Numba reads the number of arguments off the function, so all have the same; callers fill up with `a` and 0.
+    """
 
     @intrinsic
-    def emit(
-        typing_context: Any, re: Any, im: Any, u: Any, lanes: Any, at: Any, step0: Any, step1: Any, run: Any
-    ) -> Any:
+    def emit(typing_context: Any, a: Any, b: Any, c: Any, d: Any, i: Any, j: Any, k: Any, m: Any) -> Any:
         def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            emitter = _Emitter(context, builder, re, arguments[0], arguments[1])
-            matrix, weights = (emitter.data_of(value) for value in arguments[2:4])
-            generate(emitter, matrix, weights, arguments[4], arguments[5:7], arguments[7])
+            emitter = _Emitter(context, builder, a)
+            generate(emitter, *(emitter.data_of(value) for value in arguments[:4]), *arguments[4:])
             return context.get_dummy_value()
 
-        return types.void(re, re, re, re, types.int64, types.int64, types.int64, types.int64), code
+        return types.void(a, a, a, a, types.int64, types.int64, types.int64, types.int64), code
 
     return emit
 
 
-def _matrix_on_runs(num_targets: int, *, real: bool = False, flip: bool = False, masked: bool = False) -> Any:
-    """A matrix (or an exchange) on amplitudes at + j, at + step0 + j, ... for j < run."""
-    size = 1 << num_targets
-
-    def generate(e: _Emitter, u: Any, lanes: Any, at: Any, steps: Sequence[Any], run: Any) -> None:
-        matrix = [] if flip else e.matrix(u, size, real)
-        starts = [at]
-        for step in steps[:num_targets]:
-            starts += [e.builder.add(start, step) for start in starts]
-        with cgutils.for_range_slice(e.builder, e.index(0), run, e.index(e.width), ir.IntType(64)) as (j, _):
-            places = [e.builder.add(start, j) for start in starts]
-            re, im = ([e.load(data, place) for place in places] for data in (e.re, e.im))
-            mask = e.mask(lanes, places[0]) if masked else None
-            new = list(zip(re[::-1], im[::-1], strict=True)) if flip else e.product(matrix, re, im)
-            for place, (x, y), old_x, old_y in zip(places, new, re, im, strict=True):
-                e.store(e.keep(mask, x, old_x), e.re, place)
-                e.store(e.keep(mask, y, old_y), e.im, place)
-
-    return _declare(generate)
+def _corners(e: _Emitter, at: Any, steps: Sequence[Any]) -> list[Any]:
+    starts = [at]
+    for step in steps:
+        starts += [e.builder.add(start, step) for start in starts]
+    return starts
 
 
-def _matrix_in_vectors(bit: int, *, real: bool) -> Any:
-    """A 2 x 2 matrix on a target bit below the vector width: the partner of a lane is in the same vector."""
+# Matrices on blocks that lie `step` apart -----------------------------------------------------------------------
 
-    def generate(e: _Emitter, u: Any, lanes: Any, at: Any, steps: Sequence[Any], run: Any) -> None:
-        if 1 << bit >= e.width:
-            return  # the caller uses runs of 2**bit lanes instead
-        (a, b), (c, d) = e.matrix(u, 2, real)
-        own = [e.by_lane(bit, x, y) for x, y in zip(a, d, strict=True)]
-        other = [e.by_lane(bit, x, y) for x, y in zip(b, c, strict=True)]
-        with cgutils.for_range_slice(e.builder, e.index(0), run, e.index(e.width), ir.IntType(64)) as (j, _):
-            place = e.builder.add(at, j)
-            x, y = e.load(e.re, place), e.load(e.im, place)
-            (row,) = e.product([[own, other]], [x, e.exchange(bit, x)], [y, e.exchange(bit, y)])  # type: ignore[list-item]
-            mask = e.mask(lanes, place)
-            e.store(e.keep(mask, row[0], x), e.re, place)
-            e.store(e.keep(mask, row[1], y), e.im, place)
+
+def _matrix_on_blocks(num_targets: int, *, flip: bool = False, masked: bool = False) -> Any:
+    """(tile, u, lanes, -, at, step0, step1, -): a complex matrix on 2**num_targets blocks; or their exchange."""
+
+    def generate(e: _Emitter, tile: Any, u: Any, lanes: Any, _: Any, at: Any, step0: Any, step1: Any, __: Any) -> None:
+        matrix = [] if flip else e.matrix(u, 1 << num_targets)
+        corners = _corners(e, at, [step0, step1][:num_targets])
+
+        def body(slot: Any) -> None:
+            re_at = [e.offset(corner, slot) for corner in corners]
+            im_at = [e.offset(place, LANES) for place in re_at]
+            old = [(e.load(tile, r), e.load(tile, i)) for r, i in zip(re_at, im_at, strict=True)]
+            mask = e.mask(lanes, slot) if masked else None
+            new = old[::-1] if flip else e.product(matrix, old)
+            for r, i, (x, y), (old_x, old_y) in zip(re_at, im_at, new, old, strict=True):
+                e.store(e.keep(mask, x, old_x), tile, r)
+                e.store(e.keep(mask, y, old_y), tile, i)
+
+        e.each_slot(LANES, body)
 
     return _declare(generate)
 
 
-scale_runs, scale_masked = _matrix_on_runs(0), _matrix_on_runs(0, masked=True)
-flip_runs, flip_masked = _matrix_on_runs(1, flip=True), _matrix_on_runs(1, flip=True, masked=True)
-real1_runs, real1_masked = _matrix_on_runs(1, real=True), _matrix_on_runs(1, real=True, masked=True)
-dense1_runs, dense1_masked = _matrix_on_runs(1), _matrix_on_runs(1, masked=True)
-dense2_runs, dense2_masked = _matrix_on_runs(2), _matrix_on_runs(2, masked=True)
-real1_bit0, real1_bit1, real1_bit2, real1_bit3 = (_matrix_in_vectors(bit, real=True) for bit in range(LANE_BITS))
-dense1_bit0, dense1_bit1, dense1_bit2, dense1_bit3 = (_matrix_in_vectors(bit, real=False) for bit in range(LANE_BITS))
+def _real_on_blocks(masked: bool) -> Any:
+    """(tile, u, lanes, -, at, step, -, -): a real 2 x 2 matrix on two blocks."""
+
+    def generate(e: _Emitter, tile: Any, u: Any, lanes: Any, _: Any, at: Any, step: Any, *__: Any) -> None:
+        a, b, c, d = (e.splat(e.scalar(u, k)) for k in (0, 2, 4, 6))
+        other = e.builder.add(at, step)
+
+        def body(slot: Any) -> None:
+            first, second = e.offset(at, slot), e.offset(other, slot)
+            x, y = e.load(tile, first), e.load(tile, second)
+            mask = e.mask(lanes, e.builder.and_(slot, e.index(LANES - 1))) if masked else None
+            e.store(e.keep(mask, e.fma(b, y, e.builder.fmul(a, x)), x), tile, first)
+            e.store(e.keep(mask, e.fma(d, y, e.builder.fmul(c, x)), y), tile, second)
+
+        e.each_slot(BLOCK, body)
+
+    return _declare(generate)
 
 
-@intrinsic
-def vector_bits(typing_context: Any, re: Any) -> Any:
-    """log2 of the lanes of a vector of this array's type."""
+def _scaled_reals(num_targets: int, reflections: int) -> Any:
+    """Orthogonal 2 x 2 matrices in scaled form, all of them between one load and one store.
 
-    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        width = min(vector_bytes() // (8 if re.dtype == types.float64 else 4), LANES)
-        return ir.Constant(ir.IntType(64), width.bit_length() - 1)
+    (tile, u, v, w, at, step0, step1, step2), a matrix a step. See `qsim.kernels.merge.put_real` for the form: two fused
+    multiply-adds a pair instead of four operations. The first `reflections` matrices have determinant -1.
+    """
 
-    return types.int64(re), code
+    def generate(e: _Emitter, tile: Any, u: Any, v: Any, w: Any, at: Any, *steps: Any) -> None:
+        steps, out_steps, out = steps[:num_targets], [], at
+        factors = []
+        for matrix, step in zip((u, v, w), steps, strict=False):
+            factors.append((e.splat(e.scalar(matrix, BETA)), e.splat(e.scalar(matrix, GAMMA))))
+            form = e.scalar(matrix, FORM)
+            swapped = e.builder.fcmp_ordered(">", e.builder.fmul(form, form), ir.Constant(e.element, 2))
+            out = e.builder.add(out, e.builder.select(swapped, step, e.index(0)))
+            out_steps.append(e.builder.select(swapped, e.builder.neg(step), step))
+        sources, goals = _corners(e, at, steps), _corners(e, out, out_steps)
+
+        def body(slot: Any) -> None:
+            values = [e.load(tile, e.offset(source, slot)) for source in sources]
+            for target, (beta, gamma) in enumerate(factors):
+                for k in range(len(values)):
+                    if not (k >> target) & 1:
+                        x, y = values[k], values[k | 1 << target]
+                        values[k] = e.fma(beta, y, x)
+                        values[k | 1 << target] = e.fma(gamma, x, e.builder.fneg(y) if target < reflections else y)
+            for goal, value in zip(goals, values, strict=True):
+                e.store(value, tile, e.offset(goal, slot))
+
+        e.each_slot(BLOCK, body)
+
+    return _declare(generate)
+
+
+scale_block, scale_masked = _matrix_on_blocks(0), _matrix_on_blocks(0, masked=True)
+flip_blocks, flip_masked = _matrix_on_blocks(1, flip=True), _matrix_on_blocks(1, flip=True, masked=True)
+real1_blocks, real1_masked = _real_on_blocks(False), _real_on_blocks(True)
+dense1_blocks, dense1_masked = _matrix_on_blocks(1), _matrix_on_blocks(1, masked=True)
+dense2_blocks, dense2_masked = _matrix_on_blocks(2), _matrix_on_blocks(2, masked=True)
+reals_1_0, reals_1_1 = (_scaled_reals(1, k) for k in range(2))
+reals_2_0, reals_2_1, reals_2_2 = (_scaled_reals(2, k) for k in range(3))
+reals_3_0, reals_3_1, reals_3_2, reals_3_3 = (_scaled_reals(3, k) for k in range(4))
+
+
+# Targets inside a block -----------------------------------------------------------------------------------------
+
+
+def _matrix_in_block(bit: int, *, real: bool) -> Any:
+    """(tile, u, lanes, -, at, -, -, -): a 2 x 2 matrix on a target bit below LANE_BITS, where `lanes` is not 0."""
+
+    def generate(e: _Emitter, tile: Any, u: Any, lanes: Any, _: Any, at: Any, *__: Any) -> None:
+        (a, b), (c, d) = e.matrix(u, 2, LANES)
+        halves = [k + LANES * ((k >> bit) & 1) for k in range(LANES)]
+        own = [e.pick(x, y, halves) for x, y in zip(a, d, strict=True)]
+        other = [e.pick(x, y, halves) for x, y in zip(b, c, strict=True)]
+        im_at = e.offset(at, LANES)
+        x, y = e.load(tile, at, LANES), e.load(tile, im_at, LANES)
+        crossed = [k ^ (1 << bit) for k in range(LANES)]
+        p, q = e.pick(x, x, crossed), e.pick(y, y, crossed)
+        if real:
+            new_x = e.fma(other[0], p, e.builder.fmul(own[0], x))
+            new_y = e.fma(other[0], q, e.builder.fmul(own[0], y))
+        else:
+            ((new_x, new_y),) = e.product([[tuple(own), tuple(other)]], [(x, y), (p, q)])  # type: ignore[list-item]
+        mask = e.mask(lanes, 0, LANES)
+        e.store(e.keep(mask, new_x, x), tile, at)
+        e.store(e.keep(mask, new_y, y), tile, im_at)
+
+    return _declare(generate)
+
+
+real1_bit0, real1_bit1, real1_bit2, real1_bit3 = (_matrix_in_block(bit, real=True) for bit in range(LANE_BITS))
+dense1_bit0, dense1_bit1, dense1_bit2, dense1_bit3 = (_matrix_in_block(bit, real=False) for bit in range(LANE_BITS))
+
+
+def _exchange(pairs: Sequence[int]) -> Any:
+    """(tile, -, -, -, at, step0, step1, -): exchange lane bit pairs[k] with the bit that `step_k` stands for."""
+
+    def generate(e: _Emitter, tile: Any, _: Any, __: Any, ___: Any, at: Any, *steps: Any) -> None:
+        corners = _corners(e, at, steps[: len(pairs)])
+        for part in (0, LANES):
+            places = [e.offset(corner, part) for corner in corners]
+            values = [e.load(tile, place, LANES) for place in places]
+            for target, bit in enumerate(pairs):
+                one = 1 << bit
+                low = [k if not k & one else LANES + (k ^ one) for k in range(LANES)]
+                high = [LANES + k if k & one else k ^ one for k in range(LANES)]
+                for k in range(len(values)):
+                    if not (k >> target) & 1:
+                        x, y = values[k], values[k | 1 << target]
+                        values[k], values[k | 1 << target] = e.pick(x, y, low), e.pick(x, y, high)
+            for place, value in zip(places, values, strict=True):
+                e.store(value, tile, place)
+
+    return _declare(generate)
+
+
+exchange_bit0, exchange_bit1, exchange_bit2, exchange_bit3 = (_exchange([bit]) for bit in range(LANE_BITS))
+exchange_bits01, exchange_bits23 = _exchange([0, 1]), _exchange([2, 3])
+
+
+# Whole blocks ---------------------------------------------------------------------------------------------------
+
+
+def _times_table(*, scaled: bool) -> Any:
+    """(out, source, table, factors, at_out, at_source, at_table, at_factor): amplitudes times a table.
+
+    The table is a block of complex numbers; if scaled, all is multiplied by a number of another such block as well.
+    """
+
+    def generate(
+        e: _Emitter, out: Any, source: Any, table: Any, factors: Any, to: Any, of: Any, at: Any, where: Any
+    ) -> None:
+        if scaled:
+            factor = [e.splat(e.builder.load(e.builder.gep(factors, [e.offset(where, k)]))) for k in (0, LANES)]
+        for slot in e.slots():
+            imag = slot + LANES
+            x, y = e.load(source, e.offset(of, slot)), e.load(source, e.offset(of, imag))
+            c, s = e.load(table, e.offset(at, slot)), e.load(table, e.offset(at, imag))
+            x, y = e.times(x, y, c, s)
+            if scaled:
+                x, y = e.times(x, y, factor[0], factor[1])
+            e.store(x, out, e.offset(to, slot))
+            e.store(y, out, e.offset(to, imag))
+
+    return _declare(generate)
+
+
+times_table, times_scaled_table = _times_table(scaled=False), _times_table(scaled=True)
+
+
+def _copy(kind: str, *, stream: bool = False) -> Any:
+    """(out, source, -, -, at_out, at_source, -, -): one block; "split" and "join" convert from and to interleaved."""
+
+    def generate(e: _Emitter, out: Any, source: Any, _: Any, __: Any, to: Any, of: Any, *___: Any) -> None:
+        if kind == "plain":
+            for slot in range(0, BLOCK, e.width):
+                e.store(e.load(source, e.offset(of, slot)), out, e.offset(to, slot), stream=stream)
+            return
+        w = e.width
+        for slot in e.slots():
+            if kind == "split":
+                a, b = e.load(source, e.offset(of, 2 * slot)), e.load(source, e.offset(of, 2 * slot + w))
+                re, im = e.pick(a, b, range(0, 2 * w, 2)), e.pick(a, b, range(1, 2 * w, 2))
+                e.store(re, out, e.offset(to, slot))
+                e.store(im, out, e.offset(to, slot + LANES))
+            else:
+                re, im = e.load(source, e.offset(of, slot)), e.load(source, e.offset(of, slot + LANES))
+                woven = [k // 2 + w * (k % 2) for k in range(2 * w)]
+                e.store(e.pick(re, im, woven[:w]), out, e.offset(to, 2 * slot), stream=stream)
+                e.store(e.pick(re, im, woven[w:]), out, e.offset(to, 2 * slot + w), stream=stream)
+
+    return _declare(generate)
+
+
+copy_block, split_block, join_block = _copy("plain"), _copy("split"), _copy("join")
+stream_block, stream_joined_block = _copy("plain", stream=True), _copy("join", stream=True)

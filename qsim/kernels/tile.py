@@ -1,10 +1,9 @@
-"""Operations on one tile: 2**t amplitudes as separate real and imaginary arrays that stay in cache.
+"""Operations on one tile: 2**t amplitudes in one array, block by block, that stay in cache.
 
-A tile index has `t` bits, at least LANE_BITS of them (small states are padded). An operation fixes some bits: its
-targets and controls. Fixed bits from LANE_BITS up are listed in `fixed`, ascending, and enumerated apart, so that the
-inner loop is a contiguous run below the lowest of them; `offset` holds the values of control bits. Controls on lower
-bits are a mask over the lanes of a run, and so are the entries of a diagonal gate on lower bits. A target on a lower
-bit is handled inside a run.
+A tile index has at least LANE_BITS bits (small states are padded): the lowest number the lanes of a block, the others
+the blocks. An operation fixes some block bits: its targets and controls, listed in `fixed`, ascending. The blocks where
+they are 0 are enumerated by inserting zeros into a counter; `offset` holds the values of control bits. Controls on
+lanes are a mask over the lanes, and so are the entries of a diagonal gate on lanes.
 """
 
 from __future__ import annotations
@@ -12,37 +11,59 @@ from __future__ import annotations
 from typing import Any
 
 from qsim.kernels.jit import kernel
-from qsim.kernels.opcodes import DENSE1, FLIP, LANE_BITS, REAL1
+from qsim.kernels.opcodes import DENSE1, FLIP, FORM, LANE_BITS, REAL1, SCALE
 from qsim.kernels.simd import (
+    BLOCK,
     LANES,
     dense1_bit0,
     dense1_bit1,
     dense1_bit2,
     dense1_bit3,
+    dense1_blocks,
     dense1_masked,
-    dense1_runs,
+    dense2_blocks,
     dense2_masked,
-    dense2_runs,
+    exchange_bit0,
+    exchange_bit1,
+    exchange_bit2,
+    exchange_bit3,
+    exchange_bits01,
+    exchange_bits23,
+    flip_blocks,
     flip_masked,
-    flip_runs,
     real1_bit0,
     real1_bit1,
     real1_bit2,
     real1_bit3,
+    real1_blocks,
     real1_masked,
-    real1_runs,
+    reals_1_0,
+    reals_1_1,
+    reals_2_0,
+    reals_2_1,
+    reals_2_2,
+    reals_3_0,
+    reals_3_1,
+    reals_3_2,
+    reals_3_3,
+    scale_block,
     scale_masked,
-    scale_runs,
-    vector_bits,
 )  # fmt: skip
+from qsim.kernels.window import window
+
+
+@kernel(inner=True)
+def insert_zero(index: int, bit: int) -> int:
+    """`index` with a zero inserted at `bit`."""
+    low = index & ((1 << bit) - 1)
+    return ((index - low) << 1) | low
 
 
 @kernel(inner=True)
 def spread(index: int, fixed: Any) -> int:
-    """`index` with zero bits inserted at the positions `fixed`, ascending."""
+    """`index` with zeros inserted at the bits `fixed`, ascending."""
     for k in range(len(fixed)):
-        low = index & ((1 << fixed[k]) - 1)
-        index = ((index - low) << 1) | low
+        index = insert_zero(index, fixed[k])
     return index
 
 
@@ -53,116 +74,214 @@ def set_lanes(lanes: Any, mask: int, value: int) -> None:
         lanes[j] = 1 if (j & mask) == value else 0
 
 
-@kernel(inner=True)
-def scale(re: Any, im: Any, t: int, fixed: Any, offset: int, masked: bool, lanes: Any, u: Any) -> None:
+@kernel(apart=True)
+def scale(tile: Any, block_bits: int, fixed: Any, offset: int, masked: bool, lanes: Any, u: Any) -> None:
     """Multiply the amplitudes that match by u[0] + i u[1]."""
-    bits = fixed[0] if len(fixed) > 0 else t
-    for i in range(1 << (t - len(fixed) - bits)):
-        at = spread(i << bits, fixed) + offset
+    for i in range(1 << (block_bits - len(fixed))):
+        at = BLOCK * (spread(i, fixed) + offset)
         if masked:
-            scale_masked(re, im, u, lanes, at, 0, 0, 1 << bits)
+            scale_masked(tile, u, lanes, tile, at, 0, 0, 0)
         else:
-            scale_runs(re, im, u, lanes, at, 0, 0, 1 << bits)
+            scale_block(tile, u, lanes, tile, at, 0, 0, 0)
 
 
-@kernel(inner=True)
+@kernel(apart=True)
 def one_target(
-    re: Any, im: Any, t: int, kind: int, target: int, fixed: Any, offset: int, masked: bool, lanes: Any, u: Any
+    tile: Any, block_bits: int, kind: int, target: int, fixed: Any, offset: int, masked: bool, lanes: Any, u: Any
 ) -> None:
-    """A 2 x 2 matrix on a target from LANE_BITS up, where controls match; `u` holds (re, im) pairs, row by row."""
-    bits = fixed[0]
-    run, step = 1 << bits, 1 << target
-    for i in range(1 << (t - len(fixed) - bits)):
-        at = spread(i << bits, fixed) + offset
+    """A 2 x 2 matrix on block bit `target`, where controls match; `u` holds (re, im) pairs, row by row."""
+    step = BLOCK << target
+    if len(fixed) == 1 and not masked and kind != FLIP:
+        if kind == REAL1:
+            for i in range(1 << (block_bits - 1)):
+                real1_blocks(tile, u, tile, tile, BLOCK * insert_zero(i, target), step, 0, 0)
+        else:
+            for i in range(1 << (block_bits - 1)):
+                dense1_blocks(tile, u, tile, tile, BLOCK * insert_zero(i, target), step, 0, 0)
+        return
+    for i in range(1 << (block_bits - len(fixed))):
+        at = BLOCK * (spread(i, fixed) + offset)
         if kind == FLIP:
             if masked:
-                flip_masked(re, im, u, lanes, at, step, 0, run)
+                flip_masked(tile, u, lanes, tile, at, step, 0, 0)
             else:
-                flip_runs(re, im, u, lanes, at, step, 0, run)
+                flip_blocks(tile, u, lanes, tile, at, step, 0, 0)
         elif kind == REAL1:
             if masked:
-                real1_masked(re, im, u, lanes, at, step, 0, run)
+                real1_masked(tile, u, lanes, tile, at, step, 0, 0)
             else:
-                real1_runs(re, im, u, lanes, at, step, 0, run)
+                real1_blocks(tile, u, lanes, tile, at, step, 0, 0)
         elif masked:
-            dense1_masked(re, im, u, lanes, at, step, 0, run)
+            dense1_masked(tile, u, lanes, tile, at, step, 0, 0)
         else:
-            dense1_runs(re, im, u, lanes, at, step, 0, run)
+            dense1_blocks(tile, u, lanes, tile, at, step, 0, 0)
 
 
-@kernel(inner=True)
-def low_target(re: Any, im: Any, t: int, kind: int, target: int, fixed: Any, offset: int, lanes: Any, u: Any) -> None:
-    """The same on a target below LANE_BITS; `lanes` is always set."""
-    bits = fixed[0] if len(fixed) > 0 else t
-    run, step = 1 << bits, 1 << target
-    for i in range(1 << (t - len(fixed) - bits)):
-        at = spread(i << bits, fixed) + offset
-        if target >= vector_bits(re):
-            for block in range(at, at + run, 2 * step):
-                if kind == DENSE1:
-                    dense1_masked(re, im, u, lanes, block, step, 0, step)
-                else:
-                    real1_masked(re, im, u, lanes, block, step, 0, step)
-        elif kind == DENSE1:
+@kernel(apart=True)
+def low_target(tile: Any, block_bits: int, kind: int, target: int, fixed: Any, offset: int, lanes: Any, u: Any) -> None:
+    """The same on a lane bit; `lanes` is always set."""
+    for i in range(1 << (block_bits - len(fixed))):
+        at = BLOCK * (spread(i, fixed) + offset)
+        if kind == DENSE1:
             if target == 0:
-                dense1_bit0(re, im, u, lanes, at, 0, 0, run)
+                dense1_bit0(tile, u, lanes, tile, at, 0, 0, 0)
             elif target == 1:
-                dense1_bit1(re, im, u, lanes, at, 0, 0, run)
+                dense1_bit1(tile, u, lanes, tile, at, 0, 0, 0)
             elif target == 2:
-                dense1_bit2(re, im, u, lanes, at, 0, 0, run)
+                dense1_bit2(tile, u, lanes, tile, at, 0, 0, 0)
             else:
-                dense1_bit3(re, im, u, lanes, at, 0, 0, run)
+                dense1_bit3(tile, u, lanes, tile, at, 0, 0, 0)
         elif target == 0:
-            real1_bit0(re, im, u, lanes, at, 0, 0, run)
+            real1_bit0(tile, u, lanes, tile, at, 0, 0, 0)
         elif target == 1:
-            real1_bit1(re, im, u, lanes, at, 0, 0, run)
+            real1_bit1(tile, u, lanes, tile, at, 0, 0, 0)
         elif target == 2:
-            real1_bit2(re, im, u, lanes, at, 0, 0, run)
+            real1_bit2(tile, u, lanes, tile, at, 0, 0, 0)
         else:
-            real1_bit3(re, im, u, lanes, at, 0, 0, run)
+            real1_bit3(tile, u, lanes, tile, at, 0, 0, 0)
 
 
-@kernel(inner=True)
+@kernel(apart=True)
+def reals(tile: Any, block_bits: int, fixed: Any, pairs: Any, coefficients: Any) -> float:
+    """Real matrices on one to three block bits: pairs[2 * k] the bit, pairs[2 * k + 1] where its coefficients are.
+
+    Returns the factor that is left out; see `qsim.kernels.merge.put_real`.
+    """
+    count, reflections = len(fixed), 0
+    # Reflections first, since the code for a group is compiled for their number.
+    bits, ats = (0, 0, 0), (0, 0, 0)
+    factor = 1.0
+    for wanted in range(2):
+        for k in range(count):
+            at = pairs[2 * k + 1]
+            if (coefficients[at + FORM] < 0) == (wanted == 0):
+                bits, ats = (bits[1], bits[2], pairs[2 * k]), (ats[1], ats[2], at)
+                factor *= coefficients[at + SCALE]
+                if wanted == 0:
+                    reflections += 1
+    u = window(coefficients, ats[0 if count == 3 else 1 if count == 2 else 2], 8)
+    v = window(coefficients, ats[1 if count == 3 else 2], 8)
+    w = window(coefficients, ats[2], 8)
+    step0 = BLOCK << bits[0 if count == 3 else 1 if count == 2 else 2]
+    step1, step2 = BLOCK << bits[1 if count == 3 else 2], BLOCK << bits[2]
+    if count == 3:
+        a, b, c = fixed[0], fixed[1], fixed[2]
+        if reflections == 0:
+            for i in range(1 << (block_bits - 3)):
+                at = BLOCK * insert_zero(insert_zero(insert_zero(i, a), b), c)
+                reals_3_0(tile, u, v, w, at, step0, step1, step2)
+        elif reflections == 1:
+            for i in range(1 << (block_bits - 3)):
+                at = BLOCK * insert_zero(insert_zero(insert_zero(i, a), b), c)
+                reals_3_1(tile, u, v, w, at, step0, step1, step2)
+        elif reflections == 2:
+            for i in range(1 << (block_bits - 3)):
+                at = BLOCK * insert_zero(insert_zero(insert_zero(i, a), b), c)
+                reals_3_2(tile, u, v, w, at, step0, step1, step2)
+        else:
+            for i in range(1 << (block_bits - 3)):
+                at = BLOCK * insert_zero(insert_zero(insert_zero(i, a), b), c)
+                reals_3_3(tile, u, v, w, at, step0, step1, step2)
+    elif count == 2:
+        a, b = fixed[0], fixed[1]
+        if reflections == 0:
+            for i in range(1 << (block_bits - 2)):
+                at = BLOCK * insert_zero(insert_zero(i, a), b)
+                reals_2_0(tile, u, v, tile, at, step0, step1, 0)
+        elif reflections == 1:
+            for i in range(1 << (block_bits - 2)):
+                at = BLOCK * insert_zero(insert_zero(i, a), b)
+                reals_2_1(tile, u, v, tile, at, step0, step1, 0)
+        else:
+            for i in range(1 << (block_bits - 2)):
+                at = BLOCK * insert_zero(insert_zero(i, a), b)
+                reals_2_2(tile, u, v, tile, at, step0, step1, 0)
+    else:
+        a = fixed[0]
+        if reflections == 0:
+            for i in range(1 << (block_bits - 1)):
+                at = BLOCK * insert_zero(i, a)
+                reals_1_0(tile, u, tile, tile, at, step0, 0, 0)
+        else:
+            for i in range(1 << (block_bits - 1)):
+                at = BLOCK * insert_zero(i, a)
+                reals_1_1(tile, u, tile, tile, at, step0, 0, 0)
+    return factor
+
+
+@kernel(apart=True)
 def dense2(
-    re: Any, im: Any, t: int, first: int, second: int, fixed: Any, offset: int, masked: bool, lanes: Any, u: Any
+    tile: Any, block_bits: int, first: int, second: int, fixed: Any, offset: int, masked: bool, lanes: Any, u: Any
 ) -> None:
-    """A 4 x 4 matrix on two targets from LANE_BITS up; `first` is its least significant bit."""
-    bits = fixed[0]
-    for i in range(1 << (t - len(fixed) - bits)):
-        at = spread(i << bits, fixed) + offset
+    """A 4 x 4 matrix on two block bits; `first` is its least significant bit."""
+    for i in range(1 << (block_bits - len(fixed))):
+        at = BLOCK * (spread(i, fixed) + offset)
         if masked:
-            dense2_masked(re, im, u, lanes, at, 1 << first, 1 << second, 1 << bits)
+            dense2_masked(tile, u, lanes, tile, at, BLOCK << first, BLOCK << second, 0)
         else:
-            dense2_runs(re, im, u, lanes, at, 1 << first, 1 << second, 1 << bits)
+            dense2_blocks(tile, u, lanes, tile, at, BLOCK << first, BLOCK << second, 0)
 
 
 @kernel(inner=True)
-def dense(
-    re: Any, im: Any, t: int, targets: Any, fixed: Any, offset: int, lanes: Any, u: Any, column_re: Any, column_im: Any
-) -> None:
-    """A matrix on any targets, amplitude by amplitude; `lanes` is always set, `column_*` hold 2**targets numbers."""
-    bits = fixed[0] if len(fixed) > 0 else t
+def place(index: int) -> int:
+    """Where the real part of an amplitude lies; the imaginary part lies LANES further on."""
+    return 2 * index - (index & (LANES - 1))
+
+
+@kernel(apart=True)
+def dense(tile: Any, block_bits: int, targets: Any, fixed: Any, offset: int, lanes: Any, u: Any, column: Any) -> None:
+    """A matrix on any bits, amplitude by amplitude; `lanes` is always set, `column` holds 2 * 2**targets numbers."""
     size, low = 1 << len(targets), 0
     for k in range(len(targets)):
         if targets[k] < LANE_BITS:
             low |= 1 << targets[k]
-    for i in range(1 << (t - len(fixed) - bits)):
-        start = spread(i << bits, fixed) + offset
-        for at in range(start, start + (1 << bits)):
-            if at & low or lanes[at & (LANES - 1)] == 0:
+    for i in range(1 << (block_bits - len(fixed))):
+        start = LANES * (spread(i, fixed) + offset)
+        for at in range(start, start + LANES):
+            if at & low or lanes[at - start] == 0:
                 continue
             for e in range(size):
-                p = at
+                index = at
                 for k in range(len(targets)):
-                    p |= ((e >> k) & 1) << targets[k]
-                column_re[e], column_im[e] = re[p], im[p]
+                    index |= ((e >> k) & 1) << targets[k]
+                p = place(index)
+                column[2 * e], column[2 * e + 1] = tile[p], tile[p + LANES]
             for e in range(size):
-                x, y = 0.0 * re[at], 0.0 * im[at]
+                x, y = 0.0 * column[0], 0.0 * column[0]
                 for f in range(size):
                     c, d = u[2 * (e * size + f)], u[2 * (e * size + f) + 1]
-                    x += c * column_re[f] - d * column_im[f]
-                    y += c * column_im[f] + d * column_re[f]
-                p = at
+                    x += c * column[2 * f] - d * column[2 * f + 1]
+                    y += c * column[2 * f + 1] + d * column[2 * f]
+                index = at
                 for k in range(len(targets)):
-                    p |= ((e >> k) & 1) << targets[k]
-                re[p], im[p] = x, y
+                    index |= ((e >> k) & 1) << targets[k]
+                p = place(index)
+                tile[p], tile[p + LANES] = x, y
+
+
+@kernel(apart=True)
+def exchange(tile: Any, block_bits: int, lane: int, block_bit: int) -> None:
+    """Exchange a lane bit with a block bit."""
+    step = BLOCK << block_bit
+    for i in range(1 << (block_bits - 1)):
+        at = BLOCK * insert_zero(i, block_bit)
+        if lane == 0:
+            exchange_bit0(tile, tile, tile, tile, at, step, 0, 0)
+        elif lane == 1:
+            exchange_bit1(tile, tile, tile, tile, at, step, 0, 0)
+        elif lane == 2:
+            exchange_bit2(tile, tile, tile, tile, at, step, 0, 0)
+        else:
+            exchange_bit3(tile, tile, tile, tile, at, step, 0, 0)
+
+
+@kernel(apart=True)
+def exchange_two(tile: Any, block_bits: int, lane: int, first: int, second: int) -> None:
+    """Exchange `lane` with block bit `first` and the next lane bit with `second`; `lane` is 0 or 2."""
+    low, high = min(first, second), max(first, second)
+    for i in range(1 << (block_bits - 2)):
+        at = BLOCK * insert_zero(insert_zero(i, low), high)
+        if lane == 0:
+            exchange_bits01(tile, tile, tile, tile, at, BLOCK << first, BLOCK << second, 0)
+        else:
+            exchange_bits23(tile, tile, tile, tile, at, BLOCK << first, BLOCK << second, 0)

@@ -1,7 +1,8 @@
 """`window(array, start, length)`: a slice without the checks, for inner loops.
 
 A plain slice normalises negative and oversized bounds, which costs more than the short runs that kernels loop over,
-and takes most of their compile time. The caller guarantees 0 <= start and start + length <= len(array).
+and takes most of their compile time. The caller guarantees 0 <= start and start + length <= len(array),
+and that the array outlives the slice: of an array made in the same function, take plain slices.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from typing import Any
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
+
+from qsim.kernels.jit import kernel
 
 
 @intrinsic
@@ -34,3 +37,9 @@ def window(typing_context: Any, array: Any, start: Any, length: Any) -> Any:
         return view._getvalue()  # owns nothing: the caller's array outlives it
 
     return result(array, types.intp, types.intp), generate
+
+
+@kernel(inner=True)
+def section(ints: Any, number: int) -> Any:
+    """One of a program's arrays of integers; see `qsim.compiler.program.Program`."""
+    return window(ints, ints[2 * number], ints[2 * number + 1])

@@ -35,7 +35,7 @@ def check(circuit, seed=1, values=None, shots=SHOTS, exact=None):
     assert counts[0] == counts[1]
     assert counts[0].shots == shots and counts[0].num_bits == circuit.num_clbits
     oracle.assert_sampled(dict(zip(counts[0].outcomes, counts[0].frequencies.tolist(), strict=True)), probabilities)
-    small = Simulator("single", threads=1, _tile_bits=3).sample(circuit, shots, values, seed=seed)
+    small = Simulator("single", threads=1, _tile_bits=6).sample(circuit, shots, values, seed=seed)
     oracle.assert_sampled(dict(zip(small.outcomes, small.frequencies.tolist(), strict=True)), probabilities)
     return counts[0]
 

@@ -96,7 +96,7 @@ def test_circuits_of_all_kinds(circuit):
 def test_random_circuits(num_qubits, seed):
     circuit = random_circuit(num_qubits, 60, 100 * num_qubits + seed)
     expected = Statevector(as_peer(circuit)).data
-    for tile_bits in (None, 3):
+    for tile_bits in (None, 6):
         assert np.abs(Simulator(_tile_bits=tile_bits).statevector(circuit) - expected).max() < 1e-12
     assert np.abs(Simulator("single").statevector(circuit) - expected).max() < 1e-5
 

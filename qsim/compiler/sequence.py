@@ -1,0 +1,404 @@
+"""The operations of one pass, reordered where they commute so that several become one operation of the tile.
+
+Real 2 x 2 matrices on different bits are done two or three at a time between one load and one store; chains of CX are one
+permutation of blocks; all diagonal gates that can stand together are one product of phases. A complex 2 x 2 matrix is
+a phase, a real matrix and a phase where that comes out cheaper for the pass as a whole.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from qsim.kernels.jit import kernel
+from qsim.kernels.opcodes import (
+    COEFFICIENT,
+    DENSE1,
+    DIAGONAL,
+    FIXED_AT,
+    FIXED_COUNT,
+    FLIP,
+    KIND,
+    LANE_BITS,
+    LANE_MASK,
+    LANE_VALUE,
+    NO_BIT,
+    OUTER_MASK,
+    OUTER_VALUE,
+    PERMUTATION,
+    PHASES,
+    REAL1,
+    REALS,
+    RECORD,
+    TARGET,
+    TARGETS,
+    VALUE,
+)  # fmt: skip
+from qsim.kernels.window import window
+
+#: Classes of operations that are gathered; the rest stay as they are.
+_REAL, _FLIP, _PHASE, _OTHER = range(4)
+#: How far to look ahead for operations of a class.
+_LOOK_AHEAD = 400
+#: Costs in hundredths of a nanosecond an amplitude and thread, double precision: one to three real matrices at once, a
+#: complex one, a flip under one control, a permutation of blocks, a product of phases, one phase. See `benchmarks`.
+_REAL_COSTS = (0, 28, 33, 43)
+_DENSE1_COST, _FLIP_COST, _PERMUTATION_COST, _PHASES_COST, _PHASE_COST = 40, 22, 40, 80, 22
+
+
+@kernel(apart=True)
+def ascending(values: Any, first: int, last: int) -> None:
+    """Insertion sort of values[first:last]: a handful of bits."""
+    for k in range(first + 1, last):
+        value, j = values[k], k - 1
+        while j >= first and values[j] > value:
+            values[j + 1] = values[j]
+            j -= 1
+        values[j + 1] = value
+
+
+@kernel(apart=True)
+def sweep(wanted: int, classes: Any, on: Any, off: Any, after: Any, head: int, everything: int, picked: Any) -> Any:
+    """Take operations of a class out of the list that starts at `head`, as far as they commute with what they pass.
+
+    Returns how many, written to `picked`, and the new head.
+    """
+    total, count, looked = len(classes), 0, 0
+    waiting_on, waiting_off = 0, 0
+    previous, k = -1, head
+    while k < total and waiting_on != everything and looked < _LOOK_AHEAD:
+        if classes[k] == wanted and (on[k] & (waiting_on | waiting_off)) == 0 and (off[k] & waiting_on) == 0:
+            picked[count] = k
+            count += 1
+            if previous < 0:
+                head = after[k]
+            else:
+                after[previous] = after[k]
+        else:
+            waiting_on |= on[k]
+            waiting_off |= off[k]
+            previous = k
+        k = after[k]
+        looked += 1
+    return count, head
+
+
+@kernel(apart=True)
+def record(
+    op: Any, k: int, kinds: Any, starts: Any, counts: Any, controls: Any, control_values: Any, operands: Any,
+    coefficient: int, places: Any, positions: Any, bits: Any, used: int,
+) -> int:  # fmt: skip
+    """Write operation k in the coordinates of the tile; returns how much of `bits` is used."""
+    at, count, num_controls, kind = starts[k], counts[k], controls[k], kinds[k]
+    targets = count - num_controls
+    for column in range(RECORD):
+        op[column] = 0
+    op[KIND], op[TARGETS], op[COEFFICIENT], op[TARGET] = kind, targets, coefficient, used
+    if kind != DIAGONAL and targets == 1:
+        op[TARGET] = places[operands[at + num_controls]]
+    else:
+        for j in range(num_controls, count):
+            w = operands[at + j]
+            bits[used] = places[w] if places[w] >= 0 else -1 - positions[w]
+            used += 1
+    op[FIXED_AT] = used
+    for j in range(count):
+        w = operands[at + j]
+        bit, position = places[w], positions[w]
+        is_control = j < num_controls
+        value = (control_values[k] >> j) & 1 if is_control else 0
+        if bit < 0:
+            if is_control:
+                op[OUTER_MASK] |= 1 << position
+                op[OUTER_VALUE] |= value << position
+        elif bit < LANE_BITS:
+            if is_control or kind == DIAGONAL:
+                op[LANE_MASK] |= 1 << bit
+                op[LANE_VALUE] |= value << bit
+        else:
+            op[VALUE] |= value << (bit - LANE_BITS)
+            bits[used] = bit - LANE_BITS
+            used += 1
+    op[FIXED_COUNT] = used - op[FIXED_AT]
+    ascending(bits, op[FIXED_AT], used)
+    return used
+
+
+@kernel(apart=True)
+def emit_reals(picked: Any, count: int, wires: Any, at: Any, places: Any, op: Any, bits: Any, used: int) -> int:
+    """One record for `count` real matrices, at most three, on different bits."""
+    for column in range(RECORD):
+        op[column] = 0
+    op[KIND], op[TARGET] = REALS, used
+    for j in range(count):
+        bits[used] = places[wires[picked[j]]] - LANE_BITS
+        bits[used + 1] = at[picked[j]]
+        used += 2
+    op[FIXED_AT], op[FIXED_COUNT] = used, count
+    for j in range(count):
+        bits[used + j] = places[wires[picked[j]]] - LANE_BITS
+    ascending(bits, used, used + count)
+    return used + count
+
+
+@kernel(apart=True)
+def emit_permutation(
+    picked: Any, count: int, sources: Any, starts: Any, counts: Any, control_values: Any, operands: Any, places: Any,
+    positions: Any, block_bits: int, op: Any, bits: Any, used: int,
+) -> int:  # fmt: skip
+    """One record for a product of X and CX on block bits; see `qsim.kernels.passes.permute`."""
+    for column in range(RECORD):
+        op[column] = 0
+    op[KIND], op[TARGET] = PERMUTATION, used
+    columns = np.empty(block_bits, dtype=np.int64)  # of the map back, from where a block goes to where it comes from
+    for j in range(block_bits):
+        columns[j] = 1 << j
+    shift = 0  # added at the end of the map forward
+    outer = used + block_bits
+    num_outer = 0
+    for n in range(count):
+        k = sources[picked[n]]
+        target = places[operands[starts[k] + counts[k] - 1]] - LANE_BITS
+        if counts[k] == 1:
+            shift ^= 1 << target
+            continue
+        w = operands[starts[k]]
+        negative = (control_values[k] & 1) == 0
+        if places[w] >= 0:
+            control = places[w] - LANE_BITS
+            columns[control] ^= columns[target]
+            if (shift >> control) & 1:
+                shift ^= 1 << target
+            for j in range(num_outer):
+                if (bits[outer + 2 * j + 1] >> control) & 1:
+                    bits[outer + 2 * j + 1] ^= 1 << target
+        else:
+            j = 0
+            while j < num_outer and bits[outer + 2 * j] != positions[w]:
+                j += 1
+            if j == num_outer:
+                bits[outer + 2 * j], bits[outer + 2 * j + 1] = positions[w], 0
+                num_outer += 1
+            bits[outer + 2 * j + 1] ^= 1 << target
+        if negative:
+            shift ^= 1 << target
+    for j in range(block_bits):
+        bits[used + j] = columns[j]
+    # What is added forward at the end is seen through the map when going back.
+    op[VALUE] = seen_through(columns, shift)
+    for j in range(num_outer):
+        bits[outer + 2 * j + 1] = seen_through(columns, bits[outer + 2 * j + 1])
+    op[TARGETS] = num_outer
+    return outer + 2 * num_outer
+
+
+@kernel(inner=True)
+def seen_through(columns: Any, vector: int) -> int:
+    """The matrix with these columns times a vector, over GF(2)."""
+    result = 0
+    for j in range(len(columns)):
+        if (vector >> j) & 1:
+            result ^= columns[j]
+    return result
+
+
+@kernel(apart=True)
+def emit_phases(
+    picked: Any, count: int, sources: Any, wires: Any, at: Any, starts: Any, counts: Any, operands: Any, places: Any,
+    positions: Any, op: Any, bits: Any, used: int,
+) -> int:  # fmt: skip
+    """One record for the product of diagonal operations on one or two wires; see `qsim.kernels.phases.phases`."""
+    for column in range(RECORD):
+        op[column] = 0
+    op[KIND], op[TARGET], op[TARGETS] = PHASES, used, count
+    for n in range(count):
+        k = sources[picked[n]]
+        if wires[picked[n]] >= 0:
+            first, second = wires[picked[n]], -1
+        else:
+            first, second = operands[starts[k]], operands[starts[k] + 1]
+        bits[used] = places[first] if places[first] >= 0 else -1 - positions[first]
+        bits[used + 1] = NO_BIT
+        if second >= 0:
+            bits[used + 1] = places[second] if places[second] >= 0 else -1 - positions[second]
+        bits[used + 2] = at[picked[n]]
+        used += 3
+    return used
+
+
+@kernel(apart=True)
+def emit_all(
+    first: int, last: int, split: bool, order: Any, kinds: Any, starts: Any, counts: Any, controls: Any,
+    control_values: Any, operands: Any, offsets: Any, parts_at: Any, places: Any, positions: Any, block_bits: int,
+    ops: Any, num_ops: int, bits: Any, used: int,
+) -> Any:  # fmt: skip
+    """Records for operations order[first:last] of a pass. Returns how many there are then, the use of `bits`, the cost.
+
+    parts_at[k]: where the coefficients of the parts of a complex matrix are, or -1; they are used if `split`. `places`
+    has the tile bit of each wire, or -1.
+    """
+    room = 3 * (last - first)
+    classes, sources = np.empty(room, dtype=np.int64), np.empty(room, dtype=np.int64)
+    wires, at = np.empty(room, dtype=np.int64), np.empty(room, dtype=np.int64)
+    on, off = np.empty(room, dtype=np.int64), np.empty(room, dtype=np.int64)
+    total, everything = 0, (1 << len(places)) - 1
+    for n in range(first, last):
+        k = order[n]
+        kind, count, begin = kinds[k], counts[k], starts[k]
+        active, passive = 0, 0
+        for j in range(count):
+            bit = 1 << operands[begin + j]
+            if kind == DIAGONAL or j < controls[k]:
+                passive |= bit
+            else:
+                active |= bit
+        w = operands[begin + count - 1] if count else -1
+        high = w >= 0 and places[w] >= LANE_BITS
+        if kind == DENSE1 and count == 1 and split and high and parts_at[k] >= 0:
+            for part in range(3):
+                classes[total] = _REAL if part == 1 else _PHASE
+                sources[total], wires[total] = k, w
+                at[total] = parts_at[k] + (0 if part == 0 else 4 if part == 1 else 12)
+                on[total], off[total] = (active, 0) if part == 1 else (0, active)
+                total += 1
+            continue
+        kept = _OTHER
+        if kind == REAL1 and count == 1 and high:
+            kept = _REAL
+        elif kind == DIAGONAL and controls[k] == 0 and 1 <= count <= 2:
+            kept = _PHASE
+        elif kind == FLIP and high and count <= 2:
+            control = places[operands[begin]]
+            if count == 1 or control < 0 or control >= LANE_BITS:
+                kept = _FLIP
+        classes[total], sources[total], wires[total], at[total] = kept, k, w if count == 1 else -1, offsets[k]
+        on[total], off[total] = active, passive
+        total += 1
+    classes, after = classes[:total], np.empty(total, dtype=np.int64)
+    for n in range(total):
+        after[n] = n + 1
+    picked = np.empty(total, dtype=np.int64)
+    head, cost = np.int64(0), 0
+    real, flip, phase = np.int64(_REAL), np.int64(_FLIP), np.int64(_PHASE)  # literals would compile `sweep` four times
+    other = np.int64(_OTHER)
+    while head < total:
+        before = num_ops
+        count, head = sweep(real, classes, on, off, after, head, everything, picked)
+        done = 0
+        while done < count:
+            # Four are two and two rather than three and one.
+            take = min(3, count - done) if count - done != 4 else 2
+            used = emit_reals(
+                window(picked, done, take), take, wires, at, places, window(ops, RECORD * num_ops, RECORD), bits, used
+            )
+            cost += _REAL_COSTS[take]
+            num_ops += 1
+            done += take
+        count, head = sweep(flip, classes, on, off, after, head, everything, picked)
+        if count > 2:
+            op = window(ops, RECORD * num_ops, RECORD)
+            used = emit_permutation(
+                picked, count, sources, starts, counts, control_values, operands, places, positions, block_bits, op,
+                bits, used,
+            )  # fmt: skip
+            cost += _PERMUTATION_COST
+            num_ops += 1
+        elif count:
+            for n in range(count):
+                op, k = window(ops, RECORD * num_ops, RECORD), sources[picked[n]]
+                used = record(
+                    op, k, kinds, starts, counts, controls, control_values, operands, at[picked[n]], places, positions,
+                    bits, used,
+                )  # fmt: skip
+                cost += _FLIP_COST
+                num_ops += 1
+        count, head = sweep(other, classes, on, off, after, head, everything, picked)
+        for n in range(count):
+            op, k = window(ops, RECORD * num_ops, RECORD), sources[picked[n]]
+            used = record(
+                op, k, kinds, starts, counts, controls, control_values, operands, at[picked[n]], places, positions,
+                bits, used,
+            )  # fmt: skip
+            cost += _DENSE1_COST
+            num_ops += 1
+        if num_ops > before:
+            continue
+        count, head = sweep(phase, classes, on, off, after, head, everything, picked)
+        if count * _PHASE_COST > _PHASES_COST:
+            op = window(ops, RECORD * num_ops, RECORD)
+            used = emit_phases(
+                picked, count, sources, wires, at, starts, counts, operands, places, positions, op, bits, used
+            )
+            cost += _PHASES_COST
+            num_ops += 1
+            continue
+        for n in range(count):
+            op, k = window(ops, RECORD * num_ops, RECORD), sources[picked[n]]
+            if kinds[k] == DIAGONAL:
+                used = record(
+                    op, k, kinds, starts, counts, controls, control_values, operands, at[picked[n]], places, positions,
+                    bits, used,
+                )  # fmt: skip
+            else:  # a part of a complex matrix
+                used = record_phase(op, wires[picked[n]], at[picked[n]], places, bits, used)
+            cost += _PHASE_COST
+            num_ops += 1
+    return num_ops, used, cost
+
+
+@kernel(apart=True)
+def record_phase(op: Any, wire: int, coefficient: int, places: Any, bits: Any, used: int) -> int:
+    """A diagonal operation on one wire of the tile, above the lanes."""
+    for column in range(RECORD):
+        op[column] = 0
+    op[KIND], op[TARGETS], op[COEFFICIENT], op[TARGET] = DIAGONAL, 1, coefficient, used
+    bits[used] = places[wire]
+    op[FIXED_AT], op[FIXED_COUNT] = used + 1, 1
+    bits[used + 1] = places[wire] - LANE_BITS
+    return used + 2
+
+
+@kernel(apart=True)
+def emit(
+    first: int, last: int, order: Any, kinds: Any, starts: Any, counts: Any, controls: Any, control_values: Any,
+    operands: Any, offsets: Any, parts_at: Any, positions: Any, tile: Any, ops: Any, num_ops: int, bits: Any, used: int,
+) -> Any:  # fmt: skip
+    """Records of one pass, by whichever way is cheaper; parts_at[k] becomes -1 for matrices that are not split.
+
+    Returns how many records there are then, and the use of `bits`. There are at most three records an operation.
+    """
+    places = np.empty(len(positions), dtype=np.int64)
+    for w in range(len(positions)):
+        places[w] = -1
+        for j in range(len(tile)):
+            if tile[j] == positions[w]:
+                places[w] = j
+    block_bits = max(len(tile) - LANE_BITS, 0)
+    splittable = False
+    for n in range(first, last):
+        splittable = splittable or parts_at[order[n]] >= 0
+    split = splittable
+    if splittable:
+        _, _, whole = emit_all(
+            first, last, not split, order, kinds, starts, counts, controls, control_values, operands, offsets, parts_at,
+            places, positions, block_bits, ops, num_ops, bits, used,
+        )  # fmt: skip
+        done, after, apart = emit_all(
+            first, last, split, order, kinds, starts, counts, controls, control_values, operands, offsets, parts_at,
+            places, positions, block_bits, ops, num_ops, bits, used,
+        )  # fmt: skip
+        if apart < whole:
+            for n in range(first, last):
+                k = order[n]
+                if parts_at[k] >= 0 and places[operands[starts[k]]] < LANE_BITS:
+                    parts_at[k] = -1
+            return done, after
+    for n in range(first, last):
+        parts_at[order[n]] = -1
+    done, after, _ = emit_all(
+        first, last, split and not splittable, order, kinds, starts, counts, controls, control_values, operands, offsets,
+        parts_at, places,
+        positions, block_bits, ops, num_ops, bits, used,
+    )  # fmt: skip
+    return done, after
