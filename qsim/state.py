@@ -15,7 +15,7 @@ from qsim.pool import part, report, run_shares
 
 Array = npt.NDArray[Any]
 #: A share of a pass below this many amplitudes is not worth a thread.
-MIN_SHARE = 1 << 13
+MIN_SHARE = 1 << 12
 #: Amplitudes that a thread works on before it looks whether the run is to stop: a few milliseconds.
 _CHUNK = 1 << 18
 _ALIGN_FROM = 1 << 12
@@ -28,7 +28,7 @@ def evolve(program: Program, parameters: Array, dtype: Any, threads: int, initia
     size = 1 << program.num_qubits
     threads = max(1, min(threads, size // MIN_SHARE))
     state: Array
-    if initial is None and program.num_passes <= 1 and size <= 2 * MIN_SHARE:
+    if initial is None and program.num_passes <= 1 and size <= 4 * MIN_SHARE:
         report(0, 1)
         state = evolve_rows(program, parameters, 0, 1, dtype)
         report(1, 1)

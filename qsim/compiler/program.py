@@ -29,7 +29,14 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 #: 2**14 complex128 amplitudes are 256 KiB: half of a 512 KiB cache of level 2. Measured again by the benchmarks.
-DEFAULT_TILE_BITS = 14
+MOST_TILE_BITS = 14
+#: States of up to so many qubits are one tile; the next larger ones have at least four, for several threads.
+SINGLE_TILE_QUBITS = 13
+
+
+def default_tile_bits(num_qubits: int) -> int:
+    """The size of tiles, which results may depend on (by rounding): the same whatever the number of threads."""
+    return num_qubits if num_qubits <= SINGLE_TILE_QUBITS else min(num_qubits - 2, MOST_TILE_BITS)
 
 
 @dataclass(frozen=True, eq=False)
@@ -180,7 +187,9 @@ def compile_circuit(
     key = (len(circuit), tile_bits, natural_start, start, stop)
     program = circuit._compiled.get(key)
     if program is None:
-        program = _compile(lower(circuit, start, stop), circuit, tile_bits or DEFAULT_TILE_BITS, natural_start)
+        program = _compile(
+            lower(circuit, start, stop), circuit, tile_bits or default_tile_bits(circuit.num_qubits), natural_start
+        )
         circuit._compiled[key] = program
     assert isinstance(program, Program)
     return program

@@ -135,6 +135,47 @@ def permute(tile: Any, block_bits: int, base: int, op: Any, bits: Any, sources: 
 
 
 @kernel(apart=True)
+def dense_pair(
+    tile: Any, block_bits: int, first: int, second: int, fixed: Any, offset: int, masked: bool, lanes: Any, u: Any
+) -> None:
+    """A 4 x 4 matrix on any two bits: a target among the lanes changes places with a free block bit meanwhile."""
+    all_fixed = np.empty(len(fixed) + 2, dtype=np.int64)
+    used, count = 0, len(fixed)
+    for k in range(count):
+        all_fixed[k] = fixed[k]
+        used |= 1 << fixed[k]
+    moved_first, moved_second = -1, -1
+    for bit in range(block_bits):
+        if (used >> bit) & 1:
+            continue
+        if first < LANE_BITS and moved_first < 0:
+            moved_first = bit
+        elif second < LANE_BITS and moved_second < 0:
+            moved_second = bit
+        else:
+            continue
+        exchange(tile, block_bits, first if moved_first == bit else second, bit)
+        all_fixed[count] = bit
+        count += 1
+    a, b = first - LANE_BITS, second - LANE_BITS
+    if moved_first >= 0:
+        a = moved_first
+    if moved_second >= 0:
+        b = moved_second
+    for k in range(len(fixed), count):  # keep them ascending
+        j, bit = k, all_fixed[k]
+        while j > 0 and all_fixed[j - 1] > bit:
+            all_fixed[j] = all_fixed[j - 1]
+            j -= 1
+        all_fixed[j] = bit
+    dense2(tile, block_bits, a, b, all_fixed[:count], offset, masked, lanes, u)
+    if moved_second >= 0:
+        exchange(tile, block_bits, second, moved_second)
+    if moved_first >= 0:
+        exchange(tile, block_bits, first, moved_first)
+
+
+@kernel(apart=True)
 def apply(
     tile: Any, block_bits: int, base: int, op: Any, bits: Any, coefficients: Any, lanes: Any, column: Any
 ) -> None:
@@ -146,9 +187,8 @@ def apply(
     if kind == DENSE:
         set_lanes(lanes, op[LANE_MASK], op[LANE_VALUE])
         targets = window(bits, target, op[TARGETS])
-        if len(targets) == 2 and min(targets[0], targets[1]) >= LANE_BITS:
-            first, second = targets[0] - LANE_BITS, targets[1] - LANE_BITS
-            dense2(tile, block_bits, first, second, fixed, offset, masked, lanes, u)
+        if len(targets) == 2 and block_bits >= 2 + len(fixed):
+            dense_pair(tile, block_bits, targets[0], targets[1], fixed, offset, masked, lanes, u)
         else:
             dense(tile, block_bits, targets, fixed, offset, lanes, u, column)
     elif target >= LANE_BITS:
