@@ -1,164 +1,112 @@
-"""Ours and every installed peer on the same circuits, interleaved in one process, best of several.
+"""Ours and every installed peer on the same circuits, interleaved in one process, best of several rounds.
 
-Each timed run of ours gets a circuit that the engine has not seen (planning included, parsing excluded) and ends with the
-full state. The floor is the passes over memory at the bandwidth measured in the same run.
+Kernels are warm, planning is not: each timed run of ours gets a circuit built anew, parsing excluded, and ends with the full
+state. Peers hold their circuit built already.
 """
 
 from __future__ import annotations
 
 import argparse
-import math
-import time
-from collections.abc import Callable
+import os
+import sys
+from pathlib import Path
 
-import numpy as np
-
-from benchmarks.circuits import FAMILIES, program
-from parsers import loads
-from qsim import Simulator
-from qsim.compiler import compile_circuit
+from benchmarks import plots
+from benchmarks.circuits import FAMILIES, QASMBENCH, cases
+from benchmarks.measure import AMPLITUDE_BYTES
+from benchmarks.race import Race
+from benchmarks.report import Report, conditions, summary, sweep_table, table
+from benchmarks.sweeps import SIZES, run_sweep, task
 from qsim.pool import available_cores
 
-Run = Callable[[], object]
 
-
-def ours(text: str, precision: str, threads: int) -> Run:
-    """A run of ours; a fresh circuit each time, built outside the clock."""
-    simulator = Simulator(precision, threads)
-    fresh = [loads(text) for _ in range(12)]
-    return lambda: simulator.statevector(fresh.pop())
-
-
-def peers(text: str, precision: str, threads: int) -> dict[str, Run]:
-    """The installed peers that have this precision."""
-    found: dict[str, Run] = {}
-    try:
-        from qiskit import qasm2
-        from qiskit_aer import AerSimulator
-    except ImportError:
-        return found
-    circuit = qasm2.loads(text, custom_instructions=qasm2.LEGACY_CUSTOM_INSTRUCTIONS)
-    measured = circuit.copy()
-    measured.measure_all()
-    backend = AerSimulator(method="statevector", precision=precision, max_parallel_threads=threads)
-    found["aer"] = lambda: backend.run(measured, shots=1).result()
-    if precision == "double":
-        run = _qulacs(circuit)
-        if run is not None:
-            found["qulacs"] = run
-    else:
-        found.update(_qsim(circuit, threads))
+def sizes(text: str) -> list[int]:
+    """Numbers of qubits: one, or a range such as 4-12."""
+    first, _, last = text.partition("-")
+    found = list(range(int(first), int(last or first) + 1))
+    if not found or not 2 <= found[0] <= found[-1] <= 40:
+        raise argparse.ArgumentTypeError(f"numbers of qubits are from 2 to 40, as 12 or 4-12; got {text!r}")
     return found
 
 
-def _qulacs(circuit: object) -> Run | None:
-    try:
-        import qulacs
-        from qiskit.circuit import QuantumCircuit
-        from qulacs.gate import DenseMatrix
-    except ImportError:
-        return None
-    assert isinstance(circuit, QuantumCircuit)
-    named = {"h": "H", "cx": "CNOT", "cz": "CZ", "swap": "SWAP"}
-    other = qulacs.QuantumCircuit(circuit.num_qubits)
-    for instruction in circuit.data:
-        qubits = [circuit.find_bit(q).index for q in instruction.qubits]
-        if instruction.operation.name in named:
-            getattr(other, f"add_{named[instruction.operation.name]}_gate")(*qubits)
-        else:
-            other.add_gate(DenseMatrix(qubits, instruction.operation.to_matrix()))
-    qulacs.circuit.QuantumCircuitOptimizer().optimize_light(other)
-
-    def run() -> object:
-        state = qulacs.QuantumState(circuit.num_qubits)
-        other.update_quantum_state(state)
-        return state
-
-    return run
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    result = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    everything = [*FAMILIES, QASMBENCH]
+    result.add_argument("--qubits", type=sizes, nargs="+", default=[[4], [8], [12], [16], [20], [24], [28]],
+                        help="such as 4 8 12-16; of QASMBench the programs between the least and the most")  # fmt: skip
+    result.add_argument("--families", nargs="+", choices=everything, default=everything, metavar="FAMILY",
+                        help=f"of {', '.join(everything)}")  # fmt: skip
+    result.add_argument("--precision", nargs="+", choices=list(AMPLITUDE_BYTES), default=list(AMPLITUDE_BYTES))
+    result.add_argument("--threads", type=int, default=available_cores(), help="of each engine; all cores by default")
+    result.add_argument("--rounds", type=int, default=5, help="turns of each engine, of which the best counts")
+    result.add_argument("--seed", type=int, default=1, help="of the circuits")
+    result.add_argument("--peer-limit", type=float, default=60.0, metavar="SECONDS",
+                        help="a peer whose warm run takes longer is timed a single time")  # fmt: skip
+    result.add_argument("--output", type=Path, default=Path("benchmarks/results"), help="folder of the files written")
+    result.add_argument("--sweeps", action="store_true", help="parameter sweeps in place of circuits")
+    result.add_argument("--redraw", action="store_true", help="only make table and plots anew from the JSON written")
+    return result
 
 
-def _qsim(circuit: object, threads: int) -> dict[str, Run]:
-    try:
-        import cirq
-        import qsimcirq
-        from qiskit.circuit import QuantumCircuit
-    except ImportError:
-        return {}
-    assert isinstance(circuit, QuantumCircuit)
-    line = cirq.LineQubit.range(circuit.num_qubits)
-    moments = []
-    for instruction in circuit.data:
-        qubits = [line[circuit.find_bit(q).index] for q in instruction.qubits]
-        matrix = instruction.operation.to_matrix()  # first qubit least significant: cirq has it the other way round
-        moments.append(cirq.MatrixGate(matrix)(*reversed(qubits)))
-    other = cirq.Circuit(moments)
-
-    def run(fused: int) -> Run:
-        simulator = qsimcirq.QSimSimulator(qsimcirq.QSimOptions(max_fused_gate_size=fused, cpu_threads=threads))
-        return lambda: simulator.simulate(other, qubit_order=line)
-
-    return {f"qsim f{fused}": run(fused) for fused in (2, 3, 4)}
-
-
-def bandwidth(threads: int) -> float:
-    """Bytes read and written a second by a pass over 256 MiB."""
-    from qsim.pool import run_shares
-
-    data = np.ones(1 << 25)
-
-    def scale(_: int, start: int, stop: int) -> None:
-        np.multiply(data[start:stop], 1.0, out=data[start:stop])
-
-    best = min(_timed(lambda: run_shares(scale, len(data), threads)) for _ in range(5))
-    return 2 * data.nbytes / best
-
-
-def _timed(run: Run) -> float:
-    start = time.perf_counter()
-    run()
-    return time.perf_counter() - start
-
-
-def main() -> None:
-    """Print a Markdown table: a row for each family, size and precision."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--qubits", type=int, nargs="+", default=[12, 16, 20])
-    parser.add_argument("--families", nargs="+", choices=list(FAMILIES), default=list(FAMILIES))
-    parser.add_argument("--precision", nargs="+", choices=["double", "single"], default=["double", "single"])
-    parser.add_argument("--threads", type=int, default=available_cores())
-    parser.add_argument("--repeat", type=int, default=3, help="runs of each, the best counts (at most 10)")
-    options = parser.parse_args()
-    rate = bandwidth(options.threads)
-    print(f"{options.threads} threads, {rate / 1e9:.1f} GB/s; milliseconds, best of {options.repeat}\n")
-    print("| circuit | qubits | precision | best peer | peer | ours | ratio | passes | floor |")
-    print("|---|---:|---|---|---:|---:|---:|---:|---:|")
-    ratios: list[float] = []
-    for n in options.qubits:
+def circuits(options: argparse.Namespace) -> int:
+    """Time every circuit; the files are written after each row, so that a run cut short leaves what it has."""
+    report = Report(conditions(options.threads, options.seed, options.rounds))
+    race = Race(report, options.threads, options.rounds, options.peer_limit)
+    heading = True
+    wanted = sorted({n for group in options.qubits for n in group})
+    for case in cases(options.families, wanted, options.seed, report.remark):
         for precision in options.precision:
-            for family in options.families:
-                text = program(family, n)
-                runs = {"ours": ours(text, precision, options.threads), **peers(text, precision, options.threads)}
-                times = {name: math.inf for name in runs}
-                for run in runs.values():
-                    run()  # warm
-                for _ in range(min(options.repeat, 10)):
-                    for name, run in runs.items():
-                        times[name] = min(times[name], _timed(run))
-                mine = times.pop("ours")
-                passes = len(compile_circuit(loads(text)).passes)
-                floor = passes * 2 * (16 if precision == "double" else 8) * 2**n / rate
-                best = min(times, key=lambda name: times[name], default="none installed")
-                peer = times.get(best, math.nan)
-                if best in times:
-                    ratios.append(peer / mine)
-                print(
-                    f"| {family} | {n} | {precision} | {best} | {peer * 1e3:.2f} | {mine * 1e3:.2f} | {peer / mine:.2f} | "
-                    f"{passes} | {floor * 1e3:.2f} |",
-                    flush=True,
-                )
-    if ratios:
-        print(f"\nGeometric mean of the ratios: {math.exp(sum(map(math.log, ratios)) / len(ratios)):.2f}")
+            row = race.run(case, precision)
+            if row is not None:
+                print("\n".join(table([row]).splitlines()[0 if heading else 2 :]), flush=True)
+                heading = False
+            report.write(options.output, "circuits")
+    return finish(report, options.output, "circuits", summary(report.rows))
+
+
+def sweeps(options: argparse.Namespace) -> int:
+    """Time parameter sweeps."""
+    report = Report(conditions(options.threads, options.seed, options.rounds))
+    for n in SIZES:
+        for precision in options.precision:
+            todo = task(n, options.seed)
+            row = run_sweep(report, todo, precision, options.threads, options.rounds, options.peer_limit)
+            print(sweep_table([row]).splitlines()[-1], flush=True)
+            report.write(options.output, "sweeps")
+    return finish(report, options.output, "sweeps", sweep_table(report.sweeps))
+
+
+def finish(report: Report, folder: Path, name: str, shown: str) -> int:
+    """Write everything; 1 if a peer and ours disagreed, else 0."""
+    report.write(folder, name)
+    drawn = plots.draw(report, folder)
+    print(f"\n{shown}\n\nwritten to {folder}" + ("" if drawn else "; no plots, since matplotlib is not installed"))
+    return 1 if report.disagreements else 0
+
+
+def redraw(options: argparse.Namespace) -> int:
+    """Tables and plots from the JSON of an earlier run."""
+    name = "sweeps" if options.sweeps else "circuits"
+    report = Report.from_json((options.output / f"{name}.json").read_text(encoding="utf-8"))
+    return finish(report, options.output, name, summary(report.rows) or sweep_table(report.sweeps))
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run what the command line asks for; 1 if a peer and ours gave different results."""
+    options = parser().parse_args(arguments)
+    if options.redraw:
+        return redraw(options)
+    # Read when a peer's library is loaded, which happens later.
+    os.environ["OMP_NUM_THREADS"] = str(options.threads)
+    if hasattr(os, "getloadavg") and os.getloadavg()[0] > 0.5:
+        # Peers whose threads wait for each other suffer more than ours does, which makes ratios too good.
+        print(
+            f"the load average is {os.getloadavg()[0]:.1f}: times are only worth keeping from an idle machine",
+            file=sys.stderr,
+        )
+    return sweeps(options) if options.sweeps else circuits(options)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -1,0 +1,156 @@
+"""Ours against the peers on one circuit: first whether all give the same state, then how long each takes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from benchmarks.circuits import Case
+from benchmarks.measure import AMPLITUDE_BYTES, Run, bandwidth, fma_rate, interleaved, timed
+from benchmarks.peers import Engine, installed, ours
+from benchmarks.report import Floor, Report, Row
+from qsim.compiler import compile_circuit
+from qsim.memory import available_memory, readable
+
+Array = npt.NDArray[Any]
+#: How far from 1 the fidelity of two engines' states may be.
+TOLERANCES = {"double": 1e-10, "single": 1e-6}
+#: Up to this many qubits whole states are compared, above it samples.
+COMPARED_QUBITS = 20
+SAMPLE_BITS = 12
+#: A peer sits out a circuit that would take it so many times the limit, going by its time for fewer qubits.
+PATIENCE = 10
+
+
+class Disagreement(Exception):
+    """A peer gives another state than ours, so that their times say nothing."""
+
+
+@dataclass
+class Race:
+    """A series of comparisons under the same conditions, and what they have found so far.
+
+    Args:
+        report: gets a row for each comparison, and a remark for whatever is left out.
+        threads: of each engine.
+        rounds: turns that each engine has.
+        peer_limit: seconds; a peer whose warm run takes longer is timed a single time.
+    """
+
+    report: Report
+    threads: int
+    rounds: int
+    peer_limit: float
+
+    def __post_init__(self) -> None:
+        self._engines = {p: (ours(p, self.threads), installed(p, self.threads)) for p in AMPLITUDE_BYTES}
+        self._last: dict[tuple[str, str, str], tuple[int, float]] = {}  # qubits and seconds of a peer's last circuit
+
+    def run(self, case: Case, precision: str) -> Row | None:
+        """Compare on one circuit; None, with a remark, where it does not fit or a peer disagrees."""
+        needed = 3 * (AMPLITUDE_BYTES[precision] << case.num_qubits)  # ours, a peer's, and its copy for us
+        if needed > available_memory():
+            self._remark(
+                case, precision, f"three states take {readable(needed)}, {readable(available_memory())} are free"
+            )
+            return None
+        mine, peers = self._engines[precision]
+        peers = [peer for peer in peers if self._is_patient(peer, case, precision)]
+        ready: dict[str, Callable[[], Run]] = {engine.name: _readier(engine, case) for engine in mine}
+        expected = Sample(mine[0].amplitudes(ready["ours"]()()))
+        ready["ours again"]()()
+        once = set()
+        for peer in peers:
+            try:
+                seconds = self._warm(peer, case, precision, expected, ready)
+            except Disagreement as error:
+                self._remark(case, precision, f"not reported: {error}")
+                self.report.disagreements += 1
+                return None
+            except Exception as error:  # whatever keeps a peer from running is its own affair
+                self._remark(case, precision, f"without {peer.name}: {type(error).__name__}: {error}")
+                ready.pop(peer.name, None)
+                continue
+            if seconds > self.peer_limit:
+                once.add(peer.name)
+        times = interleaved(ready, self.rounds, frozenset(once))
+        for peer in peers:
+            if peer.name in times:
+                self._last[peer.name, case.name, precision] = case.num_qubits, times[peer.name]
+        circuit = case.build()
+        row = Row(
+            family=case.family, circuit=case.name, qubits=case.num_qubits, gates=len(circuit), precision=precision,
+            ours=times.pop("ours"), again=times.pop("ours again"), peers=times,
+            floor=floor(circuit, precision, self.threads),
+        )  # fmt: skip
+        self.report.rows.append(row)
+        return row
+
+    def _warm(
+        self, peer: Engine, case: Case, precision: str, expected: Sample, ready: dict[str, Callable[[], Run]]
+    ) -> float:
+        """A peer's first run, whose state must be ours; its seconds."""
+        ready[peer.name] = _readier(peer, case)
+        seconds, result = timed(ready[peer.name]())
+        infidelity = 1 - expected.fidelity(peer.amplitudes(result))
+        if not infidelity <= TOLERANCES[precision]:
+            raise Disagreement(f"the states of {peer.name} and ours have the fidelity 1 - {infidelity:.1e}")
+        return seconds
+
+    def _is_patient(self, peer: Engine, case: Case, precision: str) -> bool:
+        qubits, seconds = self._last.get((peer.name, case.name, precision), (case.num_qubits, 0.0))
+        seconds *= 2.0 ** (case.num_qubits - qubits)
+        if seconds <= PATIENCE * self.peer_limit:
+            return True
+        self._remark(case, precision, f"without {peer.name}: it would take {seconds:.0f} s or more")
+        return False
+
+    def _remark(self, case: Case, precision: str, text: str) -> None:
+        self.report.remark(f"{case.name}, {case.num_qubits} qubits, {precision}: {text}")
+
+
+def _readier(engine: Engine, case: Case) -> Callable[[], Run]:
+    """What gives an engine's next run: of a circuit built anew, or always of the same one."""
+    if engine.fresh:
+        return lambda: engine.ready(case.build())
+    run = engine.ready(case.build())
+    return lambda: run
+
+
+class Sample:
+    """A state, or of a large one 4,096 amplitudes here and there and the greatest of 4,096 blocks, to compare with."""
+
+    def __init__(self, state: Array) -> None:
+        if len(state) <= 1 << COMPARED_QUBITS:
+            self._indices: Any = slice(None)
+        else:
+            blocks = state.reshape(1 << SAMPLE_BITS, -1)
+            greatest = [k * blocks.shape[1] + int(np.argmax(np.abs(block))) for k, block in enumerate(blocks)]
+            anywhere = np.random.default_rng(0).integers(len(state), size=1 << SAMPLE_BITS)
+            self._indices = np.concatenate([greatest, anywhere])
+        self._values = state[self._indices].astype(np.complex128)
+
+    def fidelity(self, state: Array) -> float:
+        """|<a|b>|^2 over the sample, each normalised there; the global phase plays no part."""
+        other = state[self._indices].astype(np.complex128)
+        norms = np.vdot(self._values, self._values).real * np.vdot(other, other).real
+        return float(abs(np.vdot(self._values, other)) ** 2 / norms) if norms else 0.0
+
+
+def floor(circuit: Any, precision: str, threads: int) -> Floor:
+    """What the engine's own plan takes at the machine's best: its passes over memory, and its multiply-adds."""
+    program = compile_circuit(circuit)
+    size = AMPLITUDE_BYTES[precision] << circuit.num_qubits
+    passes = program.num_passes
+    multiply_adds = getattr(program, "flops_per_amplitude", None)
+    return Floor(
+        passes=passes,
+        memory=passes * 2 * size / bandwidth(size, threads),  # each pass reads and writes the state
+        arithmetic=None
+        if multiply_adds is None
+        else float(multiply_adds) * 2**circuit.num_qubits / fma_rate(precision, threads),
+    )
