@@ -122,7 +122,9 @@ def _step(simulator: Simulator, branch: _Branch, random: np.random.Generator) ->
 def _run_gates(simulator: Simulator, branch: _Branch, circuit: Circuit, start: int, stop: int) -> None:
     from qsim.compiler import compile_circuit
 
-    program = compile_circuit(circuit, tile_bits=simulator._tile_bits, natural_start=True, start=start, stop=stop)
+    program = compile_circuit(
+        circuit, dtype=simulator._dtype, tile_bits=simulator._tile_bits, natural_start=True, start=start, stop=stop
+    )
     branch.state = evolve(program, np.zeros(0), simulator._dtype, simulator.threads, branch.state)
     # The circuit's own phase belongs to its start only; a state's phase is not seen by measurements, so it may repeat.
 

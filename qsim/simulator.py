@@ -256,10 +256,14 @@ class Simulator:
         from qsim.compiler import NeedsNumbers, compile_circuit
 
         try:
-            return compile_circuit(circuit, tile_bits=self._tile_bits, natural_start=natural_start), row
+            return compile_circuit(
+                circuit, dtype=self._dtype, tile_bits=self._tile_bits, natural_start=natural_start
+            ), row
         except NeedsNumbers:
             bound = circuit.bind({p.name: float(v) for p, v in zip(circuit.parameters, row, strict=True)})
-            return compile_circuit(bound, tile_bits=self._tile_bits, natural_start=natural_start), row[:0]
+            return compile_circuit(
+                bound, dtype=self._dtype, tile_bits=self._tile_bits, natural_start=natural_start
+            ), row[:0]
 
     def _counts(self, circuit: Circuit, row: Array, shots: int, seed: int, dynamic: bool) -> Counts:
         # Bits in no register (of measurements whose outcome a program keeps to itself) are not shown.

@@ -16,16 +16,18 @@ from qsim.kernels.opcodes import DENSE, DENSE1, DIAGONAL, FLIP, REAL1, SWAP
 from qsim.kernels.window import window
 
 #: Time of an operation in a tile, in hundredths of a nanosecond an amplitude and thread, by kind (DIAGONAL, FLIP,
-#: REAL1, DENSE1, DENSE on two targets), as part of the groups that `sequence` makes; a control halves it.
-COSTS = np.array([12, 20, 15, 27, 95], dtype=np.int64)
+#: REAL1, DENSE1, DENSE on two targets), as part of the groups that `sequence` makes; a control halves it. Measured in
+#: single precision; double takes about twice as long for each.
+COSTS = np.array([5, 12, 9, 16, 52], dtype=np.int64)
 
 
 @kernel(apart=True)
 def merge_all(
     kinds: Any, starts: Any, counts: Any, controls: Any, control_values: Any, offsets: Any, operands: Any, used: int,
-    num_wires: int, free: int, costs: Any, pairs: bool, out: Any, merges: Any,
+    num_wires: int, free: int, costs: Any, pairs: bool, parts: bool, out: Any, merges: Any,
 ) -> Any:  # fmt: skip
-    """Merge operations on one wire and, with `pairs`, on two. Coefficients of merged ones are laid out from `free` on.
+    """Merge operations on one wire and, with `pairs`, on two. With `parts`, a run on one wire that is diagonal, real and
+    diagonal stays apart in these parts, which are cheaper in groups than the complex matrix of the whole. Coefficients of merged ones are laid out from `free` on.
 
     An operation acts on operands[starts[k]:starts[k] + counts[k]], controls first. Rows of `out`: kinds, starts, counts,
     controls, control values, offsets. Rows of `merges`: targets, kinds, offsets, first member, members, places. Merged
@@ -42,6 +44,10 @@ def merge_all(
     merge_chains(kinds, starts, counts, operands, num_wires, chain, chain_kinds, follows)
     if pairs:
         merge_pairs(kinds, starts, counts, controls, operands, num_wires, chain, chain_kinds, block, block_wires, costs)
+    if parts:
+        for k in range(total):
+            if chain[k] == k and chain_kinds[k] == DENSE1 and follows[k] >= 0 and block[k] < 0:
+                part_chain(k, kinds, chain, chain_kinds, follows)
     width = total + 1
     return collect(
         kinds, starts, counts, controls, control_values, offsets, operands, used, chain, chain_kinds, follows, block,
@@ -81,6 +87,37 @@ def merge_chains(
                 chain_kinds[head] = DENSE1
         for j in range(at, at + counts[k]):
             last[operands[j]] = k if single else -1
+
+
+@kernel(apart=True)
+def part_chain(head: int, kinds: Any, chain: Any, chain_kinds: Any, follows: Any) -> None:
+    """Cut a run on one wire where diagonal and real operations meet, if that happens at most once each way."""
+    runs, k = 0, head
+    previous_real = False
+    while k >= 0:
+        real = kinds[k] == REAL1 or kinds[k] == FLIP
+        if not real and kinds[k] != DIAGONAL:
+            return
+        if real and not previous_real:
+            runs += 1
+        previous_real = real
+        k = follows[k]
+    if runs > 1:
+        return
+    k, start = head, head
+    kind = kinds[head]
+    while k >= 0:
+        following = follows[k]
+        chain[k] = start
+        if following >= 0 and (kinds[following] == DIAGONAL) != (kinds[k] == DIAGONAL):
+            chain_kinds[start] = kind
+            follows[k] = -1
+            start = following
+            kind = kinds[following]
+        elif following >= 0 and kind == FLIP:
+            kind = REAL1
+        k = following
+    chain_kinds[start] = kind
 
 
 @kernel(apart=True)

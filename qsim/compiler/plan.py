@@ -153,7 +153,7 @@ def plan(
     out, merges = np.empty(6 * total, dtype=np.int64), np.empty(6 * (total + 1), dtype=np.int64)
     count, merged, members, free = merge_all(
         all_kinds, all_starts, all_counts, all_controls, all_values, all_offsets, merged_operands, used, n, free, costs,
-        n >= _MERGE_PAIRS_FROM, out, merges,
+        n >= _MERGE_PAIRS_FROM, n >= _SPLIT_FROM, out, merges,
     )  # fmt: skip
     kinds, starts, counts = out[:count], out[total : total + count], out[2 * total : 2 * total + count]
     controls, control_values = out[3 * total : 3 * total + count], out[4 * total : 4 * total + count]

@@ -28,15 +28,17 @@ from qsim.parameters import Expression
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
-#: 2**14 complex128 amplitudes are 256 KiB: half of a 512 KiB cache of level 2. Measured again by the benchmarks.
-MOST_TILE_BITS = 14
+#: Tiles of 512 KiB, as much as a cache of level 2: 2**15 amplitudes in double and 2**16 in single precision. Half of
+#: that was up to a fifth slower, since there are more passes.
+_MOST_TILE_BITS = {8: 15, 4: 16}
 #: States of up to so many qubits are one tile; the next larger ones have at least four, for several threads.
-SINGLE_TILE_QUBITS = 13
+_SINGLE_TILE_QUBITS = 13
 
 
-def default_tile_bits(num_qubits: int) -> int:
-    """The size of tiles, which results may depend on (by rounding): the same whatever the number of threads."""
-    return num_qubits if num_qubits <= SINGLE_TILE_QUBITS else min(num_qubits - 2, MOST_TILE_BITS)
+def default_tile_bits(num_qubits: int, real: Any) -> int:
+    """The size of tiles, on which results may depend by rounding: the same whatever the number of threads."""
+    most = _MOST_TILE_BITS[np.dtype(real).itemsize]
+    return num_qubits if num_qubits <= _SINGLE_TILE_QUBITS else min(num_qubits - 2, most)
 
 
 @dataclass(frozen=True, eq=False)
@@ -175,6 +177,7 @@ def _matrix_kind(matrix: Any) -> int:
 def compile_circuit(
     circuit: Circuit,
     *,
+    dtype: Any = np.complex128,
     tile_bits: int | None = None,
     natural_start: bool = False,
     start: int = 0,
@@ -182,14 +185,14 @@ def compile_circuit(
 ) -> Program:
     """Compile the gates of a circuit (operations [start, stop) of it); the result is kept on the circuit.
 
+    dtype: of the amplitudes; it decides about the size of tiles if `tile_bits` does not.
     natural_start: the initial state is given, qubit q as bit q; else it is |0...0>, which has no order.
     """
+    tile_bits = tile_bits or default_tile_bits(circuit.num_qubits, np.float64 if dtype == np.complex128 else np.float32)
     key = (len(circuit), tile_bits, natural_start, start, stop)
     program = circuit._compiled.get(key)
     if program is None:
-        program = _compile(
-            lower(circuit, start, stop), circuit, tile_bits or default_tile_bits(circuit.num_qubits), natural_start
-        )
+        program = _compile(lower(circuit, start, stop), circuit, tile_bits, natural_start)
         circuit._compiled[key] = program
     assert isinstance(program, Program)
     return program

@@ -41,10 +41,10 @@ from qsim.kernels.window import window
 _REAL, _FLIP, _PHASE, _OTHER = range(4)
 #: How far to look ahead for operations of a class.
 _LOOK_AHEAD = 400
-#: Costs in hundredths of a nanosecond an amplitude and thread, double precision: one to three real matrices at once, a
-#: complex one, a flip under one control, a permutation of blocks, a product of phases, one phase. See `benchmarks`.
-_REAL_COSTS = (0, 28, 33, 43)
-_DENSE1_COST, _FLIP_COST, _PERMUTATION_COST, _PHASES_COST, _PHASE_COST = 40, 22, 40, 80, 22
+#: Costs in hundredths of a nanosecond an amplitude and thread, single precision: one to three real matrices at once, a
+#: complex one, a flip under one control, a permutation of blocks, a product of phases, one phase.
+_REAL_COSTS = (0, 14, 17, 21)
+_DENSE1_COST, _FLIP_COST, _PERMUTATION_COST, _PHASES_COST, _PHASE_COST = 15, 10, 25, 32, 9
 
 
 @kernel(apart=True)
