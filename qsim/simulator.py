@@ -158,7 +158,7 @@ class Simulator:
         >>> Simulator().expectation(Circuit(1).h(0), [Pauli.X(0), 2 * Pauli.X(0)]).round(12)
         array([1., 2.])
         """
-        return self._moments(circuit, observable, parameters)[0]
+        return self._moments(circuit, observable, parameters, spread=False)[0]
 
     def variance(self, circuit: Circuit, observable: Any, parameters: Any = None) -> Any:
         """The exact variance <O**2> - <O>**2, in the same shapes as `expectation`.
@@ -295,8 +295,11 @@ class Simulator:
                 values, frequencies = _as_clbits(values, frequencies, pairs)
         return Counts(values, frequencies, len(visible), registers, seed)
 
-    def _moments(self, circuit: Circuit, observable: Any, parameters: Any) -> tuple[Any, Any]:
-        from qsim.state import operator_moments
+    def _moments(
+        self, circuit: Circuit, observable: Any, parameters: Any, spread: bool = True
+    ) -> tuple[Any, Any]:
+        """Expectation values and, with `spread`, variances (else zeros)."""
+        from qsim.state import operator_means, operator_moments
 
         self._only_gates(circuit, "expectation value")
         single = isinstance(observable, SparsePauliOp)
@@ -305,10 +308,13 @@ class Simulator:
             _check_observable(operator, circuit)
         rows, batched = bind_parameters(circuit, parameters)
         self._check(circuit)
-        means, variances = np.empty((2, len(rows), len(operators)))
+        means, variances = np.zeros((2, len(rows), len(operators)))
         for part in self._parts(circuit, len(rows)):
             states = self._states(circuit, rows[part])
             for j, operator in enumerate(operators):
+                if not spread:
+                    means[part, j] = operator_means(states, operator, self.threads)
+                    continue
                 mean, square = operator_moments(states, operator, self.threads)
                 means[part, j], variances[part, j] = mean, np.maximum(square - mean * mean, 0.0)
 

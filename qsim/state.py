@@ -90,7 +90,8 @@ def evolve_batch(program: Program, rows: Array, dtype: Any, threads: int) -> Arr
         states = evolve_rows(program, flat[start * width : stop * width], 0, stop - start, dtype)
         result[start:stop] = states.reshape(stop - start, size)
 
-    run_shares(share, sets, threads if sets * size > 1 << 8 else 1, chunk=max(1, (1 << 14) // size))
+    threads = threads if sets * (size + 64) > 1 << 10 else 1
+    run_shares(share, sets, threads, chunk=max(1, min(-(-sets // (4 * threads)), (1 << 20) // size)))
     return result
 
 
@@ -148,23 +149,45 @@ def sample_state(state: Array, shots: int, seed: int, threads: int) -> tuple[Arr
     return values[:found][::-1].copy(), frequencies[:found][::-1].copy()
 
 
+def operator_means(states: Array, operator: SparsePauliOp, threads: int) -> Array:
+    """<psi|O|psi> of each of `states`, shape (sets, 2**n), for a Hermitian operator."""
+    bits = min(states.shape[1].bit_length() - 1, readout.BLOCK_BITS)
+    x, z, re, im = _terms(operator)
+    # States one behind the other are one state with more qubits, on which the operator does not act.
+    flat, out = _flat(states.reshape(-1)), np.empty(states.size >> bits)
+    _run_blocks(
+        lambda _, start, stop: readout.operator_means(flat, bits, start, stop, x, z, re, im, out),
+        len(out), bits, len(x), threads,
+    )  # fmt: skip
+    result: Array = out.reshape(len(states), -1).sum(axis=1)
+    return result
+
+
 def operator_moments(states: Array, operator: SparsePauliOp, threads: int) -> tuple[Array, Array]:
     """<psi|O|psi> (real part) and |O psi|**2 of each of `states`, shape (sets, 2**n); normalised or not."""
-    sets, size = states.shape
+    bits = min(states.shape[1].bit_length() - 1, readout.BLOCK_BITS)
+    x, z, re, im = _terms(operator)
+    flat, out = _flat(states.reshape(-1)), np.empty((states.size >> bits, 2))
+    signs = readout.parity_signs(bits)
+    _run_blocks(
+        lambda _, start, stop: readout.operator_moments(flat, bits, start, stop, x, z, re, im, signs, out),
+        len(out), bits, len(x), threads,
+    )  # fmt: skip
+    mean, square = out.reshape(len(states), -1, 2).sum(axis=1).T
+    return mean, square
+
+
+def _terms(operator: SparsePauliOp) -> tuple[Array, Array, Array, Array]:
+    """Masks of X and Z and coefficients (real and imaginary parts) of an operator's terms as X**x Z**z."""
     simplified = operator.simplify()
     x, z = simplified.x_masks.astype(np.int64), simplified.z_masks.astype(np.int64)
     ys = np.array([int(v).bit_count() for v in (x & z)], dtype=np.int64)
     coefficients = simplified.coefficients * np.array([1, 1j, -1, -1j])[ys % 4]  # Y = i X Z
-    bits = min(size.bit_length() - 1, readout.BLOCK_BITS)
-    # States one behind the other are one state with more qubits, on which the operator does not act.
-    flat, out = _flat(states.reshape(-1)), np.empty((sets * size >> bits, 2))
-    signs = readout.parity_signs(bits)
-    re, im = np.ascontiguousarray(coefficients.real), np.ascontiguousarray(coefficients.imag)
-    run_shares(
-        lambda _, start, stop: readout.operator_moments(flat, bits, start, stop, x, z, re, im, signs, out),
-        len(out),
-        threads if sets * size * max(len(x), 1) > MIN_SHARE else 1,
-        chunk=max(1, (_CHUNK >> bits) // max(len(x), 1)) if sets * size > MIN_SHARE else None,
-    )
-    mean, square = out.reshape(sets, -1, 2).sum(axis=1).T
-    return mean, square
+    return x, z, np.ascontiguousarray(coefficients.real), np.ascontiguousarray(coefficients.imag)
+
+
+def _run_blocks(share: Any, blocks: int, bits: int, terms: int, threads: int) -> None:
+    """A reduction over blocks whose work is proportional to an operator's terms."""
+    work = (blocks << bits) * max(terms, 1)
+    chunk = max(1, blocks * _CHUNK // (work + 1)) if work > 4 * MIN_SHARE else None
+    run_shares(share, blocks, threads if work > 4 * MIN_SHARE else 1, chunk=chunk)

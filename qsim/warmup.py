@@ -104,12 +104,13 @@ def _compile_running(precision: str) -> None:
 
     from qsim.compiler.program import compile_kernels
     from qsim.pauli import Pauli
-    from qsim.state import marginal_probabilities, operator_moments, sample_state
+    from qsim.state import marginal_probabilities, operator_means, operator_moments, sample_state
 
     dtype = np.dtype(np.complex128 if _checked(precision) == "double" else np.complex64)
     compile_kernels(np.float64 if precision == "double" else np.float32)
     state = np.array([1, 0], dtype=dtype)
     sample_state(state, 1, 0, 1)
     operator_moments(state.reshape(1, 2), Pauli.X(0), 1)
+    operator_means(state.reshape(1, 2), Pauli.X(0), 1)
     marginal_probabilities(state, [0], 1)
     marginal_probabilities(state, [], 1)

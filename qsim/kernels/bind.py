@@ -99,39 +99,53 @@ def unary(code: int, a: float) -> float:
     return abs(a)
 
 
-@kernel(apart=True)
+@kernel(inner=True)
 def put(out: Any, index: int, modulus: float, angle: float) -> None:
-    """The complex number modulus * exp(i angle) at pair `index`."""
-    out[2 * index] = modulus * math.cos(angle)
-    out[2 * index + 1] = modulus * math.sin(angle)
+    """The complex number modulus * exp(i angle) at pair `index`; exactly so for the angles 0 and +-pi / 2."""
+    if angle == 0.0:
+        out[2 * index], out[2 * index + 1] = modulus, 0.0
+    elif abs(angle) == math.pi / 2:
+        out[2 * index], out[2 * index + 1] = 0.0, modulus if angle > 0 else -modulus
+    else:
+        out[2 * index], out[2 * index + 1] = modulus * math.cos(angle), modulus * math.sin(angle)
+
+
+@kernel(inner=True)
+def affine(factors: Any, row: int, p: Any) -> float:
+    """An angle that is affine in the parameters."""
+    return (
+        factors[row, 0] * p[0] + factors[row, 1] * p[1] + factors[row, 2] * p[2] + factors[row, 3] * p[3] + factors[row, 4]
+    )
 
 
 @kernel(apart=True)
 def put_gate(out: Any, shape: int, flip: int, rows: int, factors: Any, p: Any, entries: int) -> None:
     """The coefficients of one parametric gate from its parameters `p`; see `qsim.compiler.formulas`."""
-    angles = (
-        factors[0, 0] * p[0] + factors[0, 1] * p[1] + factors[0, 2] * p[2] + factors[0, 3] * p[3] + factors[0, 4],
-        factors[1, 0] * p[0] + factors[1, 1] * p[1] + factors[1, 2] * p[2] + factors[1, 3] * p[3] + factors[1, 4],
-        factors[2, 0] * p[0] + factors[2, 1] * p[1] + factors[2, 2] * p[2] + factors[2, 3] * p[3] + factors[2, 4],
-        factors[3, 0] * p[0] + factors[3, 1] * p[1] + factors[3, 2] * p[2] + factors[3, 3] * p[3] + factors[3, 4],
-    )
     if shape == ANGLES:
         for k in range(entries):
-            put(out, k, 1.0, angles[k])
-    elif shape == ROTATION:
-        c, s = math.cos(angles[0] / 2), math.sin(angles[0] / 2)
-        for k in range(4):
-            angle = angles[3] + (angles[1] if k >= 2 else 0.0) + (angles[2] if k & 1 else 0.0)
-            put(out, k, -s if k == 1 else s if k == 2 else c, angle)
-    else:
-        c, s = math.cos(p[0] / 2), math.sin(p[0] / 2)
-        for k in range(32):
-            out[k] = 0.0
-        for row in range(4):
-            on = (rows >> row) & 1 == 1
-            out[10 * row] = c if on else 1.0
-            if on:
-                put(out, 4 * row + (row ^ flip), s, angles[row])
+            angle = affine(factors, k, p)
+            if k and angle == -affine(factors, 0, p):  # RZ and its like: one angle, and its opposite
+                out[2 * k], out[2 * k + 1] = out[0], -out[1]
+            else:
+                put(out, k, 1.0, angle)
+        return
+    if shape == ROTATION:
+        half, common = affine(factors, 0, p) / 2, affine(factors, 3, p)
+        row, column = affine(factors, 1, p), affine(factors, 2, p)
+        c, s = math.cos(half), math.sin(half)
+        put(out, 0, c, common)
+        put(out, 1, -s, common + column)
+        put(out, 2, s, common + row)
+        put(out, 3, c, common + row + column)
+        return
+    c, s = math.cos(p[0] / 2), math.sin(p[0] / 2)
+    for k in range(32):
+        out[k] = 0.0
+    for row in range(4):
+        on = (rows >> row) & 1 == 1
+        out[10 * row] = c if on else 1.0
+        if on:
+            put(out, 4 * row + (row ^ flip), s, affine(factors, row, p))
 
 
 @kernel(apart=True)
@@ -148,6 +162,9 @@ def bind(
     """
     for k in range(len(slots)):
         at, length = codes_at[k], codes_at[k + 1] - codes_at[k]
+        if length == 1 and codes[at] == 1:  # a parameter as it stands
+            values[slots[k]] = parameters[int(arguments[at])]
+            continue
         values[slots[k]] = evaluate(window(codes, at, length), window(arguments, at, length), parameters, stack)
     factor_re, factor_im = 1.0, 0.0
     for k in range(len(formulas)):

@@ -27,7 +27,7 @@ def entry(kind: int, width: int, controls: int, control_values: int, u: Any, row
     return u[2 * at], u[2 * at + 1]
 
 
-@kernel(apart=True)
+@kernel(inner=True)
 def put_real(u: Any) -> None:
     """The scaled form of a real orthogonal matrix, in place of its imaginary parts, which are zero.
 
@@ -69,6 +69,44 @@ def put_parts(u: Any, parts: Any) -> complex:
     return factor
 
 
+@kernel(inner=True)
+def product_of_chain(
+    product: Any, kinds: Any, controls: Any, control_values: Any, offsets: Any, members: Any, first: int, last: int,
+    coefficients: Any,
+) -> None:  # fmt: skip
+    """The product of 2 x 2 matrices on one wire, the first to act last in the product."""
+    a, b, c, d = complex(1.0, 0.0), complex(0.0, 0.0), complex(0.0, 0.0), complex(1.0, 0.0)
+    for n in range(first, last):
+        m = members[n]
+        kind, at = kinds[m], offsets[m]
+        if kind == FLIP:
+            a, b, c, d = c, d, a, b
+            continue
+        p = complex(coefficients[at], coefficients[at + 1])
+        if controls[m]:  # a phase under one control
+            if control_values[m]:
+                c, d = times(p, c), times(p, d)
+            else:
+                a, b = times(p, a), times(p, b)
+            continue
+        q = complex(coefficients[at + 2], coefficients[at + 3])
+        if kind == DIAGONAL:
+            a, b, c, d = times(p, a), times(p, b), times(q, c), times(q, d)
+            continue
+        r = complex(coefficients[at + 4], coefficients[at + 5])
+        s = complex(coefficients[at + 6], coefficients[at + 7])
+        a, b, c, d = (
+            times(p, a) + times(q, c), times(p, b) + times(q, d), times(r, a) + times(s, c), times(r, b) + times(s, d)
+        )  # fmt: skip
+    product[0], product[1], product[2], product[3] = a, b, c, d
+
+
+@kernel(inner=True)
+def times(x: complex, y: complex) -> complex:
+    """A product without the special cases for infinities that complex multiplication comes with."""
+    return complex(x.real * y.real - x.imag * y.imag, x.real * y.imag + x.imag * y.real)
+
+
 @kernel(apart=True)
 def merge(
     kinds: Any, counts: Any, controls: Any, control_values: Any, offsets: Any, targets: Any, merged_kinds: Any,
@@ -83,10 +121,14 @@ def merge(
     for k in range(len(targets)):
         bits = targets[k]
         size = 1 << bits
-        for row in range(size):
+        if bits == 1:
+            product_of_chain(
+                product, kinds, controls, control_values, offsets, members, first[k], first[k + 1], out
+            )
+        for row in range(size if bits > 1 else 0):
             for column in range(size):
                 product[size * row + column] = 1.0 if row == column else 0.0
-        for n in range(first[k], first[k + 1]):
+        for n in range(first[k], first[k + 1] if bits > 1 else first[k]):
             m, place = members[n], places[n]
             u = window(out, offsets[m], len(out) - offsets[m])
             for row in range(size):

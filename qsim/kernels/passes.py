@@ -175,7 +175,7 @@ def dense_pair(
         exchange(tile, block_bits, first, moved_first)
 
 
-@kernel(apart=True)
+@kernel(inner=True)
 def apply(
     tile: Any, block_bits: int, base: int, op: Any, bits: Any, coefficients: Any, lanes: Any, column: Any
 ) -> None:

@@ -172,3 +172,53 @@ def operator_moments(
             value += np.float64(own[2 * j]) * a[j] + np.float64(own[2 * j + 1]) * c[j]
             square += a[j] * a[j] + c[j] * c[j]
         out[b, 0], out[b, 1] = value, square
+
+
+@kernel(fastmath=REDUCTION_MATH)
+def operator_means(
+    state: Any, bits: int, start: int, stop: int, x_masks: Any, z_masks: Any, re: Any, im: Any, out: Any
+) -> None:
+    """The blocks' parts of <psi|O|psi> alone, for a Hermitian O as above.
+
+    Amplitudes k and k ^ x of a term contribute conjugate numbers, so that one of the two is enough. The innermost loop
+    is over groups of eight, in which the signs and the partners' order are the same for a whole term.
+    """
+    size = 1 << bits
+    width = min(size, 8)
+    low, inner = size - 1, width - 1
+    signs = np.empty(8)
+    for b in range(start, stop):
+        value = 0.0
+        own = window(state, 2 * (b << bits), 2 * size)
+        for term in range(len(x_masks)):
+            x, z = x_masks[term], z_masks[term]
+            source = b ^ (x >> bits)
+            if source < b:
+                continue
+            other = window(state, 2 * (source << bits), 2 * size)
+            x_low, z_low = x & low, z & low
+            far = x_low & ~inner
+            for j in range(width):
+                signs[j] = -1.0 if odd(z_low & j) else 1.0
+            order = x_low & inner
+            total_re, total_im = 0.0, 0.0
+            for g in range(0, size, width):
+                partner = g ^ far
+                if source == b and partner < g:
+                    continue
+                part_re, part_im = 0.0, 0.0
+                for j in range(width):
+                    k, m = 2 * (g + j), 2 * (partner + (j ^ order))
+                    p, q = np.float64(own[k]), np.float64(own[k + 1])
+                    u, v = np.float64(other[m]), np.float64(other[m + 1])
+                    part_re += signs[j] * (u * p + v * q)
+                    part_im += signs[j] * (u * q - v * p)
+                if odd(z_low & g):
+                    part_re, part_im = -part_re, -part_im
+                total_re += part_re
+                total_im += part_im
+            weight = 1.0 if source == b and far == 0 else 2.0
+            if odd(z & (b << bits)):
+                weight = -weight
+            value += weight * (re[term] * total_re - im[term] * total_im)
+        out[b] = value

@@ -85,7 +85,7 @@ def scale(tile: Any, block_bits: int, fixed: Any, offset: int, masked: bool, lan
             scale_block(tile, u, lanes, tile, at, 0, 0, 0)
 
 
-@kernel(apart=True)
+@kernel(inner=True)
 def one_target(
     tile: Any, block_bits: int, kind: int, target: int, fixed: Any, offset: int, masked: bool, lanes: Any, u: Any
 ) -> None:
@@ -117,7 +117,7 @@ def one_target(
             dense1_blocks(tile, u, lanes, tile, at, step, 0, 0)
 
 
-@kernel(apart=True)
+@kernel(inner=True)
 def low_target(tile: Any, block_bits: int, kind: int, target: int, fixed: Any, offset: int, lanes: Any, u: Any) -> None:
     """The same on a lane bit; `lanes` is always set."""
     for i in range(1 << (block_bits - len(fixed))):
