@@ -9,6 +9,7 @@ from typing import Any, overload
 import numpy as np
 import numpy.typing as npt
 
+from qsim import first_runs
 from qsim.circuit import MEASURE, ROW, Circuit, Register
 from qsim.counts import Counts
 from qsim.errors import CircuitError, QsimError
@@ -78,6 +79,8 @@ class Simulator:
         """
         self._only_gates(circuit, "statevector")
         rows, batched = bind_parameters(circuit, parameters)
+        if not batched and first_runs.worth_it(circuit, self.precision):
+            return first_runs.state(circuit, rows[0], self._dtype)
         self._check(circuit, copies=len(rows))
         return self._states(circuit, rows) if batched else self._state(circuit, rows[0])
 
@@ -97,6 +100,8 @@ class Simulator:
         if len(set(wanted)) != len(wanted):
             raise CircuitError(f"Each qubit is asked for once, got {list(wanted)}.")
         rows, batched = bind_parameters(circuit, parameters)
+        if not batched and first_runs.worth_it(circuit, self.precision):
+            return first_runs.marginal(first_runs.state(circuit, rows[0], self._dtype), wanted)
         self._check(circuit)
         results = [
             marginal_probabilities(state, wanted, self.threads)
@@ -231,7 +236,10 @@ class Simulator:
         from qsim.state import evolve
 
         program, row = self._program(circuit, row, natural_start=initial is not None)
-        return evolve(program, row, self._dtype, self.threads, initial)
+        state = evolve(program, row, self._dtype, self.threads, initial)
+        if self.precision not in first_runs.compiled:
+            first_runs.remember_compiled(self.precision)
+        return state
 
     def _states(self, circuit: Circuit, rows: Array) -> Array:
         """The final states of a batch, shape (sets, 2**n)."""
@@ -286,18 +294,19 @@ class Simulator:
             values = sorted(memory)
             frequencies = [memory[value] for value in values]
         else:
-            from qsim.state import sample_state
+            if first_runs.worth_it(circuit, self.precision, shots=shots):
+                values, frequencies = first_runs.sample(first_runs.state(circuit, row, self._dtype), shots, seed)
+            else:
+                from qsim.state import sample_state
 
-            values, frequencies = sample_state(self._state(circuit, row), shots, seed, self.threads)
+                values, frequencies = sample_state(self._state(circuit, row), shots, seed, self.threads)
             place = {bit: k for k, bit in enumerate(visible)}
             pairs = [(qubit, place[clbit]) for qubit, clbit in _measurements(circuit) if clbit in place]
             if pairs != [(q, q) for q in range(circuit.num_qubits)]:
                 values, frequencies = _as_clbits(values, frequencies, pairs)
         return Counts(values, frequencies, len(visible), registers, seed)
 
-    def _moments(
-        self, circuit: Circuit, observable: Any, parameters: Any, spread: bool = True
-    ) -> tuple[Any, Any]:
+    def _moments(self, circuit: Circuit, observable: Any, parameters: Any, spread: bool = True) -> tuple[Any, Any]:
         """Expectation values and, with `spread`, variances (else zeros)."""
         from qsim.state import operator_means, operator_moments
 
@@ -309,6 +318,14 @@ class Simulator:
         rows, batched = bind_parameters(circuit, parameters)
         self._check(circuit)
         means, variances = np.zeros((2, len(rows), len(operators)))
+        terms = sum(len(operator.coefficients) for operator in operators)
+        if first_runs.worth_it(circuit, self.precision, len(rows), terms=terms):
+            for k, row in enumerate(rows):
+                state = first_runs.state(circuit, row, self._dtype)
+                for j, operator in enumerate(operators):
+                    value, norm = first_runs.moments(state, operator)
+                    means[k, j], variances[k, j] = value, max(norm - value * value, 0.0)
+            rows = rows[:0]
         for part in self._parts(circuit, len(rows)):
             states = self._states(circuit, rows[part])
             for j, operator in enumerate(operators):

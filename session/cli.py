@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 import click
 import numpy as np
 
+from qsim import first_runs
 from qsim.drawing import draw as draw_circuit
 from qsim.errors import QsimError
 from qsim.pauli import SparsePauliOp
@@ -106,10 +107,19 @@ def _program(file: str, include: Sequence[str]) -> Program:
     return read_program(read_text(file), "<stdin>" if file == "-" else file, include)
 
 
-def _prepare_engine() -> None:
-    """Compile the kernels now if this machine never did, and say so: it takes seconds, once."""
+def _prepare_engine(session: ExecutionSession | None = None) -> None:
+    """Compile the kernels now if this machine never did, and say so: it takes a while, once.
+
+    A small circuit need not wait for that.
+    """
+    if (
+        session is not None
+        and not session.circuit.is_dynamic
+        and first_runs.worth_it(session.circuit, session.simulator.precision)
+    ):
+        return
     if not kernels_ready():
-        print("compiling the engine for this machine (one time, about 10 s) ...", file=sys.stderr, flush=True)
+        print("compiling the engine for this machine (one time, half a minute) ...", file=sys.stderr, flush=True)
         warm_up()
 
 
@@ -131,7 +141,7 @@ def run(
     session.check(values)
     if not writes_bits(session.circuit):
         print("note: the program has no measurement, so all its qubits are measured", file=sys.stderr)
-    _prepare_engine()
+    _prepare_engine(session)
     details: ExecutionDetails = session.sample(values)
     if as_json:
         print(json.dumps({**details.to_dict(), "parameters": values}))
@@ -163,7 +173,7 @@ def estimate(
     session = _open(file, include, options)
     values = read_values(settings, session.circuit)
     session.check(values, operator)
-    _prepare_engine()
+    _prepare_engine(session)
     result: EstimationResult = session.estimate(operator, values)
     if as_json:
         print(json.dumps({**result.to_dict(), "observable": str(operator), "parameters": values}))
@@ -189,7 +199,7 @@ def statevector(
     session = _open(file, include, options)
     values = read_values(settings, session.circuit)
     session.check(values)
-    _prepare_engine()
+    _prepare_engine(session)
     state = session.simulator.statevector(session.circuit, values)
     width = session.circuit.num_qubits
     kept = {format(int(k), f"0{width}b") if width else "": complex(state[k]) for k in np.nonzero(abs(state) > 1e-6)[0]}

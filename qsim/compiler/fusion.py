@@ -26,8 +26,10 @@ def merge_all(
     kinds: Any, starts: Any, counts: Any, controls: Any, control_values: Any, offsets: Any, operands: Any, used: int,
     num_wires: int, free: int, costs: Any, pairs: bool, parts: bool, out: Any, merges: Any,
 ) -> Any:  # fmt: skip
-    """Merge operations on one wire and, with `pairs`, on two. With `parts`, a run on one wire that is diagonal, real and
-    diagonal stays apart in these parts, which are cheaper in groups than the complex matrix of the whole. Coefficients of merged ones are laid out from `free` on.
+    """Merge operations on one wire and, with `pairs`, on two.
+
+    With `parts`, a run on one wire that is diagonal, real and diagonal stays apart in these parts, which are cheaper in
+    groups than the complex matrix of the whole. Coefficients of merged operations are laid out from `free` on.
 
     An operation acts on operands[starts[k]:starts[k] + counts[k]], controls first. Rows of `out`: kinds, starts, counts,
     controls, control values, offsets. Rows of `merges`: targets, kinds, offsets, first member, members, places. Merged

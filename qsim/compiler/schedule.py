@@ -117,7 +117,8 @@ def group(
 ) -> int:  # fmt: skip
     """Passes, each filled in program order and then improved by exchanging active wires while that does more.
 
-    limit: the most operations of a pass; order: operations by execution; ends[p]: where pass p ends in it; sets[p]: its active wires, at most `room`.
+    limit: the most operations of a pass; order: operations by execution; ends[p]: where pass p ends in it; sets[p]: its
+    active wires, at most `room`.
     search: how many operations may be looked at in the search of one pass; 0 takes the first filling.
     Returns the number of passes.
     """

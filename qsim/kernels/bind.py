@@ -114,7 +114,11 @@ def put(out: Any, index: int, modulus: float, angle: float) -> None:
 def affine(factors: Any, row: int, p: Any) -> float:
     """An angle that is affine in the parameters."""
     return (
-        factors[row, 0] * p[0] + factors[row, 1] * p[1] + factors[row, 2] * p[2] + factors[row, 3] * p[3] + factors[row, 4]
+        factors[row, 0] * p[0]
+        + factors[row, 1] * p[1]
+        + factors[row, 2] * p[2]
+        + factors[row, 3] * p[3]
+        + factors[row, 4]
     )
 
 

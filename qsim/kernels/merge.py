@@ -122,9 +122,7 @@ def merge(
         bits = targets[k]
         size = 1 << bits
         if bits == 1:
-            product_of_chain(
-                product, kinds, controls, control_values, offsets, members, first[k], first[k + 1], out
-            )
+            product_of_chain(product, kinds, controls, control_values, offsets, members, first[k], first[k + 1], out)
         for row in range(size if bits > 1 else 0):
             for column in range(size):
                 product[size * row + column] = 1.0 if row == column else 0.0

@@ -361,7 +361,7 @@ def run_tiles(
         deposit(high, source, run_bits, t, zero + LANE_BITS)
     if stop < 0:
         outside = support & ~inside
-        start, stop = zero, zero + 1
+        start, stop = 0, 1
         while outside:
             outside &= outside - 1
             stop *= 2

@@ -273,7 +273,7 @@ def _matrix_in_block(bit: int, *, real: bool) -> Any:
             new_x = e.fma(other[0], p, e.builder.fmul(own[0], x))
             new_y = e.fma(other[0], q, e.builder.fmul(own[0], y))
         else:
-            ((new_x, new_y),) = e.product([[tuple(own), tuple(other)]], [(x, y), (p, q)])  # type: ignore[list-item]
+            ((new_x, new_y),) = e.product([[tuple(own), tuple(other)]], [(x, y), (p, q)])
         mask = e.mask(lanes, 0, LANES)
         e.store(e.keep(mask, new_x, x), tile, at)
         e.store(e.keep(mask, new_y, y), tile, im_at)

@@ -94,7 +94,10 @@ def test_a_cold_engine_is_announced(capsys: Capture, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("session.cli.kernels_ready", lambda: False)
     monkeypatch.setattr("session.cli.warm_up", lambda: None)
     assert main(["run", "bell.qasm"]) == 0
-    assert capsys.readouterr().err == "compiling the engine for this machine (one time, about 10 s) ...\n"
+    assert capsys.readouterr().err == "compiling the engine for this machine (one time, half a minute) ...\n"
+    monkeypatch.setattr("qsim.first_runs.worth_it", lambda *_, **__: True)  # a small circuit does not wait
+    assert main(["run", "bell.qasm"]) == 0
+    assert capsys.readouterr().err == ""
     assert main(["warmup"]) == 0
     assert "compiled in" in capsys.readouterr().out
 
