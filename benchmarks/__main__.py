@@ -18,6 +18,7 @@ from benchmarks.race import Race
 from benchmarks.report import Report, conditions, summary, sweep_table, table
 from benchmarks.sweeps import SIZES, run_sweep, task
 from qsim.pool import available_cores
+from qsim.warmup import warm_up
 
 
 def sizes(text: str) -> list[int]:
@@ -105,6 +106,8 @@ def main(arguments: list[str] | None = None) -> int:
             f"the load average is {os.getloadavg()[0]:.1f}: times are only worth keeping from an idle machine",
             file=sys.stderr,
         )
+    for precision in options.precision:
+        warm_up(precision)
     return sweeps(options) if options.sweeps else circuits(options)
 
 

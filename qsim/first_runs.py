@@ -58,9 +58,7 @@ def worth_it(circuit: Circuit, precision: str, sets: int = 1, shots: int = 1, te
     operations = (len(circuit) + terms) * sets
     if operations * (_PER_GATE + _PER_AMPLITUDE * (1 << circuit.num_qubits)) > _MOST_A_RUN:
         return False
-    return not engine_is_compiled(precision) and all(
-        _quick(circuit, at) for at in range(0, len(circuit._rows), ROW)
-    )
+    return not engine_is_compiled(precision) and all(_quick(circuit, at) for at in range(0, len(circuit._rows), ROW))
 
 
 def _quick(circuit: Circuit, at: int) -> bool:

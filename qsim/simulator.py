@@ -233,8 +233,13 @@ class Simulator:
 
     def _state(self, circuit: Circuit, row: Array, initial: Array | None = None) -> Array:
         """The final state, in natural order; `initial` is overwritten by it when given."""
+        from qsim.compiler import run_directly
         from qsim.state import evolve
 
+        if initial is None and self._tile_bits is None:
+            direct = run_directly(circuit, self._dtype)
+            if direct is not None:
+                return direct
         program, row = self._program(circuit, row, natural_start=initial is not None)
         state = evolve(program, row, self._dtype, self.threads, initial)
         if self.precision not in first_runs.compiled:

@@ -102,6 +102,8 @@ def _compile_planning() -> None:
 def _compile_running(precision: str) -> None:
     import numpy as np
 
+    from qsim.circuit import Circuit
+    from qsim.compiler import run_directly
     from qsim.compiler.program import compile_kernels
     from qsim.pauli import Pauli
     from qsim.state import marginal_probabilities, operator_means, operator_moments, sample_state
@@ -109,6 +111,7 @@ def _compile_running(precision: str) -> None:
     dtype = np.dtype(np.complex128 if _checked(precision) == "double" else np.complex64)
     compile_kernels(np.float64 if precision == "double" else np.float32)
     state = np.array([1, 0], dtype=dtype)
+    run_directly(Circuit(1), dtype.type)
     sample_state(state, 1, 0, 1)
     operator_moments(state.reshape(1, 2), Pauli.X(0), 1)
     operator_means(state.reshape(1, 2), Pauli.X(0), 1)

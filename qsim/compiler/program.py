@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from qsim.circuit import Circuit
+from qsim.circuit import BARRIER, DELAY, MEASURE, ROW, Circuit
 from qsim.compiler import peephole
+from qsim.compiler.direct import run_rows
 from qsim.compiler.formulas import FACTORS, FIXED, FORMULAS, GPHASE, SHAPES
 from qsim.compiler.fusion import COSTS
 from qsim.compiler.lowering import MATRIX, Lowered, lower
@@ -196,6 +197,33 @@ def compile_circuit(
         circuit._compiled[key] = program
     assert isinstance(program, Program)
     return program
+
+
+_SKIPPED = np.array([MEASURE, BARRIER, DELAY], dtype=np.int64)
+_DIRECT_QUBITS, _DIRECT_WORK = 8, 1 << 20
+
+
+@cache
+def _typed_constants(real: Any) -> npt.NDArray[Any]:
+    return _tables().constants.astype(real)
+
+
+def run_directly(circuit: Circuit, dtype: Any) -> npt.NDArray[Any] | None:
+    """The state of a small circuit of plain gates without parameters; None if it is something else."""
+    n = circuit.num_qubits
+    if not 0 < n <= _DIRECT_QUBITS or circuit._expressions or len(circuit._rows) << n > _DIRECT_WORK:
+        return None
+    phase = circuit.global_phase
+    if isinstance(phase, Expression):
+        return None
+    state = np.empty(1 << n, dtype=dtype)
+    real = np.float64 if dtype == np.complex128 else np.float32
+    done = run_rows(
+        np.array(circuit._rows, dtype=np.int64).reshape(-1, ROW), np.array(circuit._operands, dtype=np.int64),
+        np.array(circuit._values, dtype=np.float64), _tables().gates, _typed_constants(real), SHAPES, FACTORS, _SKIPPED,
+        GATES["cswap"].code, GATES["swap"].code, GATES["x"].code, n, float(phase), state.view(real),
+    )  # fmt: skip
+    return state if done else None
 
 
 _NO_INTS, _NO_FLOATS, _ONE_ZERO = np.zeros(0, np.int64), np.zeros(0), np.zeros(1, np.int64)
