@@ -143,7 +143,7 @@ class Sample:
 
 def floor(circuit: Any, precision: str, threads: int) -> Floor:
     """What the engine's own plan takes at the machine's best: its passes over memory, and its multiply-adds."""
-    program = compile_circuit(circuit)
+    program = compile_circuit(circuit, dtype=np.complex128 if precision == "double" else np.complex64)
     size = AMPLITUDE_BYTES[precision] << circuit.num_qubits
     passes = program.num_passes
     multiply_adds = getattr(program, "flops_per_amplitude", None)

@@ -18,6 +18,8 @@ Array = npt.NDArray[Any]
 MIN_SHARE = 1 << 12
 #: Amplitudes that a thread works on before it looks whether the run is to stop: a few milliseconds.
 _CHUNK = 1 << 18
+#: Nanoseconds of work, by a rough estimate, from which a second thread pays: waking a halted core takes about 50,000.
+_WORTH_A_THREAD = 200_000
 _ALIGN_FROM = 1 << 12
 _NO_ROWS = np.zeros(0)
 
@@ -50,7 +52,9 @@ def evolve(program: Program, parameters: Array, dtype: Any, threads: int, initia
             program.run(flat, _NO_ROWS, 0, 0, 0, number, start, stop, coefficients, phase, workspaces[thread])
 
         tiles = program.num_tiles(number)
-        run_shares(share, tiles, threads, chunk=max(1, min(tiles // (4 * threads), _CHUNK >> program.tile_bits)))
+        nanoseconds = (tiles << program.tile_bits) * (2 + 0.3 * program.num_operations_of(number))
+        chunk = max(1, min(tiles // (4 * threads), _CHUNK >> program.tile_bits))
+        run_shares(share, tiles, threads if nanoseconds > _WORTH_A_THREAD else 1, chunk=chunk)
         report(number + 1, program.num_passes)
     return state
 

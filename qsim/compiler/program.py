@@ -33,7 +33,7 @@ Ints = npt.NDArray[np.int64]
 #: that was up to a fifth slower, since there are more passes.
 _MOST_TILE_BITS = {8: 15, 4: 16}
 #: States of up to so many qubits are one tile; the next larger ones have at least four, for several threads.
-_SINGLE_TILE_QUBITS = 13
+_SINGLE_TILE_QUBITS = 14
 
 
 def default_tile_bits(num_qubits: int, real: Any) -> int:
@@ -104,6 +104,28 @@ class Program:
     def num_operations(self) -> int:
         """Operations that are executed, over all passes."""
         return len(self.section(oc.IN_OPS)) // oc.RECORD
+
+    def num_operations_of(self, number: int) -> int:
+        """Operations of pass `number`."""
+        first, last = self.section(oc.IN_PASSES)[oc.PASS_RECORD * number :][[oc.OPS_FROM, oc.OPS_TO]].tolist()
+        return int(last - first)
+
+    @property
+    def flops_per_amplitude(self) -> float:
+        """Real multiply-adds that the operations take for each amplitude of the state, on average."""
+        total = 0.0
+        for op in self.section(oc.IN_OPS).reshape(-1, oc.RECORD).tolist():
+            kind, targets, fixed = op[oc.KIND], op[oc.TARGETS], op[oc.FIXED_COUNT]
+            if kind == oc.REALS:
+                total += 2 * fixed
+            elif kind == oc.PHASES:
+                total += 8
+            elif kind in (oc.REAL1, oc.DENSE1, oc.DENSE):
+                controls = max(fixed - targets, 0) + op[oc.OUTER_MASK].bit_count()
+                total += (4 if kind == oc.REAL1 else 4 << targets) / (1 << controls)
+            elif kind == oc.DIAGONAL:
+                total += 4 / (1 << max(fixed, 1))
+        return total
 
     def num_tiles(self, number: int) -> int:
         """Tiles that pass `number` visits: those that may hold something."""

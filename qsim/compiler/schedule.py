@@ -374,7 +374,9 @@ def lay_out(
         positions[w], wires[w], before[w] = w, w, w
     uses = next_uses(sets, passes, num_wires)
     done, num_ops, used, p = 0, np.int64(0), np.int64(0), 0  # a literal 0 would compile `emit` twice
-    if passes and not natural_start:
+    if t == num_wires:
+        p = 0  # one tile: the natural order is as good as any, and takes no change at the end
+    elif passes and not natural_start:
         arrange(wires, before, sets[0], uses[0], lanes, positions)
     elif passes:
         for w in range(lanes):
@@ -393,7 +395,9 @@ def lay_out(
             before[w] = positions[w]
         tile, source = window(tiles, t * done, t), window(sources, t * done, t)
         choose_tile(positions, required, t, lanes, tile)
-        if p + 1 < passes:
+        if p + 1 < passes and t == num_wires:
+            pass  # a tile that is the whole state stays as it is until the end
+        elif p + 1 < passes:
             for w in range(num_wires):
                 wires[positions[w]] = w
             inside = np.empty(t, dtype=np.int64)

@@ -264,8 +264,7 @@ def gather(
     """A tile's amplitudes; runs whose address has a bit of `empty` set are known to be zero and are not read."""
     if t < LANE_BITS:
         for i in range(1 << t):
-            at = 2 * i if interleaved else i
-            tile[i], tile[i + LANES] = state[at], state[at + 1 if interleaved else at + LANES]
+            tile[i], tile[i + LANES] = state[2 * i], state[2 * i + 1]  # so it is written, too
         return
     numbers = 2 << run_bits
     for h in range(1 << (t - run_bits)):
