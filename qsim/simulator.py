@@ -16,7 +16,7 @@ from qsim.errors import CircuitError, QsimError
 from qsim.memory import check_limit, check_memory
 from qsim.parameter_binding import bind_parameters
 from qsim.pauli import SparsePauliOp
-from qsim.pool import thread_count
+from qsim.pool import report, thread_count
 
 Array = npt.NDArray[Any]
 PRECISIONS = {"double": np.complex128, "single": np.complex64}
@@ -233,12 +233,14 @@ class Simulator:
 
     def _state(self, circuit: Circuit, row: Array, initial: Array | None = None) -> Array:
         """The final state, in natural order; `initial` is overwritten by it when given."""
-        from qsim.compiler import run_directly
+        from qsim.compiler import fits_directly, run_directly
         from qsim.state import evolve
 
-        if initial is None and self._tile_bits is None:
+        if initial is None and self._tile_bits is None and fits_directly(circuit):
+            report(0, 1)
             direct = run_directly(circuit, self._dtype)
             if direct is not None:
+                report(1, 1)
                 return direct
         program, row = self._program(circuit, row, natural_start=initial is not None)
         state = evolve(program, row, self._dtype, self.threads, initial)

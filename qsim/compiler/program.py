@@ -222,7 +222,8 @@ def compile_circuit(
 
 
 _SKIPPED = np.array([MEASURE, BARRIER, DELAY], dtype=np.int64)
-_DIRECT_QUBITS, _DIRECT_WORK = 8, 1 << 20
+#: Gates times amplitudes up to which planning takes longer than it saves.
+_DIRECT_QUBITS, _DIRECT_WORK = 14, 1 << 18
 
 
 @cache
@@ -230,13 +231,16 @@ def _typed_constants(real: Any) -> npt.NDArray[Any]:
     return _tables().constants.astype(real)
 
 
+def fits_directly(circuit: Circuit) -> bool:
+    """Whether `run_directly` is worth trying."""
+    n = circuit.num_qubits
+    return 0 < n <= _DIRECT_QUBITS and len(circuit) << n <= _DIRECT_WORK and not circuit._expressions
+
+
 def run_directly(circuit: Circuit, dtype: Any) -> npt.NDArray[Any] | None:
     """The state of a small circuit of plain gates without parameters; None if it is something else."""
-    n = circuit.num_qubits
-    if not 0 < n <= _DIRECT_QUBITS or circuit._expressions or len(circuit._rows) << n > _DIRECT_WORK:
-        return None
-    phase = circuit.global_phase
-    if isinstance(phase, Expression):
+    n, phase = circuit.num_qubits, circuit.global_phase
+    if not fits_directly(circuit) or isinstance(phase, Expression):
         return None
     state = np.empty(1 << n, dtype=dtype)
     real = np.float64 if dtype == np.complex128 else np.float32

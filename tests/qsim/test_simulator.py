@@ -27,7 +27,7 @@ from qsim import (
 )
 
 X, Y, Z = Pauli.X, Pauli.Y, Pauli.Z
-TILES = [6, 7, None]  # lanes and two active bits, or three; a whole state of up to 14 qubits
+TILES = [6, 7, 14, None]  # lanes and two or three active bits; the whole state; without a plan where it is small
 TOLERANCE = {"double": 1e-12, "single": 1e-5}
 
 
