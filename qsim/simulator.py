@@ -19,6 +19,8 @@ from qsim.pauli import SparsePauliOp
 from qsim.pool import report, thread_count
 
 Array = npt.NDArray[Any]
+#: `qsim.compiler.run_directly`, once it is imported: the statement alone takes a microsecond.
+run_directly: Any = None
 PRECISIONS = {"double": np.complex128, "single": np.complex64}
 MAX_SHOTS = 1 << 40
 #: A batch's states are held in parts of about this size; a run of less than the second is not checked against memory.
@@ -77,6 +79,8 @@ class Simulator:
         >>> Simulator().statevector(Circuit(1).x(0))
         array([0.+0.j, 1.+0.j])
         """
+        if parameters is None and (state := self._small_state(circuit)) is not None:
+            return state
         self._only_gates(circuit, "statevector")
         rows, batched = bind_parameters(circuit, parameters)
         if not batched and first_runs.worth_it(circuit, self.precision):
@@ -231,17 +235,24 @@ class Simulator:
                 "Use sample, or leave those operations out."
             )
 
+    def _small_state(self, circuit: Circuit) -> Array | None:
+        """The state of a small circuit without parameters by the shortest way, or None if it is another circuit."""
+        if self.precision not in first_runs.compiled or self._tile_bits is not None or self.memory_limit is not None:
+            return None
+        global run_directly
+        if run_directly is None:
+            from qsim.compiler import run_directly
+        state: Array | None = run_directly(circuit, self._dtype) if isinstance(circuit, Circuit) else None
+        if state is not None:
+            report(1, 1)
+        return state
+
     def _state(self, circuit: Circuit, row: Array, initial: Array | None = None) -> Array:
         """The final state, in natural order; `initial` is overwritten by it when given."""
-        from qsim.compiler import fits_directly, run_directly
         from qsim.state import evolve
 
-        if initial is None and self._tile_bits is None and fits_directly(circuit):
-            report(0, 1)
-            direct = run_directly(circuit, self._dtype)
-            if direct is not None:
-                report(1, 1)
-                return direct
+        if initial is None and (state := self._small_state(circuit)) is not None:
+            return state
         program, row = self._program(circuit, row, natural_start=initial is not None)
         state = evolve(program, row, self._dtype, self.threads, initial)
         if self.precision not in first_runs.compiled:

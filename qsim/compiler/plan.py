@@ -24,6 +24,7 @@ from qsim.kernels.passes import workspace_numbers
 #: Columns of the table of gates: kind, formula, own controls, numbers of coefficients, place of constant ones, and the
 #: code of the same gate under one control, or -1.
 KIND_OF, FORMULA_OF, CONTROLS_OF, SIZE_OF, CONSTANTS_OF, CONTROLLED_OF = range(6)
+GATE_COLUMNS = 6
 #: States below these sizes pay more for preparing merged or split matrices than those save.
 _MERGE_PAIRS_FROM, _SPLIT_FROM = 9, 10
 

@@ -221,34 +221,39 @@ def compile_circuit(
     return program
 
 
-_SKIPPED = np.array([MEASURE, BARRIER, DELAY], dtype=np.int64)
-#: Gates times amplitudes up to which planning takes longer than it saves.
-_DIRECT_QUBITS, _DIRECT_WORK = 14, 1 << 18
+#: Up to so many qubits planning takes longer than it saves, for this many gates times amplitudes. On larger states, up to
+#: the second number of qubits, it is worth trying whether a circuit of so many gates is done with after working on as
+#: many amplitudes as some states have: then most of it is on qubits that are still |0>.
+_DIRECT_QUBITS, _DIRECT_WORK = 13, 1 << 23
+_TRIED_QUBITS, _TRIED_GATES, _TRIED_STATES = 17, 1000, 3
 
 
 @cache
-def _typed_constants(real: Any) -> npt.NDArray[Any]:
-    return _tables().constants.astype(real)
-
-
-def fits_directly(circuit: Circuit) -> bool:
-    """Whether `run_directly` is worth trying."""
-    n = circuit.num_qubits
-    return 0 < n <= _DIRECT_QUBITS and len(circuit) << n <= _DIRECT_WORK and not circuit._expressions
+def _shared_integers() -> Ints:
+    """What `run_rows` has to know of all circuits, as sections; see `qsim.compiler.direct`."""
+    codes = np.array([MEASURE, BARRIER, DELAY, *(GATES[name].code for name in ("swap", "cswap"))], dtype=np.int64)
+    parts = [codes, _tables().gates.reshape(-1), SHAPES.reshape(-1)]
+    ends = np.cumsum([2 * len(parts), *(len(part) for part in parts)])
+    heads = [(int(end), len(part)) for end, part in zip(ends[:-1], parts, strict=True)]
+    return np.concatenate([np.array(heads, dtype=np.int64).reshape(-1), *parts])
 
 
 def run_directly(circuit: Circuit, dtype: Any) -> npt.NDArray[Any] | None:
-    """The state of a small circuit of plain gates without parameters; None if it is something else."""
-    n, phase = circuit.num_qubits, circuit.global_phase
-    if not fits_directly(circuit) or isinstance(phase, Expression):
+    """The state of a small circuit of plain gates and final measurements, without parameters; None if it is another."""
+    n, rows, phase = circuit._num_qubits, circuit._rows, circuit._global_phase
+    if not 0 < n <= _TRIED_QUBITS or circuit._expressions or isinstance(phase, Expression):
         return None
+    if len(rows) << n > ROW * _DIRECT_WORK if n <= _DIRECT_QUBITS else len(rows) > ROW * _TRIED_GATES:
+        return None
+    budget = _DIRECT_WORK if n <= _DIRECT_QUBITS else _TRIED_STATES << n >> oc.LANE_BITS
+    operands, values = circuit._operands, circuit._values
     state = np.empty(1 << n, dtype=dtype)
-    real = np.float64 if dtype == np.complex128 else np.float32
-    done = run_rows(
-        np.array(circuit._rows, dtype=np.int64).reshape(-1, ROW), np.array(circuit._operands, dtype=np.int64),
-        np.array(circuit._values, dtype=np.float64), _tables().gates, _typed_constants(real), SHAPES, FACTORS, _SKIPPED,
-        GATES["cswap"].code, GATES["swap"].code, GATES["x"].code, n, float(phase), state.view(real),
-    )  # fmt: skip
+    # The views keep another thread from extending the columns, and so moving them, meanwhile.
+    with memoryview(rows), memoryview(operands), memoryview(values):
+        done = run_rows(
+            *rows.buffer_info(), *operands.buffer_info(), *values.buffer_info(), _shared_integers(), FACTORS,
+            _tables().constants, n, phase, budget, state.view(np.float64 if dtype == np.complex128 else np.float32),
+        )  # fmt: skip
     return state if done else None
 
 

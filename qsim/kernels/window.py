@@ -1,4 +1,6 @@
-"""`window(array, start, length)`: a slice without the checks, for inner loops.
+"""Arrays without checks: slices for inner loops, and memory that is known by its address.
+
+`window(array, start, length)` is a slice.
 
 A plain slice normalises negative and oversized bounds, which costs more than the short runs that kernels loop over,
 and takes most of their compile time. The caller guarantees 0 <= start and start + length <= len(array),
@@ -37,6 +39,31 @@ def window(typing_context: Any, array: Any, start: Any, length: Any) -> Any:
         return view._getvalue()  # owns nothing: the caller's array outlives it
 
     return result(array, types.intp, types.intp), generate
+
+
+@intrinsic
+def memory_at(typing_context: Any, address: Any, length: Any, like: Any) -> Any:
+    """`length` numbers of the type of the array `like` at an address. The caller keeps that memory alive."""
+    if not isinstance(like, types.Array):
+        return None
+    result = types.Array(like.dtype, 1, "C")
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        from numba.np.arrayobj import make_array, populate_array
+
+        start = context.cast(builder, arguments[0], address, types.intp)
+        count = context.cast(builder, arguments[1], length, types.intp)
+        size = context.get_abi_sizeof(context.get_data_type(like.dtype))
+        width = context.get_constant(types.intp, size)
+        pointer = builder.inttoptr(start, context.get_data_type(like.dtype).as_pointer())
+        view = make_array(result)(context, builder)
+        populate_array(
+            view, data=pointer, shape=cgutils.pack_array(builder, [count]), strides=cgutils.pack_array(builder, [width]),
+            itemsize=width, meminfo=None,
+        )  # fmt: skip
+        return view._getvalue()
+
+    return result(types.intp, types.intp, like), generate
 
 
 @kernel(inner=True)

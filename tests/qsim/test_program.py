@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import oracle
-import pytest
-import strategies
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qsim import Circuit, Gate, Simulator
-from qsim.compiler import compile_circuit, run_directly
+from qsim import Circuit, Simulator
+from qsim.compiler import compile_circuit
 from qsim.kernels import opcodes as oc
 
 
@@ -100,26 +98,3 @@ def test_a_long_circuit_is_cut_into_passes():
     for _ in range(500):
         expected = step._state(short, np.zeros(0), expected)
     assert np.abs(state - expected).max() < 1e-11
-
-
-@settings(max_examples=60)
-@given(strategies.circuits(max_qubits=8))
-def test_a_small_circuit_run_directly(circuit):
-    for dtype, tolerance in ((np.complex128, 1e-12), (np.complex64, 1e-5)):
-        state = run_directly(circuit, dtype)
-        if state is not None:
-            assert state.dtype == dtype
-            assert np.abs(state - oracle.statevector(circuit)).max() < tolerance
-
-
-@pytest.mark.parametrize("name", sorted(oracle.TABLE))
-def test_every_gate_directly(name):
-    qubits, count = oracle.TABLE[name][:2]
-    random = np.random.default_rng(len(name))
-    for width in (max(qubits, 1), 6):
-        circuit = Circuit(width)
-        for q in range(width):
-            circuit.u(*random.uniform(-3, 3, 3), q)
-        gate = Gate(name, *random.uniform(-3, 3, count))
-        circuit.append(gate, [int(q) for q in random.permutation(width)[:qubits]])
-        assert np.abs(run_directly(circuit, np.complex128) - oracle.statevector(circuit)).max() < 1e-12
