@@ -61,13 +61,22 @@ class Compared:
 
 @dataclass(frozen=True)
 class Row(Compared):
-    """One circuit at one precision; `again` is ours on a circuit that it knows."""
+    """One circuit at one precision.
+
+    `again` is ours on a circuit that it knows, `known_peers` are those that plan apart from running, without planning.
+    """
 
     family: str
     circuit: str
     gates: int
     again: float
     floor: Floor
+    known_peers: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def ratio_again(self) -> float:
+        """The ratio where neither plans anew."""
+        return min([self.best, *self.known_peers.values()]) / self.again
 
 
 @dataclass(frozen=True)
@@ -162,12 +171,13 @@ def table(rows: Sequence[Row]) -> str:
     if not rows:
         return ""
     return markdown_table(
-        ["circuit", "qubits", "gates", "precision", "best peer", "peer", "ours", "ratio", "again", "passes", "memory",
-         "arithmetic", "ours ÷ floor"],
+        ["circuit", "qubits", "gates", "precision", "best peer", "peer", "ours", "ratio", "again", "ratio again", "passes",
+         "memory", "arithmetic", "ours ÷ floor"],
         [
             [
                 row.circuit, str(row.qubits), str(row.gates), row.precision, row.best_peer or "none", _ms(row.best),
-                _ms(row.ours), f"{row.ratio:.2f}" if row.peers else "", _ms(row.again), str(row.floor.passes),
+                _ms(row.ours), f"{row.ratio:.2f}" if row.peers else "", _ms(row.again),
+                f"{row.ratio_again:.2f}" if row.peers else "", str(row.floor.passes),
                 _ms(row.floor.memory), "" if row.floor.arithmetic is None else _ms(row.floor.arithmetic),
                 f"{row.ours / row.floor.seconds:.2f}" if row.floor.seconds else "",
             ]
@@ -194,8 +204,9 @@ def legend(rows: Sequence[Row]) -> str:
     """What the table's columns mean."""
     return (
         "Times in milliseconds. ours: of a circuit that the engine has not seen, planning included; again: of one that it "
-        "knows. ratio: best peer ÷ ours. memory and arithmetic: what the passes over the state take at the bandwidth "
-        "measured for its size, and the multiply-adds at the rate measured; the floor is the greater one."
+        "knows; best peer: likewise with its planning, and without it for the ratio again. ratio: best peer ÷ ours. memory "
+        "and arithmetic: what the passes over the state take at the bandwidth measured for its size, and the multiply-adds "
+        "at the rate measured; the floor is the greater one."
         if rows
         else ""
     )
@@ -213,12 +224,13 @@ def summary(rows: Iterable[Row]) -> str:
                 lines.append([
                     precision, f"{min(row.qubits for row in part)} to {max(row.qubits for row in part)}", str(len(part)),
                     f"{geometric_mean([row.ratio for row in part]):.2f}",
+                    f"{geometric_mean([row.ratio_again for row in part]):.2f}",
                     f"{lowest.ratio:.2f} ({lowest.circuit}, {lowest.qubits} qubits, {lowest.best_peer})",
                 ])  # fmt: skip
     if not lines:
         return ""
-    heads = ["precision", "qubits", "rows", "geometric mean of the ratios", "lowest ratio"]
-    return markdown_table(heads, lines, left={0, 4})
+    heads = ["precision", "qubits", "rows", "geometric mean of the ratios", "of those again", "lowest ratio"]
+    return markdown_table(heads, lines, left={0, 5})
 
 
 def geometric_mean(values: Sequence[float]) -> float:

@@ -72,7 +72,10 @@ def _steps(circuit: Circuit, qubits: Sequence[int]) -> Iterator[Step]:
 def _table_gate(row: GateRow, params: tuple[float, ...], operands: tuple[int, ...], controls: int) -> Iterator[Step]:
     controls += row.controls
     name = plain_name(row)
-    if name not in ("id", "u0", "gphase"):
+    if name == "gphase" and controls:  # a phase of the amplitudes where all controls are 1
+        angle = params[0]
+        yield Step("p", params, operands[: controls - 1], operands[controls - 1 :], GATES["p"].base_matrix(angle))
+    elif name not in ("id", "u0", "gphase"):
         yield Step(name, params, operands[:controls], operands[controls:], row.base_matrix(*params))
 
 

@@ -1,6 +1,7 @@
 """A report survives being written and read; tables and summaries say what was measured."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -42,15 +43,21 @@ def test_table():
     heads, rule, *lines = table(report().rows).splitlines()
     assert len(lines) == 3 and len({line.count("|") for line in (heads, rule, *lines)}) == 1
     cells = [cell.strip() for cell in lines[0].strip("|").split("|")]
-    assert cells == "qft,10,60,double,qulacs,1.00,0.500,2.00,0.400,1,0.0200,0.0100,25.00".split(",")
+    assert cells == "qft,10,60,double,qulacs,1.00,0.500,2.00,0.400,2.50,1,0.0200,0.0100,25.00".split(",")
     assert " none |" in lines[2]
+
+
+def test_known_peers_count_for_the_ratio_again_only():
+    known = replace(row(), known_peers={"qulacs light again": 2e-4})
+    assert known.ratio == row().ratio and known.ratio_again == pytest.approx(0.5)
+    assert row().ratio_again == pytest.approx(2.5)
 
 
 def test_summary_takes_means_by_precision_and_range():
     rows = [row(peers=[("aer", 1e-3)]), row(peers=[("aer", 4e-3)], qubits=12), row("single", 21), row(peers=())]
     lines = summary(rows).splitlines()[2:]
     assert len(lines) == 2
-    assert lines[0] == "| double | 10 to 12 | 2 | 4.00 | 2.00 (qft, 10 qubits, aer) |"
+    assert lines[0] == "| double | 10 to 12 | 2 | 4.00 | 5.00 | 2.00 (qft, 10 qubits, aer) |"
     assert geometric_mean([1, 4, 16]) == pytest.approx(4)
 
 
