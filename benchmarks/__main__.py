@@ -11,7 +11,7 @@ import os
 import sys
 from pathlib import Path
 
-from benchmarks import plots
+from benchmarks import kernels, plots
 from benchmarks.circuits import FAMILIES, QASMBENCH, cases
 from benchmarks.measure import AMPLITUDE_BYTES
 from benchmarks.race import Race
@@ -46,6 +46,7 @@ def parser() -> argparse.ArgumentParser:
                         help="a peer whose warm run takes longer is timed a single time")  # fmt: skip
     result.add_argument("--output", type=Path, default=Path("benchmarks/results"), help="folder of the files written")
     result.add_argument("--sweeps", action="store_true", help="parameter sweeps in place of circuits")
+    result.add_argument("--kernels", action="store_true", help="each operation alone, with what bounds it")
     result.add_argument("--redraw", action="store_true", help="only make table and plots anew from the JSON written")
     return result
 
@@ -106,6 +107,8 @@ def main(arguments: list[str] | None = None) -> int:
             f"the load average is {os.getloadavg()[0]:.1f}: times are only worth keeping from an idle machine",
             file=sys.stderr,
         )
+    if options.kernels:
+        return kernels.main(options.precision, options.output)
     for precision in options.precision:
         warm_up(precision)
     return sweeps(options) if options.sweeps else circuits(options)

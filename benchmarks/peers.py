@@ -11,6 +11,7 @@ import math
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from itertools import groupby
 from typing import Any
@@ -173,18 +174,20 @@ def qulacs(precision: str, threads: int) -> list[Engine]:
         other = joined(n, parts(circuit), light)
         return lambda: update(n, other)
 
-    def fresh(circuit: Circuit) -> Run:
+    def fresh(circuit: Circuit, light: bool) -> Run:
         n, found = circuit.num_qubits, parts(circuit)
+        if not light:
+            return known(circuit, False)
         return lambda: update(n, joined(n, found, True))
 
     def amplitudes(state: Any) -> Any:
         return state.get_vector()
 
-    return [
-        Engine("qulacs", lambda circuit: known(circuit, False), amplitudes),
-        Engine("qulacs light", fresh, amplitudes, fresh=True),
-        Engine("qulacs light" + AGAIN, lambda circuit: known(circuit, True), amplitudes),
-    ]
+    found = []
+    for name, light in (("qulacs", False), ("qulacs light", True)):
+        found.append(Engine(name, partial(fresh, light=light), amplitudes, fresh=True))
+        found.append(Engine(name + AGAIN, partial(known, light=light), amplitudes))
+    return found
 
 
 def lightning(precision: str, threads: int) -> list[Engine]:
@@ -223,7 +226,7 @@ def lightning(precision: str, threads: int) -> list[Engine]:
 
         return run
 
-    return [Engine("lightning", ready, lambda state: state.state)]
+    return [Engine("lightning", ready, lambda state: state.state, fresh=True)]
 
 
 def qsim(precision: str, threads: int) -> list[Engine]:

@@ -221,11 +221,11 @@ def compile_circuit(
     return program
 
 
-#: Up to so many qubits planning takes longer than it saves, for this many gates times amplitudes. On larger states, up to
-#: the second number of qubits, it is worth trying whether a circuit of so many gates is done with after working on as
-#: many amplitudes as some states have: then most of it is on qubits that are still |0>.
-_DIRECT_QUBITS, _DIRECT_WORK = 13, 1 << 23
-_TRIED_QUBITS, _TRIED_GATES, _TRIED_STATES = 17, 1000, 3
+#: Up to so many qubits planning takes longer than it saves, for this many gates times amplitudes.
+_DIRECT_QUBITS, _DIRECT_WORK = 13, 1 << 24
+#: Up to so many qubits it is worth trying whether a circuit of so many gates is done with after working on as many
+#: amplitudes as some states have, because most of it is on qubits that are still |0>; more if there are few gates a qubit.
+_TRIED_QUBITS, _TRIED_GATES, _TRIED_STATES, _FEW_GATES, _MANY_STATES = 17, 1000, 4, 4, 12
 
 
 @cache
@@ -245,7 +245,8 @@ def run_directly(circuit: Circuit, dtype: Any) -> npt.NDArray[Any] | None:
         return None
     if len(rows) << n > ROW * _DIRECT_WORK if n <= _DIRECT_QUBITS else len(rows) > ROW * _TRIED_GATES:
         return None
-    budget = _DIRECT_WORK if n <= _DIRECT_QUBITS else _TRIED_STATES << n >> oc.LANE_BITS
+    states = _MANY_STATES if len(rows) <= ROW * _FEW_GATES * n else _TRIED_STATES
+    budget = _DIRECT_WORK if n <= _DIRECT_QUBITS else states << n >> oc.LANE_BITS
     operands, values = circuit._operands, circuit._values
     state = np.empty(1 << n, dtype=dtype)
     # The views keep another thread from extending the columns, and so moving them, meanwhile.

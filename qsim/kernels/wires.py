@@ -212,8 +212,17 @@ def put_table(room: Any, at: int, bits: int, first: int, second: int, g: Any, fi
 
 
 @kernel(apart=True)
-def apply_phases(tile: Any, places: Any, n: int, count: int, a: int, b: int, g: Any, room: Any) -> None:
+def apply_phases(tile: Any, places: Any, numbers: Any, n: int, count: int, a: int, b: int, g: Any, room: Any) -> None:
     """Phases g[0], g[1], ... (as pairs) by the bits of one or two wires, the first as the low bit; all have places."""
+    c, d = g[0], g[1]
+    if c != 1 or d != 0:  # what all have in common is for the end
+        multiply_global(numbers, n, c, d)
+        g[0], g[1] = 1.0, 0.0
+        for e in range(1, 1 << count):
+            p, q = g[2 * e], g[2 * e + 1]
+            # Exactly 1 for a second one like the first: half of the amplitudes need not be touched for RZZ.
+            same = p == c and q == d
+            g[2 * e], g[2 * e + 1] = 1.0 if same else p * c + q * d, 0.0 if same else q * c - p * d
     block_bits = block_bits_of(places, n)
     p, q = places[a], places[b] if count == 2 else -1
     fixed = window(places, 2 * n + _FIXED, 2)
@@ -325,7 +334,7 @@ def flush(tile: Any, places: Any, wires: Any, numbers: Any, n: int, w: int, befo
         multiply_global(numbers, n, g[0], g[1])
     else:
         g[2], g[3] = g[6], g[7]
-        apply_phases(tile, places, n, w * 0 + 1, w, w, g, room)
+        apply_phases(tile, places, numbers, n, w * 0 + 1, w, w, g, room)
 
 
 @kernel(apart=True)
@@ -335,7 +344,7 @@ def apply_two(
     """A gate on two wires on which nothing is pending that it would not commute with."""
     if form == PHASES:
         if places[a] >= 0 and places[b] >= 0:
-            apply_phases(tile, places, n, n * 0 + 2, a, b, g, room)
+            apply_phases(tile, places, numbers, n, n * 0 + 2, a, b, g, room)
             return
         # A wire without a place is |0>.
         if places[a] < 0:
@@ -344,7 +353,7 @@ def apply_two(
         if places[a] < 0:
             multiply_global(numbers, n, g[0], g[1])
         else:
-            apply_phases(tile, places, n, n * 0 + 1, a, a, g, room)
+            apply_phases(tile, places, numbers, n, n * 0 + 1, a, a, g, room)
     elif form == FOUR:
         apply_four(tile, places, n, a, b, g, room)
     else:
