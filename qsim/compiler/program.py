@@ -18,6 +18,7 @@ from qsim.compiler import peephole
 from qsim.compiler.direct import run_rows
 from qsim.compiler.formulas import FACTORS, FIXED, FORMULAS, GPHASE, SHAPES
 from qsim.compiler.fusion import COSTS
+from qsim.compiler.idle import drop_idle
 from qsim.compiler.lowering import MATRIX, Lowered, lower
 from qsim.compiler.plan import plan
 from qsim.errors import ParameterError
@@ -263,6 +264,8 @@ _NO_MATRICES = np.zeros((0, 2), np.int64)
 
 
 def _compile(lowered: Lowered, circuit: Circuit, tile_bits: int, natural_start: bool) -> Program:
+    if not natural_start:
+        drop_idle(lowered, circuit.num_qubits)
     peephole.simplify(lowered, circuit.num_qubits)
     tables, phase = _tables(), lowered.phase
     constants, matrices = tables.constants, _NO_MATRICES
