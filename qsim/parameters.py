@@ -22,7 +22,7 @@ _BINARY: dict[str, Callable[[float, float], float]] = {
     "*": lambda a, b: a * b,
     "/": lambda a, b: a / b,
     "**": lambda a, b: a**b,
-    "mod": lambda a, b: a - b * math.floor(a / b),
+    "mod": lambda a, b: a % b,
 }
 _UNARY: dict[str, Callable[[float], float]] = {
     "neg": lambda a: -a,

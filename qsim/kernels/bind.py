@@ -63,7 +63,7 @@ def evaluate(codes: Any, arguments: Any, parameters: Any, stack: Any) -> float:
             elif code == 6:
                 stack[top] = a**b
             else:
-                stack[top] = a - b * math.floor(a / b)
+                stack[top] = a % b
         else:
             stack[top] = unary(code, stack[top])
     return stack[0]
