@@ -136,7 +136,7 @@ def measure(precision: str, t: int | None = None) -> list[KernelRow]:
         def once() -> None:
             run(
                 state, ints, nothing, nothing, nothing, SHAPES, FACTORS, nothing, 0, 0, 0, t, t, 1, 0, 0, 1, numbers, 1 + 0j,
-                workspace, model.column_numbers,
+                workspace, model.column_numbers, np.zeros(0, np.int64),
             )  # fmt: skip
 
         once()

@@ -12,6 +12,7 @@ from qsim.compiler.program import Program
 from qsim.kernels import readout
 from qsim.pauli import SparsePauliOp
 from qsim.pool import part, report, run_shares
+from qsim.workspace import rooms
 
 Array = npt.NDArray[Any]
 #: A share of a pass below this many amplitudes is not worth a thread.
@@ -20,6 +21,9 @@ MIN_SHARE = 1 << 12
 _CHUNK = 1 << 18
 #: Nanoseconds of work, by a rough estimate, from which a second thread pays: waking a halted core takes about 50,000.
 _WORTH_A_THREAD = 200_000
+#: Up to so many nanoseconds all passes are one call a thread, which nothing interrupts; threads then wait for each other
+#: between passes by looking again and again, which takes a microsecond and not fifty.
+_LONGEST_TOGETHER = 50_000_000
 _ALIGN_FROM = 1 << 12
 _NO_ROWS = np.zeros(0)
 
@@ -45,18 +49,41 @@ def evolve(program: Program, parameters: Array, dtype: Any, threads: int, initia
         if not program.num_passes:
             state[0] = phase
     flat = state.view(real)
-    workspaces = [np.empty(program.workspace_numbers, real) for _ in range(threads)]
+    with rooms(real, program.workspace_numbers, threads) as workspaces:
+        _run_passes(program, flat, coefficients, phase, workspaces)
+    return state
+
+
+def _run_passes(program: Program, flat: Array, coefficients: Array, phase: complex, workspaces: list[Array]) -> None:
+    """All passes, on as many threads as there are workspaces."""
+    threads = len(workspaces)
+    work = [_nanoseconds(program, number) for number in range(program.num_passes)]
+    if threads > 1 and len(work) > 1 and _WORTH_A_THREAD < sum(work) < _LONGEST_TOGETHER:
+        counts = np.zeros(2 * program.num_passes, np.int64)
+
+        def all_passes(thread: int, start: int, stop: int) -> None:
+            program.run(
+                flat, _NO_ROWS, 0, 0, program.num_passes, 0, 0, 0, coefficients, phase, workspaces[thread], counts
+            )
+
+        run_shares(all_passes, threads, threads, chunk=1)
+        report(1, 1)
+        return
     for number in range(program.num_passes):
 
         def share(thread: int, start: int, stop: int, number: int = number) -> None:
             program.run(flat, _NO_ROWS, 0, 0, 0, number, start, stop, coefficients, phase, workspaces[thread])
 
         tiles = program.num_tiles(number)
-        nanoseconds = (tiles << program.tile_bits) * (2 + 0.3 * program.num_operations_of(number))
         chunk = max(1, min(tiles // (4 * threads), _CHUNK >> program.tile_bits))
-        run_shares(share, tiles, threads if nanoseconds > _WORTH_A_THREAD else 1, chunk=chunk)
+        run_shares(share, tiles, threads if work[number] > _WORTH_A_THREAD else 1, chunk=chunk)
         report(number + 1, program.num_passes)
-    return state
+
+
+def _nanoseconds(program: Program, number: int) -> float:
+    """A rough estimate of what a pass takes on one thread."""
+    amplitudes = program.num_tiles(number) << program.tile_bits
+    return amplitudes * (2 + 0.3 * program.num_operations_of(number))
 
 
 def evolve_rows(program: Program, rows: Array, first: int, last: int, dtype: Any) -> Array:
@@ -67,9 +94,10 @@ def evolve_rows(program: Program, rows: Array, first: int, last: int, dtype: Any
     else:
         make = np.empty if program.writes_all and program.num_passes else np.zeros
         state = make((last - first) << program.num_qubits, dtype=dtype)
-    coefficients, workspace = np.empty(len(program.template), real), np.empty(program.workspace_numbers, real)
+    coefficients = np.empty(len(program.template), real)
     if program.num_passes:
-        program.run(state.view(real), rows, first, last, program.num_passes, 0, 0, -1, coefficients, 1 + 0j, workspace)
+        with rooms(real, program.workspace_numbers, 1) as (room,):
+            program.run(state.view(real), rows, first, last, program.num_passes, 0, 0, -1, coefficients, 1 + 0j, room)
         return state
     for row in range(first, last):
         width = len(rows) // last

@@ -41,6 +41,8 @@ from qsim.kernels.wires import (
 
 #: The most targets and controls of a gate, and with them the room for a matrix and a column of it.
 _MOST_WIRES, _COLUMN, _COEFFICIENTS = 14, 32, 512
+#: Room besides the state.
+DIRECT_NUMBERS = ROOM_NUMBERS + LANES + _COLUMN + _COEFFICIENTS
 #: Columns of a circuit's rows.
 _ROW = 6
 #: Sections of the integers that all circuits share: codes of rows that are treated apart, in the order below; the table
@@ -151,15 +153,15 @@ def phases_of_two(controls: int, value: int, g: Any) -> None:
 @kernel()
 def run_rows(
     rows_at: int, num_rows: int, operands_at: int, num_operands: int, values_at: int, num_values: int, integers: Any,
-    factors: Any, constants: Any, n: int, phase: float, budget: int, state: Any,
+    factors: Any, constants: Any, n: int, phase: float, budget: int, workspace: Any, state: Any,
 ) -> bool:  # fmt: skip
     """The state of a circuit whose rows are all of plain gates, or measurements at the end.
 
     rows, operands, values: addresses and lengths of a circuit's columns, without symbolic values; making arrays of them
     would take longer than running some circuits. integers: see CODES; constants: of gates, see `qsim.compiler.plan`;
     factors: see `qsim.compiler.formulas`; phase: the circuit's own, an angle; budget: how many blocks may be worked on;
-    state: the parts of 2**n amplitudes. Returns False, with nothing of use in `state`, where a row is of another kind,
-    or the budget does not suffice.
+    workspace: DIRECT_NUMBERS more than 2 * 2**n numbers, for at least LANE_BITS qubits; state: the parts of 2**n
+    amplitudes. Returns False, with nothing of use in `state`, where a row is of another kind, or the budget too small.
     """
     rows, operands = memory_at(rows_at, num_rows, integers), memory_at(operands_at, num_operands, integers)
     values = memory_at(values_at, num_values, constants)
@@ -168,9 +170,9 @@ def run_rows(
     all_ints = np.empty(tables_at + (2 << (n - n // 2)), dtype=np.int64)
     if not is_plain(rows, operands, codes, all_ints):
         return False
-    size, own_room = 2 << max(n, LANE_BITS), LANES + _COLUMN + _COEFFICIENTS
-    typed = np.empty(size + ROOM_NUMBERS + own_room, dtype=state.dtype)
-    tile, room, spare = typed[:size], typed[size : size + ROOM_NUMBERS], typed[size + ROOM_NUMBERS :]
+    size = 2 << max(n, LANE_BITS)
+    tile, room = workspace[:size], workspace[size : size + ROOM_NUMBERS]
+    spare = workspace[size + ROOM_NUMBERS : size + DIRECT_NUMBERS]
     given = spare[LANES + _COLUMN :]
     numbers = np.empty(WIRE_NUMBERS * n + EXTRA_NUMBERS + 36)
     g, padded = numbers[WIRE_NUMBERS * n + EXTRA_NUMBERS :], numbers[WIRE_NUMBERS * n + EXTRA_NUMBERS + 32 :]

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from qsim.circuit import BARRIER, DELAY, MEASURE, ROW, Circuit
 from qsim.compiler import peephole
-from qsim.compiler.direct import run_rows
+from qsim.compiler.direct import DIRECT_NUMBERS, run_rows
 from qsim.compiler.formulas import FACTORS, FIXED, FORMULAS, GPHASE, SHAPES
 from qsim.compiler.fusion import COSTS
 from qsim.compiler.idle import drop_idle
@@ -26,9 +26,11 @@ from qsim.gates import GATES, GateRow, Structure
 from qsim.kernels import opcodes as oc
 from qsim.kernels.passes import run
 from qsim.parameters import Expression
+from qsim.workspace import borrow, give_back
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
+_NO_INTS = np.zeros(0, np.int64)
 
 #: Tiles of 512 KiB, as much as a cache of level 2: 2**15 amplitudes in double and 2**16 in single precision. Half of
 #: that was up to a fifth slower, since there are more passes.
@@ -74,14 +76,14 @@ class Program:
 
     def run(
         self, state: npt.NDArray[Any], rows: Floats, first: int, last: int, num_passes: int, number: int, start: int,
-        stop: int, coefficients: npt.NDArray[Any], phase: complex, workspace: npt.NDArray[Any],
+        stop: int, coefficients: npt.NDArray[Any], phase: complex, workspace: npt.NDArray[Any], shared: Ints = _NO_INTS,
     ) -> tuple[complex, int]:  # fmt: skip
         """`qsim.kernels.passes.run` on this program; `rows` are parameter values, flat."""
         width = len(rows) // max(last, 1)
         result: tuple[complex, int] = run(
             state, self.ints, self.values, self.template, self.arguments, SHAPES, FACTORS, rows, first, width, last,
             self.num_qubits, self.tile_bits, num_passes, number, start, stop, coefficients, phase, workspace,
-            self.column_numbers,
+            self.column_numbers, shared,
         )  # fmt: skip
         if result[1] >= 0:
             raise ParameterError(
@@ -249,17 +251,19 @@ def run_directly(circuit: Circuit, dtype: Any) -> npt.NDArray[Any] | None:
     states = _MANY_STATES if len(rows) <= ROW * _FEW_GATES * n else _TRIED_STATES
     budget = _DIRECT_WORK if n <= _DIRECT_QUBITS else states << n >> oc.LANE_BITS
     operands, values = circuit._operands, circuit._values
-    state = np.empty(1 << n, dtype=dtype)
+    state, real = np.empty(1 << n, dtype=dtype), np.float64 if dtype == np.complex128 else np.float32
+    workspace = borrow(real, (2 << max(n, oc.LANE_BITS)) + DIRECT_NUMBERS)
     # The views keep another thread from extending the columns, and so moving them, meanwhile.
     with memoryview(rows), memoryview(operands), memoryview(values):
         done = run_rows(
             *rows.buffer_info(), *operands.buffer_info(), *values.buffer_info(), _shared_integers(), FACTORS,
-            _tables().constants, n, phase, budget, state.view(np.float64 if dtype == np.complex128 else np.float32),
+            _tables().constants, n, phase, budget, workspace, state.view(real),
         )  # fmt: skip
+    give_back(workspace)
     return state if done else None
 
 
-_NO_INTS, _NO_FLOATS, _ONE_ZERO = np.zeros(0, np.int64), np.zeros(0), np.zeros(1, np.int64)
+_NO_FLOATS, _ONE_ZERO = np.zeros(0), np.zeros(1, np.int64)
 _NO_MATRICES = np.zeros((0, 2), np.int64)
 
 
@@ -342,5 +346,5 @@ def compile_kernels(real: Any) -> None:
     numbers, sections = np.zeros(0, real), np.zeros(2 * oc.SECTIONS, np.int64)
     run(
         numbers, sections, _NO_FLOATS, _NO_FLOATS, _NO_FLOATS, SHAPES, FACTORS, _NO_FLOATS, 0, 0, 0, 1, 1, 0, 0, 0, 0,
-        numbers, 1 + 0j, np.zeros(1 << 12, real), 4,
+        numbers, 1 + 0j, np.zeros(1 << 12, real), 4, _NO_INTS,
     )  # fmt: skip

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from qsim.kernels.atomic import fetch_add, wait_for
 from qsim.kernels.bind import coefficients_of
 from qsim.kernels.jit import kernel
 from qsim.kernels.opcodes import (
@@ -316,7 +317,7 @@ def write_out(state: Any, tile: Any, t: int, sources: Any) -> None:
         state[2 * i], state[2 * i + 1] = tile[p], tile[p + LANES]
 
 
-@kernel(inner=True)
+@kernel(apart=True)
 def run_tiles(
     state: Any, ints: Any, number: int, start: int, stop: int, num_positions: int, t: int, coefficients: Any,
     phase: complex, workspace: Any, column_numbers: int,
@@ -387,17 +388,53 @@ def run_tiles(
             )  # fmt: skip
 
 
+@kernel(inner=True)
+def number_of_tiles(ints: Any, number: int, t: int) -> int:
+    """How many tiles of a pass may hold something."""
+    positions = window(section(ints, IN_TILES), t * number, t)
+    outside, count = section(ints, IN_PASSES)[PASS_RECORD * number + PASS_SUPPORT], 1
+    for j in range(t):
+        outside &= ~(1 << positions[j])
+    while outside:
+        outside &= outside - 1
+        count *= 2
+    return count
+
+
+@kernel(apart=True)
+def run_together(
+    state: Any, ints: Any, shared: Any, num_positions: int, t: int, num_passes: int, coefficients: Any, phase: complex,
+    workspace: Any, column_numbers: int,
+) -> None:  # fmt: skip
+    """All passes, tile by tile as they come free, together with whoever else has been called with the same `shared`.
+
+    shared[2 * p] counts the tiles of pass p that have been taken, shared[2 * p + 1] those that are done. Nobody begins a
+    pass before the one before it is done; whoever comes late, or never, is not waited for.
+    """
+    one = np.int64(1)
+    for p in range(num_passes):
+        tiles = number_of_tiles(ints, p, t)
+        while True:
+            tile = fetch_add(shared, 2 * p, one)
+            if tile >= tiles:
+                break
+            run_tiles(state, ints, p, tile, tile + 1, num_positions, t, coefficients, phase, workspace, column_numbers)
+            fetch_add(shared, 2 * p + 1, one)
+        wait_for(shared, 2 * p + 1, tiles)
+
+
 @kernel()
 def run(
     state: Any, ints: Any, values: Any, template: Any, arguments: Any, shapes: Any, factors: Any, rows: Any, first: int,
     width: int, last: int, num_positions: int, t: int, num_passes: int, number: int, start: int, stop: int, coefficients: Any,
-    phase: complex, workspace: Any, column_numbers: int,
+    phase: complex, workspace: Any, column_numbers: int, shared: Any,
 ) -> Any:  # fmt: skip
-    """A whole program for some sets of parameters, or some tiles of one of its passes. See `qsim.compiler.program.Program`.
+    """A program for some sets of parameters, or all of its passes, or some tiles of one; see `qsim.compiler.program`.
 
     With first < last: rows [first, last) of parameter values are bound one by one, and the states, one behind the other
-    in `state`, each run from |0...0> (not if num_passes is 0: then nothing but binding is done). Else tiles
-    [start, stop) of pass `number` are run with the coefficients and the phase of the start that are given.
+    in `state`, each run from |0...0> (not if num_passes is 0: then nothing but binding is done). Else, with the
+    coefficients and the phase of the start that are given, tiles [start, stop) of pass `number` are run, or, if `shared` is
+    not empty, all passes together with others; see `run_together`.
     `workspace` is room for one tile; see `workspace_numbers`. Returns the last global factor, and a row whose angles
     are not all finite, or -1.
     """
@@ -420,6 +457,8 @@ def run(
                     window(state, size * (row - first), size), ints, p, start, stop, num_positions, t, coefficients, phase,
                     workspace, column_numbers,
                 )  # fmt: skip
+    elif len(shared) > 0:
+        run_together(state, ints, shared, num_positions, t, num_passes, coefficients, phase, workspace, column_numbers)
     else:
         run_tiles(state, ints, number, start, stop, num_positions, t, coefficients, phase, workspace, column_numbers)
     return phase, bad

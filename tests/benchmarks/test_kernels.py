@@ -23,7 +23,7 @@ def test_an_operation_keeps_the_norm_and_changes_the_state(operation):
         ints = kernels.one_pass(SMALL, operation, repeats)
         run(
             state, ints, nothing, nothing, nothing, SHAPES, FACTORS, nothing, 0, 0, 0, SMALL, SMALL, 1, 0, 0, 1,
-            kernels.coefficients(np.float64), 1 + 0j, workspace, 16,
+            kernels.coefficients(np.float64), 1 + 0j, workspace, 16, np.zeros(0, np.int64),
         )  # fmt: skip
         assert np.linalg.norm(state) == pytest.approx(np.linalg.norm(before), rel=1e-12)
         assert np.array_equal(state, before) == (repeats == 0)
