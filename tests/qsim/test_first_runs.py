@@ -33,7 +33,7 @@ def test_states(drawn):
 @settings(max_examples=30)
 @given(strategies.circuits(), st.integers(0, 2**64 - 1), st.integers(1, 5000))
 def test_the_same_samples(circuit, seed, shots):
-    from qsim.state import sample_state
+    from qsim.sampling import sample_state
 
     state = Simulator().statevector(circuit)
     ours, theirs = first_runs.sample(state, shots, seed), sample_state(state, shots, seed, 1)
