@@ -18,6 +18,7 @@ _LABELS = {
 }  # fmt: skip
 #: How far a norm may be from 1 for numbers of this precision.
 _TOLERANCE = {"double": 1e-8, "single": 1e-5}
+_PIECE = 1 << 20
 _FORMS = (
     "An initial state is a vector of 2**n amplitudes, a basis state (an index, or a bitstring whose rightmost character "
     "is qubit 0), or a product state (n single-qubit vectors, qubit 0 first, or a string of 0 1 + - r l)"
@@ -53,11 +54,10 @@ def initial_amplitudes(given: Any, num_qubits: int, dtype: Any) -> Array:
     array = _numbers(given)
     single = dtype == np.complex64 or array.dtype in (np.complex64, np.float32, np.float16)
     if array.shape == (1 << num_qubits,):
-        _check_norm(float(_norm(array)), single, "The initial state")
-        return np.array(array, dtype=dtype)
+        return _copied(array, dtype, single)
     if array.shape == (num_qubits, 2):
         for qubit, vector in enumerate(array):
-            _check_norm(float(_norm(vector)), single, f"The initial state of qubit {qubit}")
+            _check_norm(float(np.linalg.norm(vector)), single, f"The initial state of qubit {qubit}")
         return _product(array, dtype)
     raise QsimError(
         f"{_FORMS}; of {num_qubits} qubits, the shape is ({1 << num_qubits},) or ({num_qubits}, 2), got {array.shape}."
@@ -76,7 +76,7 @@ def _from_labels(text: str, num_qubits: int) -> list[tuple[complex, complex]]:
 
 
 def _numbers(given: Any) -> Array:
-    """An array of finite numbers, or an error."""
+    """An array of numbers, or an error."""
     if not isinstance(given, (np.ndarray, Sequence)):
         raise QsimError(f"{_FORMS}; got {type(given).__name__}.")
     try:
@@ -85,16 +85,23 @@ def _numbers(given: Any) -> Array:
         raise QsimError(f"{_FORMS}; got sequences of different lengths.") from None
     if array.dtype.kind not in "fciu":
         raise QsimError(f"{_FORMS}; got entries of type {array.dtype}.")
-    if not np.isfinite(array).all():
-        raise QsimError("The initial state has an amplitude that is not finite (NaN or infinity).")
     return array
 
 
-def _norm(vector: Array) -> Any:
-    return np.linalg.norm(vector.astype(np.complex128) if vector.size <= 2 or vector.dtype.kind in "iu" else vector)
+def _copied(array: Array, dtype: Any, single: bool) -> Array:
+    """A copy of amplitudes that are normalised, made in pieces between which a run can be interrupted."""
+    state, weight = np.empty(array.shape, dtype=dtype), 0.0
+    for start in range(0, len(array), _PIECE):
+        piece = array[start : start + _PIECE].astype(np.complex128)
+        weight += float(np.vdot(piece, piece).real)
+        state[start : start + _PIECE] = piece
+    _check_norm(math.sqrt(weight), single, "The initial state")
+    return state
 
 
 def _check_norm(norm: float, single: bool, what: str) -> None:
+    if not math.isfinite(norm):
+        raise QsimError(f"{what} has an amplitude that is not finite (NaN or infinity), or too large to be normalised.")
     tolerance = _TOLERANCE["single" if single else "double"]
     if not abs(norm - 1) <= tolerance:
         advice = "Divide it by np.linalg.norm(state)." if norm > 0 else "It has no direction that could be normalised."

@@ -62,9 +62,20 @@ def sample_state(state: Array, shots: int, seed: int, threads: int) -> tuple[Arr
             totals[values[start:stop]] += frequencies[start:stop]  # values are distinct
 
         run_shares(add, len(values), 1, chunk=_AMPLITUDES)
-    parts = [np.flatnonzero(totals[k : k + FEWEST_SHOTS]) + k for k in range(0, len(totals), FEWEST_SHOTS)]
-    values = np.concatenate(parts)
-    return values, totals[values]
+    return _nonzero(totals)
+
+
+def _nonzero(totals: Array) -> tuple[Array, Array]:
+    """The places of numbers that are not 0, and the numbers, piece by piece, so that a run can be stopped."""
+    pieces = [slice(k, k + FEWEST_SHOTS) for k in range(0, len(totals), FEWEST_SHOTS)]
+    count = sum(int(np.count_nonzero(totals[piece])) for piece in pieces)
+    values, frequencies, at = np.empty(count, np.int64), np.empty(count, np.int64), 0
+    for piece in pieces:
+        places = np.flatnonzero(totals[piece])
+        values[at : at + len(places)] = places + piece.start
+        frequencies[at : at + len(places)] = totals[piece][places]
+        at += len(places)
+    return values, frequencies
 
 
 def block_norms(state: Array, threads: int) -> tuple[Array, int]:

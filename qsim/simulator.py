@@ -223,7 +223,7 @@ class Simulator:
         start = self._start(circuit, initial_state, 1 + results * len(rows))
         tail = circuit.copy()
         tail.global_phase = 0.0
-        taken = [take_snapshots(self, circuit, tail, row, None if start is None else start.copy()) for row in rows]
+        taken = [take_snapshots(self, circuit, tail, row, start) for row in rows]
         return taken if batched else taken[0]
 
     def expectation(

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from qsim.circuit import BARRIER, DELAY, MEASURE, ROW, Circuit, Snapshot
 from qsim.errors import CircuitError
 from qsim.sampling import marginal_probabilities
-from qsim.state import evolve, operator_means
+from qsim.state import copy_of, evolve, operator_means
 
 if TYPE_CHECKING:
     from qsim.simulator import Simulator
@@ -55,12 +55,12 @@ def results_size(places: list[tuple[int, Snapshot]], num_qubits: int, amplitude:
 def take_snapshots(
     simulator: Simulator, circuit: Circuit, tail: Circuit, row: Array, initial: Array | None
 ) -> dict[str, Any]:
-    """One run's results by label; `initial` is overwritten.
+    """One run's results by label, from |0...0> or `initial`, which is left as it is.
 
     `tail` is a copy of the circuit without its global phase, which belongs to the first piece only.
     """
     results: dict[str, Any] = {}
-    state, begin = initial, 0
+    state, begin = None if initial is None else copy_of(initial, simulator.threads), 0
     for number, snapshot in marked_places(circuit):
         if state is None or begin == 0 or _has_gates(circuit, begin, number):
             program, values = simulator._program(
@@ -69,7 +69,7 @@ def take_snapshots(
             state = evolve(program, values, simulator._dtype, simulator.threads, state)
         begin = number + 1
         if snapshot.kind == "statevector":
-            results[snapshot.label] = state.copy()
+            results[snapshot.label] = copy_of(state, simulator.threads)
         elif snapshot.kind == "probabilities":
             results[snapshot.label] = marginal_probabilities(state, snapshot.qubits, simulator.threads)
         else:

@@ -125,6 +125,17 @@ def _scale(state: Array, factor: Any, threads: int) -> None:
     run_shares(share, len(state), threads, chunk=_CHUNK)
 
 
+def copy_of(state: Array, threads: int) -> Array:
+    """A copy, made on threads and in pieces between which a run can be stopped."""
+    result = np.empty_like(state)
+
+    def share(_: int, start: int, stop: int) -> None:
+        result[start:stop] = state[start:stop]
+
+    run_shares(share, len(state), threads, chunk=_CHUNK)
+    return result
+
+
 def flat_view(state: Array) -> Array:
     """The interleaved real and imaginary parts of a state."""
     return state.view(np.float64 if state.dtype == np.complex128 else np.float32)
