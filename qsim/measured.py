@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 Array = npt.NDArray[Any]
 #: Shots that are drawn at a time are an eighth as many as amplitudes, and between these numbers.
-FEWEST_SHOTS, MOST_SHOTS = 1 << 20, 1 << 24
+FEWEST_SHOTS, MOST_SHOTS = 1 << 20, 1 << 23
 
 
 def qubits_to_sample(pairs: Sequence[tuple[int, int]], num_qubits: int, shots: int) -> list[int] | None:

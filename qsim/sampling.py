@@ -18,8 +18,10 @@ from qsim.pool import run_shares
 from qsim.state import MIN_SHARE, flat_view
 
 Array = npt.NDArray[Any]
-#: Shots in a call: some 30 milliseconds' worth at most.
-_GROUP = 1 << 20
+#: Shots in a call: some 10 milliseconds' worth, more where the state is large.
+_GROUP = 1 << 18
+#: Blocks are larger in states of more qubits than this, so that tables of blocks stay small.
+_SMALL_BLOCKS = 24
 #: A first piece of work is about a millisecond of these: amplitudes, shots.
 _AMPLITUDES, _SHOTS = 1 << 18, 1 << 14
 #: Partial sums of probabilities are made for so many items of work, if there are not as many anyway.
@@ -43,7 +45,7 @@ def sample_bits(
 def sample_state(state: Array, shots: int, seed: int, threads: int) -> tuple[Array, Array]:
     """Outcomes of measuring all qubits of a state, shape (2**n,).
 
-    Shot s depends on the seed and s alone. Memory: 36 bytes for each of at most 2**24 shots at a time; with more, 8 bytes
+    Shot s depends on the seed and s alone. Memory: 36 bytes for each of at most 2**23 shots at a time; with more, 8 bytes
     for each possible outcome.
 
     Returns:
@@ -80,7 +82,8 @@ def _nonzero(totals: Array) -> tuple[Array, Array]:
 
 def block_norms(state: Array, threads: int) -> tuple[Array, int]:
     """The weight of each block of amplitudes, and the size of a block."""
-    flat, size = flat_view(state), min(len(state), 1 << readout.BLOCK_BITS)
+    wide = len(state) >> _SMALL_BLOCKS > 1
+    flat, size = flat_view(state), min(len(state), 1 << readout.BLOCK_BITS + (2 if wide else 0))
     norms = np.empty(len(state) // size)
     run_shares(
         lambda _, start, stop: readout.block_norms(flat, start, stop, size, norms),
