@@ -40,6 +40,18 @@ def test_the_same_samples(circuit, seed, shots):
     assert [a.tolist() for a in ours] == [a.tolist() for a in theirs]
 
 
+@settings(max_examples=30)
+@given(strategies.circuits(max_qubits=7), st.integers(0, 2**64 - 1), st.integers(1, 3000), st.data())
+def test_the_same_samples_of_some_bits(circuit, seed, shots, data):
+    from qsim.sampling import sample_bits
+
+    state, n = Simulator().statevector(circuit), circuit.num_qubits
+    qubits = data.draw(st.lists(st.integers(0, n - 1), unique=True))
+    pairs = list(zip(qubits, data.draw(st.permutations(range(n + 1))), strict=False))
+    ours, theirs = first_runs.sample_bits(state, pairs, shots, seed), sample_bits(state, pairs, shots, seed, 1)
+    assert [a.tolist() for a in ours] == [a.tolist() for a in theirs]
+
+
 @given(strategies.circuits(), st.data())
 def test_the_same_moments(circuit, data):
     from qsim.state import operator_moments
