@@ -26,6 +26,7 @@ def test_a_wrong_sampler_is_found():
 @pytest.mark.peer
 @pytest.mark.filterwarnings("ignore")
 def test_peers_sample_the_same():
+    pytest.importorskip("qulacs")
     for task in ("state", "run"):
         assert len(contestants(task, 6, 5000, 1, 1)) > 1
     assert len(rows([6], shots=20_000, rounds=1)) == 2
