@@ -35,7 +35,8 @@ from qsim.parameters import Expression, Parameter, Value, to_value
 
 #: Row layout: (code, first operand, operands, first parameter or object, extra controls, their values as bits).
 ROW = 6
-#: Codes of rows that are no table gate. A MEASURE's operands are its qubit and its bit.
+#: Codes of rows that are no table gate. A MEASURE's operands are its qubit and its bit. A BARRIER whose fourth entry is
+#: not 0 is a snapshot: one more than the number of its object.
 MEASURE, RESET, BARRIER, GATE_OBJECT, FEED_FORWARD, DELAY = -1, -2, -3, -4, -5, -6
 MAX_QUBITS = 1_000_000
 MAX_CLBITS = 10_000_000
@@ -68,6 +69,19 @@ class Reset:
 @dataclass(frozen=True)
 class Barrier:
     """Keeps operations on its two sides apart; no effect on a state."""
+
+
+@dataclass(frozen=True, eq=False)
+class Snapshot(Barrier):
+    """Marks a place at which `Simulator.snapshots` reads the state; a barrier to everything else."""
+
+    label: str
+    #: "statevector", "probabilities" or "expectation".
+    kind: str
+    #: Whose probabilities; the first is the least significant bit.
+    qubits: tuple[int, ...] = ()
+    #: Whose expectation value, a `SparsePauliOp`.
+    observable: Any = None
 
 
 @dataclass(frozen=True)
@@ -124,7 +138,7 @@ class Circuit(GateMethods):
         self._operands = array("q")
         self._values = array("d")
         self._expressions: dict[int, Expression] = {}  # index into _values -> expression
-        self._objects: list[Gate | Delay | FeedForward] = []
+        self._objects: list[Gate | Delay | FeedForward | Snapshot] = []
         self._parameters: dict[str, Parameter] = {}
         self._global_phase: Value = 0.0
         self._compiled: dict[Any, Any] = {}
@@ -339,7 +353,12 @@ class Circuit(GateMethods):
             self._rows.extend((MEASURE, len(self._operands), 2, 0, 0, 0))
             self._operands.extend((*qubits, *clbits))
             return self
-        if isinstance(operation, (Reset, Barrier)):
+        if isinstance(operation, Snapshot):
+            if any(isinstance(item, Snapshot) and item.label == operation.label for item in self._objects):
+                raise CircuitError(f"Labels of snapshots are unique; '{operation.label}' is taken.")
+            self._objects.append(operation)
+            self._rows.extend((BARRIER, len(self._operands), len(qubits), len(self._objects), 0, 0))
+        elif isinstance(operation, (Reset, Barrier)):
             self._rows.extend(
                 (RESET if isinstance(operation, Reset) else BARRIER, len(self._operands), len(qubits), 0, 0, 0)
             )
@@ -398,6 +417,49 @@ class Circuit(GateMethods):
         """Keep what comes before and after apart, on these qubits or on all."""
         targets = [self._qubit(q) for group in qubits for q in self._list(group)] or range(self._num_qubits)
         return self._append_other(Barrier(), tuple(dict.fromkeys(targets)), ())
+
+    def save_statevector(self, label: str = "statevector") -> Circuit:
+        """Mark this place: `Simulator.snapshots` gives the statevector here under `label`.
+
+        The mark is no gate, changes no result and is a barrier to whatever else reads the circuit.
+
+        Raises:
+            CircuitError: for a label that is no text, is empty, or is another snapshot's.
+
+        >>> from qsim import Simulator
+        >>> Simulator().snapshots(Circuit(1).h(0).save_statevector("middle").h(0))["middle"].real.round(3)
+        array([0.707, 0.707])
+        """
+        return self._snapshot(label, "statevector")
+
+    def save_probabilities(self, label: str = "probabilities", qubits: Sequence[int] | None = None) -> Circuit:
+        """Mark this place: `Simulator.snapshots` gives the outcome probabilities of `qubits`, or of all, here.
+
+        >>> from qsim import Simulator
+        >>> Simulator().snapshots(Circuit(2).x(1).save_probabilities("p", [1]).h(1))["p"]
+        array([0., 1.])
+        """
+        wanted = tuple(range(self._num_qubits) if qubits is None else [self._qubit(q) for q in self._list(qubits)])
+        if len(set(wanted)) != len(wanted):
+            raise CircuitError(f"Each qubit is asked for once, got {list(wanted)}.")
+        return self._snapshot(label, "probabilities", wanted)
+
+    def save_expectation(self, label: str, observable: Any) -> Circuit:
+        """Mark this place: `Simulator.snapshots` gives the expectation value of a Hermitian `SparsePauliOp` here.
+
+        >>> from qsim import Pauli, Simulator
+        >>> Simulator().snapshots(Circuit(1).save_expectation("z", Pauli.Z(0)).x(0))
+        {'z': 1.0}
+        """
+        from qsim.pauli import check_observable
+
+        check_observable(observable, self._num_qubits)
+        return self._snapshot(label, "expectation", (), observable)
+
+    def _snapshot(self, label: str, kind: str, qubits: tuple[int, ...] = (), observable: Any = None) -> Circuit:
+        if not isinstance(label, str) or not label:
+            raise CircuitError(f"A snapshot's label is a text that is not empty, got {label!r}.")
+        return self._append_other(Snapshot(label, kind, qubits, observable), tuple(range(self._num_qubits)), ())
 
     def delay(self, duration: str, qubit: QubitArgument) -> Circuit:
         """Idle time as written, such as ``"100ns"``; no effect without noise."""
@@ -481,7 +543,7 @@ class Circuit(GateMethods):
         if code == RESET:
             return Instruction(Reset(), operands)
         if code == BARRIER:
-            return Instruction(Barrier(), operands)
+            return Instruction(self._objects[first - 1] if first else Barrier(), operands)
         if code < 0:
             return Instruction(self._objects[first], operands)
         row = row_by_code(code)
@@ -553,7 +615,7 @@ class Circuit(GateMethods):
             if code >= 0:
                 name = row_by_code(code).name if not rows[at + 4] else "c" * rows[at + 4] + "-" + row_by_code(code).name
             elif code in names:
-                name = names[code]
+                name = names[code] if code != BARRIER or not rows[at + 3] else "snapshot"
             else:
                 item = self._objects[rows[at + 3]]
                 name = item.name if isinstance(item, Gate) else type(item).__name__.lower()
@@ -587,7 +649,8 @@ class Circuit(GateMethods):
             if isinstance(operation, Gate):
                 result.append(operation.inverse(), instruction.qubits)
             elif isinstance(operation, (Barrier, Delay)):
-                result._append(operation, instruction.qubits, ())
+                if not isinstance(operation, Snapshot):  # there is no such place in the inverse
+                    result._append(operation, instruction.qubits, ())
             else:
                 raise CircuitError(f"Only gates can be undone; the circuit has a {type(operation).__name__.lower()}.")
         return result
@@ -654,8 +717,10 @@ class GateDefinition:
                     uses[id(gate.base)] = gate.base
             elif code >= 0:
                 self.size += 1
-            elif code not in (BARRIER, DELAY):
-                raise CircuitError(f"The body of gate '{name}' may hold gates only, no measurement, reset or branch.")
+            elif code not in (BARRIER, DELAY) or (code == BARRIER and self.body._rows[at + 3]):
+                raise CircuitError(
+                    f"The body of gate '{name}' may hold gates only, no measurement, reset, branch or snapshot."
+                )
         self.uses = tuple(uses.values())
         self.lowered: Any = None  # the compiler's own form of it, made once
 

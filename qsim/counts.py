@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from qsim.circuit import Register
 from qsim.errors import QsimError, suggestion
+from qsim.measured import move_bits
 
 
 class Counts(Mapping[str, int]):
@@ -25,7 +26,7 @@ class Counts(Mapping[str, int]):
     (4, 10, [('00', 6)])
     """
 
-    __slots__ = ("_index", "frequencies", "num_bits", "registers", "seed", "values_")
+    __slots__ = ("_index", "_keeps_shots", "_order", "frequencies", "num_bits", "registers", "seed", "values_")
 
     def __init__(
         self,
@@ -34,6 +35,8 @@ class Counts(Mapping[str, int]):
         num_bits: int,
         registers: Sequence[Register],
         seed: int | None,
+        *,
+        memory: bool = False,
     ) -> None:
         self.values_ = values
         #: Shots of each distinct outcome, shape (outcomes,).
@@ -45,6 +48,8 @@ class Counts(Mapping[str, int]):
         #: The seed that gives the same counts again.
         self.seed = seed
         self._index: dict[str, int] | None = None
+        self._keeps_shots = memory
+        self._order: npt.NDArray[np.int64] | None = None
 
     @property
     def shots(self) -> int:
@@ -54,7 +59,7 @@ class Counts(Mapping[str, int]):
     @property
     def outcomes(self) -> list[int]:
         """The distinct outcomes as integers, bit k being classical bit k."""
-        return [int(value) for value in self.values_]
+        return self.values_.tolist() if isinstance(self.values_, np.ndarray) else [int(value) for value in self.values_]
 
     @property
     def array(self) -> npt.NDArray[np.uint8]:
@@ -69,6 +74,39 @@ class Counts(Mapping[str, int]):
             result[:, bit] = (values >> bit) & 1
         return result
 
+    @property
+    def bit_array(self) -> npt.NDArray[np.uint8]:
+        """Each shot's outcome as bits, shape (shots, bits); column k is classical bit k. Needs ``memory=True``.
+
+        >>> Counts([1, 2], [2, 1], 2, [], 1, memory=True).bit_array.sum(axis=0)
+        array([2, 1], dtype=uint64)
+        """
+        return self.array[self._shots_in_order()]
+
+    @property
+    def memory(self) -> list[str]:
+        """Each shot's outcome as a bitstring, in the order of the shots. Needs ``memory=True``.
+
+        >>> sorted(Counts([1, 2], [2, 1], 2, [], 1, memory=True).memory)
+        ['01', '01', '10']
+        """
+        keys = self._keys()
+        return [keys[k] for k in self._shots_in_order().tolist()]
+
+    def _shots_in_order(self) -> npt.NDArray[np.int64]:
+        """The outcome, by its place in `outcomes`, of each shot, shape (shots,): a permutation that the seed makes.
+
+        Independent shots are exchangeable: given the counts, every order of them is as likely as any other.
+        """
+        if not self._keeps_shots:
+            raise QsimError("The order of the shots was not asked for. Sample with memory=True.")
+        if self._order is None:
+            order = np.repeat(np.arange(len(self.values_), dtype=np.int64), self.frequencies)
+            # A key of 128 bits that no other draw has: theirs end in 64 zeros.
+            np.random.Generator(np.random.Philox(key=(1 << 64) + (self.seed or 0))).shuffle(order)
+            self._order = order
+        return self._order
+
     def of_register(self, name: str) -> Counts:
         """The counts of one register's bits alone.
 
@@ -82,13 +120,33 @@ class Counts(Mapping[str, int]):
                 f"{', '.join(self.registers) or 'none'}."
             )
         register = self.registers[name]
-        totals: dict[int, int] = {}
-        for value, frequency in zip(self.outcomes, self.frequencies.tolist(), strict=True):
-            part = sum(((value >> bit) & 1) << k for k, bit in enumerate(register.indices))
-            totals[part] = totals.get(part, 0) + frequency
-        keys = sorted(totals)
-        indices = tuple(range(len(register)))
-        return Counts(keys, [totals[key] for key in keys], len(register), [Register(name, indices)], self.seed)
+        own = Register(name, tuple(range(len(register))))
+        return self._marginal(register.indices, [own])
+
+    def marginal(self, clbits: Sequence[int]) -> Counts:
+        """The counts of some classical bits alone, the first as the rightmost character.
+
+        Raises:
+            QsimError: for a bit that is not there or is named twice.
+
+        >>> Counts([0, 1, 3], [1, 2, 3], 2, [], None).marginal([1])
+        {'0': 3, '1': 3}
+        """
+        bits = list(clbits)
+        for bit in bits:
+            if isinstance(bit, (bool, np.bool_)) or not isinstance(bit, (int, np.integer)):
+                raise QsimError(f"A classical bit is given by its number, got {bit!r}.")
+            if not 0 <= bit < self.num_bits:
+                raise QsimError(f"There is no classical bit {bit}: the outcomes have {self.num_bits} bits, from 0 on.")
+        if len(set(bits)) != len(bits):
+            raise QsimError(f"Each classical bit is asked for once, got {bits}.")
+        return self._marginal(bits, [Register("c", tuple(range(len(bits))))] if bits else [])
+
+    def _marginal(self, bits: Sequence[int], registers: Sequence[Register]) -> Counts:
+        pairs = [(int(bit), k) for k, bit in enumerate(bits)]
+        values: Any = np.asarray(self.values_, dtype=np.int64 if self.num_bits <= 62 else object)
+        values, frequencies = move_bits(values, self.frequencies, pairs)
+        return Counts(values, frequencies, len(bits), registers, self.seed)
 
     def most_common(self, number: int | None = None) -> list[tuple[str, int]]:
         """The outcomes with the most shots first; ties in ascending order of outcome."""
@@ -103,9 +161,17 @@ class Counts(Mapping[str, int]):
     def _key(self, value: int) -> str:
         return format(value, f"0{self.num_bits}b") if self.num_bits else ""
 
+    def _keys(self) -> list[str]:
+        """The bitstrings of the distinct outcomes; those of many outcomes by way of an array of characters."""
+        if len(self.values_) < 1000 or not self.num_bits:
+            return [self._key(value) for value in self.outcomes]
+        letters = np.ascontiguousarray(self.array[:, ::-1]) + np.uint8(ord("0"))
+        text = letters.tobytes().decode("ascii")
+        return [text[k : k + self.num_bits] for k in range(0, len(text), self.num_bits)]
+
     def _lookup(self) -> dict[str, int]:
         if self._index is None:
-            self._index = {self._key(v): f for v, f in zip(self.outcomes, self.frequencies.tolist(), strict=True)}
+            self._index = dict(zip(self._keys(), self.frequencies.tolist(), strict=True))
         return self._index
 
     def __getitem__(self, bitstring: str) -> int:

@@ -49,13 +49,17 @@ class _Branch:
     measured: int = 0
 
 
-def sample_dynamic(simulator: Simulator, circuit: Circuit, row: Array, shots: int, seed: int) -> dict[int, int]:
-    """How often each value of the classical bits comes out of `shots` runs."""
+def sample_dynamic(
+    simulator: Simulator, circuit: Circuit, row: Array, shots: int, seed: int, initial: Array | None = None
+) -> dict[int, int]:
+    """How often each value of the classical bits comes out of `shots` runs from |0...0> or `initial` (overwritten)."""
     if circuit.parameters:
         circuit = circuit.bind({p.name: float(v) for p, v in zip(circuit.parameters, row, strict=True)})
     random = np.random.Generator(np.random.Philox(key=seed))
-    state: Array = np.zeros(1 << circuit.num_qubits, dtype=simulator._dtype)
-    state[0] = 1
+    state = initial
+    if state is None:
+        state = np.zeros(1 << circuit.num_qubits, dtype=simulator._dtype)
+        state[0] = 1
     branches = [_Branch(_Frame(circuit, 0, None), state, 0, shots)]
     totals: dict[int, int] = {}
     steps = 0

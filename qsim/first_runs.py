@@ -5,6 +5,7 @@ A process may have a few runs in this way; then compiling pays. Results are the 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import numpy.typing as npt
 
 from qsim.circuit import BARRIER, DELAY, GATE_OBJECT, MEASURE, ROW, Circuit, GateDefinition
 from qsim.gates import Gate
+from qsim.measured import as_clbits, qubits_to_sample
 from qsim.pauli import SparsePauliOp
 
 Array = npt.NDArray[Any]
@@ -71,15 +73,18 @@ def _quick(circuit: Circuit, at: int) -> bool:
     return code in (MEASURE, BARRIER, DELAY) or qubits <= 6
 
 
-def state(circuit: Circuit, row: Array, dtype: Any) -> Array:
-    """The final state for one row of parameter values."""
+def state(circuit: Circuit, row: Array, dtype: Any, initial: Array | None = None) -> Array:
+    """The final state for one row of parameter values, from |0...0> or from `initial`, which is left as it is."""
     global _runs
     _runs += 1
     if circuit.parameters:
         circuit = circuit.bind({p.name: float(v) for p, v in zip(circuit.parameters, row, strict=True)})
     n = circuit.num_qubits
     tensor: Array = np.zeros((2,) * n, dtype=np.complex128)  # axis a is qubit n - 1 - a
-    tensor[(0,) * n] = np.exp(1j * float(circuit.global_phase))  # a number, once bound
+    tensor[(0,) * n] = 1
+    if initial is not None:
+        tensor = initial.astype(np.complex128).reshape((2,) * n)
+    tensor *= np.exp(1j * float(circuit.global_phase))  # a number, once bound
     for code, instruction in zip(circuit._rows[::ROW], circuit, strict=True):
         if code in (MEASURE, BARRIER, DELAY):
             continue
@@ -106,24 +111,30 @@ def marginal(amplitudes: Array, qubits: Any) -> Array:
     return np.bincount(value, weights, minlength=1 << len(qubits))
 
 
+def sample_bits(amplitudes: Array, pairs: Sequence[tuple[int, int]], shots: int, seed: int) -> tuple[Array, Array]:
+    """Outcomes of the classical bits that qubits are measured into, as `qsim.sampling.sample_bits` gives them."""
+    sampled = qubits_to_sample(pairs, len(amplitudes).bit_length() - 1, shots)
+    if sampled is not None:
+        amplitudes = np.sqrt(marginal(amplitudes, sampled))
+    return as_clbits(*sample(amplitudes, shots, seed), pairs, sampled)
+
+
 def sample(amplitudes: Array, shots: int, seed: int) -> tuple[Array, Array]:
-    """Distinct outcomes, ascending, and how often each came: the numbers that `qsim.kernels.readout.sample` draws."""
+    """Distinct outcomes, ascending, and how often each came: the numbers that `qsim.kernels.sampling` draws."""
     weights = np.abs(amplitudes.astype(np.complex128)) ** 2
     below = np.concatenate([[0.0], np.cumsum(weights)])
-    left = np.arange(shots, 0, -1)
-    points = np.cumprod(_uniform(seed, shots) ** (1.0 / left)) * below[-1]
-    outcomes = np.searchsorted(below, points, side="right") - 1
+    outcomes = np.searchsorted(below, _uniform(seed, shots) * below[-1], side="right") - 1
+    # Where rounding leads to an outcome that cannot be, the one before it that can.
     possible = np.flatnonzero(weights)
-    # Where rounding leads to an outcome that cannot be, the next one that can.
-    outcomes = possible[np.minimum(np.searchsorted(possible, outcomes), len(possible) - 1)]
+    outcomes = possible[np.maximum(np.searchsorted(possible, outcomes, side="right") - 1, 0)]
     values, frequencies = np.unique(outcomes, return_counts=True)
     return values.astype(np.int64), frequencies.astype(np.int64)
 
 
 def _uniform(seed: int, count: int) -> Array:
-    """Philox 4x32 with 10 rounds, as `qsim.kernels.readout.uniform`, for counters 0 to count - 1."""
+    """Philox 4x32 with 10 rounds, as `qsim.kernels.sampling.two_uniforms`: the numbers of shots 0 to count - 1."""
     mask, shift = np.uint64(0xFFFFFFFF), np.uint64(32)
-    counter = np.arange(count, dtype=np.uint64)
+    counter = np.arange((count + 1) // 2, dtype=np.uint64)
     c0, c1 = counter & mask, counter >> shift
     c2, c3 = np.zeros_like(c0), np.zeros_like(c0)
     k0, k1 = np.uint64(seed & 0xFFFFFFFF), np.uint64(seed >> 32)
@@ -132,7 +143,7 @@ def _uniform(seed: int, count: int) -> Array:
         c0, c1, c2, c3 = (p1 >> shift) ^ c1 ^ k0, p1 & mask, (p0 >> shift) ^ c3 ^ k1, p0 & mask
         k0 = np.uint64((int(k0) + 0x9E3779B9) & 0xFFFFFFFF)
         k1 = np.uint64((int(k1) + 0xBB67AE85) & 0xFFFFFFFF)
-    bits = ((c0 << shift) | c1) >> np.uint64(12)
+    bits = np.stack([(c0 << shift) | c1, (c2 << shift) | c3], axis=1).reshape(-1)[:count] >> np.uint64(12)
     numbers: Array = (bits.astype(np.float64) + 0.5) * 2.0**-52
     return numbers
 

@@ -78,6 +78,17 @@ def check_memory(
     )
 
 
+def check_bytes(needed: int, limit: int | None, what: str, advice: str) -> None:
+    """Refuse what does not fit, whatever it is.
+
+    Raises:
+        MemoryLimitError: with the numbers and `advice`.
+    """
+    bound = available_memory() if limit is None else min(available_memory(), limit)
+    if needed > bound:
+        raise MemoryLimitError(f"{what} needs {readable(needed)}; {readable(bound)} are available. {advice}")
+
+
 def check_limit(limit: int | None) -> int | None:
     """A valid memory limit in bytes, or None."""
     if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 1):

@@ -522,6 +522,21 @@ def _checked_operator(value: object) -> SparsePauliOp:
     return value
 
 
+def check_observable(operator: object, num_qubits: int) -> None:
+    """Refuse what has no expectation value in a state of so many qubits."""
+    if not isinstance(operator, SparsePauliOp):
+        raise QsimError(f"An observable is a SparsePauliOp or a list of them, got {type(operator).__name__}.")
+    if operator.num_qubits > num_qubits:
+        raise QsimError(
+            f"An observable acts on the circuit's qubits; it has {operator.num_qubits}, the circuit has {num_qubits}."
+        )
+    if not operator.is_hermitian:
+        raise QsimError(
+            "An expectation value is taken of a Hermitian operator, one whose coefficients are all real; this one has "
+            "complex ones. Take (op + op.adjoint()) / 2, or its two parts one by one."
+        )
+
+
 def _is_tolerance(value: object) -> bool:
     numbers = (int, float, np.integer, np.floating)
     return isinstance(value, numbers) and not isinstance(value, bool) and bool(value >= 0)

@@ -13,9 +13,12 @@ from qsim import first_runs
 from qsim.circuit import MEASURE, ROW, Circuit, Register
 from qsim.counts import Counts
 from qsim.errors import CircuitError, QsimError
-from qsim.memory import check_limit, check_memory
+from qsim.initial import initial_amplitudes
+from qsim.measured import sampling_bytes
+from qsim.memory import check_bytes, check_limit, check_memory
 from qsim.parameter_binding import bind_parameters
-from qsim.pauli import SparsePauliOp
+from qsim.pauli import SparsePauliOp, check_observable
+from qsim.pool import part as one_part
 from qsim.pool import report, thread_count
 
 Array = npt.NDArray[Any]
@@ -38,6 +41,10 @@ class Simulator:
     Every method takes `parameters`: a mapping from name to number (or sequence, for an array parameter), or a batch
     of sets: a list of mappings or an array of shape (sets, parameters). A batch gives a list or a leading axis.
 
+    Most take `initial_state`, where the run begins instead of |0...0>, never overwritten: amplitudes of shape (2**n,), a
+    basis state by index or bitstring ("0110", the rightmost being qubit 0), or a product state, by n single-qubit vectors
+    (shape (n, 2), qubit 0 first) or a string of the labels 0 1 + - r l. It has to be normalised.
+
     >>> from qsim import Circuit, Pauli
     >>> sim = Simulator()
     >>> bell = Circuit(2).h(0).cx(0, 1)
@@ -46,7 +53,7 @@ class Simulator:
     >>> round(sim.expectation(bell, Pauli.Z(0) * Pauli.Z(1)), 12)
     1.0
     >>> sim.sample(bell.measure_all(), shots=100, seed=1)
-    {'00': 48, '11': 52}
+    {'00': 53, '11': 47}
     """
 
     def __init__(
@@ -69,8 +76,8 @@ class Simulator:
         return f"Simulator(precision={self.precision!r}, threads={self.threads})"
 
     # results ------------------------------------------------------------------------------------------------
-    def statevector(self, circuit: Circuit, parameters: Any = None) -> Array:
-        """The state that a circuit makes from |0...0>, before its final measurements.
+    def statevector(self, circuit: Circuit, parameters: Any = None, *, initial_state: Any = None) -> Array:
+        """The state that a circuit makes from |0...0> or `initial_state`, before its final measurements.
 
         Returns:
             Complex amplitudes, shape (2**n,), qubit 0 as the least significant bit of the index; for a batch
@@ -78,17 +85,26 @@ class Simulator:
 
         >>> Simulator().statevector(Circuit(1).x(0))
         array([0.+0.j, 1.+0.j])
+        >>> Simulator().statevector(Circuit(2).cx(0, 1), initial_state="01").real
+        array([0., 0., 0., 1.])
         """
         if parameters is None and (state := self._small_state(circuit)) is not None:
             return state
         self._only_gates(circuit, "statevector")
         rows, batched = bind_parameters(circuit, parameters)
+        start = self._start(circuit, initial_state, len(rows))
         if not batched and first_runs.worth_it(circuit, self.precision):
-            return first_runs.state(circuit, rows[0], self._dtype)
-        self._check(circuit, copies=len(rows))
-        return self._states(circuit, rows) if batched else self._state(circuit, rows[0])
+            return first_runs.state(circuit, rows[0], self._dtype, start)
+        return self._states(circuit, rows, start) if batched else self._state(circuit, rows[0], start)
 
-    def probabilities(self, circuit: Circuit, parameters: Any = None, qubits: Sequence[int] | None = None) -> Array:
+    def probabilities(
+        self,
+        circuit: Circuit,
+        parameters: Any = None,
+        qubits: Sequence[int] | None = None,
+        *,
+        initial_state: Any = None,
+    ) -> Array:
         """The outcome probabilities of measuring `qubits`, or all of them.
 
         Returns:
@@ -97,30 +113,55 @@ class Simulator:
         >>> Simulator().probabilities(Circuit(2).x(1), qubits=[1])
         array([0., 1.])
         """
-        from qsim.state import marginal_probabilities
-
         self._only_gates(circuit, "probabilities")
         wanted = range(circuit.num_qubits) if qubits is None else [circuit._qubit(q) for q in qubits]
         if len(set(wanted)) != len(wanted):
             raise CircuitError(f"Each qubit is asked for once, got {list(wanted)}.")
         rows, batched = bind_parameters(circuit, parameters)
+        start = self._start(circuit, initial_state)
         if not batched and first_runs.worth_it(circuit, self.precision):
-            return first_runs.marginal(first_runs.state(circuit, rows[0], self._dtype), wanted)
-        self._check(circuit)
+            return first_runs.marginal(first_runs.state(circuit, rows[0], self._dtype, start), wanted)
+        from qsim.sampling import marginal_probabilities
+
         results = [
             marginal_probabilities(state, wanted, self.threads)
             for part in self._parts(circuit, len(rows))
-            for state in self._states(circuit, rows[part])
+            for state in self._states(circuit, rows[part], start)
         ]
         return np.array(results).reshape(len(rows), -1) if batched else results[0]
 
     @overload
     def sample(
-        self, circuit: Circuit, shots: int = ..., parameters: dict[str, Any] | None = ..., seed: int | None = ...
+        self,
+        circuit: Circuit,
+        shots: int = ...,
+        parameters: dict[str, Any] | None = ...,
+        seed: int | None = ...,
+        *,
+        memory: bool = ...,
+        initial_state: Any = ...,
     ) -> Counts: ...
     @overload
-    def sample(self, circuit: Circuit, shots: int = ..., parameters: Any = ..., seed: int | None = ...) -> Any: ...
-    def sample(self, circuit: Circuit, shots: int = 1024, parameters: Any = None, seed: int | None = None) -> Any:
+    def sample(
+        self,
+        circuit: Circuit,
+        shots: int = ...,
+        parameters: Any = ...,
+        seed: int | None = ...,
+        *,
+        memory: bool = ...,
+        initial_state: Any = ...,
+    ) -> Any: ...
+    def sample(
+        self,
+        circuit: Circuit,
+        shots: int = 1024,
+        parameters: Any = None,
+        seed: int | None = None,
+        *,
+        memory: bool = False,
+        initial_state: Any = None,
+    ) -> Any:
         """Run a circuit `shots` times and count the outcomes of its classical bits.
 
         Args:
@@ -129,6 +170,7 @@ class Simulator:
             parameters: one set or a batch.
             seed: the same seed gives the same counts, whatever the number of threads; None draws one. Set k of a
                 batch uses seed + k, so that it gives what it gives alone with that seed.
+            memory: keep every shot, for `Counts.memory` and `Counts.bit_array`.
 
         Returns:
             `Counts`, or a list of them for a batch.
@@ -150,14 +192,47 @@ class Simulator:
         dynamic = circuit.is_dynamic
         if not dynamic and MEASURE not in circuit._rows[::ROW]:
             raise CircuitError("Sampling needs a measurement, and the circuit has none. Add circuit.measure_all().")
+        if not isinstance(memory, (bool, np.bool_)):
+            raise QsimError(f"memory is True, to keep every shot, or False, got {memory!r}.")
         rows, batched = bind_parameters(circuit, parameters)
-        self._check(circuit)
-        results = [
-            self._counts(circuit, row, int(shots), (int(seed) + k) % (1 << 64), dynamic) for k, row in enumerate(rows)
-        ]
+        start = self._start(circuit, initial_state)
+        self._check_shots(circuit, int(shots), dynamic, len(rows) if memory else 0)
+        results = []
+        for k, row in enumerate(rows):
+            begin = start.copy() if start is not None and k < len(rows) - 1 else start
+            results.append(self._counts(circuit, row, int(shots), (int(seed) + k) % (1 << 64), dynamic, memory, begin))
         return results if batched else results[0]
 
-    def expectation(self, circuit: Circuit, observable: Any, parameters: Any = None) -> Any:
+    def snapshots(self, circuit: Circuit, parameters: Any = None, *, initial_state: Any = None) -> Any:
+        """What a circuit's marks ask for: statevectors, probabilities and expectation values at their places.
+
+        Args:
+            circuit: with marks by `Circuit.save_statevector`, `save_probabilities` or `save_expectation`, before its
+                measurements; without resets and branches.
+
+        Returns:
+            A mapping from label to an array (2**n,), an array (2**k,) or a float; for a batch a list of them.
+
+        >>> from qsim import Pauli
+        >>> circuit = Circuit(1).save_expectation("before", Pauli.Z(0)).x(0).save_probabilities("after")
+        >>> Simulator().snapshots(circuit)
+        {'before': 1.0, 'after': array([0., 1.])}
+        """
+        from qsim.snapshots import marked_places, results_size, take_snapshots
+
+        self._only_gates(circuit, "state at a place")
+        rows, batched = bind_parameters(circuit, parameters)
+        size = self._amplitude << circuit.num_qubits
+        results = -(-results_size(marked_places(circuit), circuit.num_qubits, self._amplitude) // size)
+        start = self._start(circuit, initial_state, 1 + results * len(rows))
+        tail = circuit.copy()
+        tail.global_phase = 0.0
+        taken = [take_snapshots(self, circuit, tail, row, start) for row in rows]
+        return taken if batched else taken[0]
+
+    def expectation(
+        self, circuit: Circuit, observable: Any, parameters: Any = None, *, initial_state: Any = None
+    ) -> Any:
         """The exact expectation value <psi|O|psi> of a Hermitian operator, or of each of a list of them.
 
         Returns:
@@ -167,25 +242,27 @@ class Simulator:
         >>> Simulator().expectation(Circuit(1).h(0), [Pauli.X(0), 2 * Pauli.X(0)]).round(12)
         array([1., 2.])
         """
-        return self._moments(circuit, observable, parameters, spread=False)[0]
+        return self._moments(circuit, observable, parameters, initial_state, spread=False)[0]
 
-    def variance(self, circuit: Circuit, observable: Any, parameters: Any = None) -> Any:
+    def variance(self, circuit: Circuit, observable: Any, parameters: Any = None, *, initial_state: Any = None) -> Any:
         """The exact variance <O**2> - <O>**2, in the same shapes as `expectation`.
 
         >>> from qsim import Pauli
         >>> Simulator().variance(Circuit(1), Pauli.X(0))
         1.0
         """
-        return self._moments(circuit, observable, parameters)[1]
+        return self._moments(circuit, observable, parameters, initial_state)[1]
 
-    def moments(self, circuit: Circuit, observable: Any, parameters: Any = None) -> tuple[Any, Any]:
+    def moments(
+        self, circuit: Circuit, observable: Any, parameters: Any = None, *, initial_state: Any = None
+    ) -> tuple[Any, Any]:
         """Expectation value and variance from one run, each in the same shape as `expectation` gives.
 
         >>> from qsim import Pauli
         >>> Simulator().moments(Circuit(1), Pauli.Z(0))
         (1.0, 0.0)
         """
-        return self._moments(circuit, observable, parameters)
+        return self._moments(circuit, observable, parameters, initial_state)
 
     def unitary(self, circuit: Circuit, parameters: Any = None) -> Array:
         """The circuit's matrix, shape (2**n, 2**n), global phase included; (sets, 2**n, 2**n) for a batch.
@@ -227,6 +304,24 @@ class Simulator:
         needed = self.estimate_memory(circuit) + (copies - 1) * (self._amplitude << circuit.num_qubits)
         check_memory(needed, circuit.num_qubits, self._amplitude, self.memory_limit)
 
+    def _check_shots(self, circuit: Circuit, shots: int, dynamic: bool, kept: int) -> None:
+        """Refuse more shots than there is memory for; those of `kept` results are kept one by one."""
+        pairs = [] if dynamic else list(_measurements(circuit))
+        sampling = 0 if dynamic else sampling_bytes(pairs, circuit.num_qubits, shots)
+        needed = sampling + kept * shots * (8 + circuit.num_clbits)
+        if self.memory_limit is None and needed < _SMALL_BYTES:
+            return
+        advice = "Take fewer shots" + (", or leave out memory=True." if kept else ".")
+        check_bytes(needed, self.memory_limit, f"Sampling {shots:,} shots of {circuit.num_clbits} bits", advice)
+
+    def _start(self, circuit: Circuit, initial_state: Any, copies: int = 1) -> Array | None:
+        """The amplitudes of an initial state, ours to overwrite, once it is sure that the run fits in memory."""
+        if initial_state is None:
+            self._check(circuit, copies)
+            return None
+        self._check(circuit, copies + 1)
+        return initial_amplitudes(initial_state, circuit.num_qubits, self._dtype)
+
     def _only_gates(self, circuit: Circuit, what: str) -> None:
         _check_circuit(circuit)
         if circuit.is_dynamic:
@@ -259,10 +354,17 @@ class Simulator:
             first_runs.remember_compiled(self.precision)
         return state
 
-    def _states(self, circuit: Circuit, rows: Array) -> Array:
-        """The final states of a batch, shape (sets, 2**n)."""
+    def _states(self, circuit: Circuit, rows: Array, start: Array | None = None) -> Array:
+        """The final states of a batch, shape (sets, 2**n), from `start` if given."""
         from qsim.state import evolve_batch
 
+        if start is not None:
+            states: Array = np.empty((len(rows), len(start)), dtype=self._dtype)
+            for k, row in enumerate(rows):
+                with one_part(k, len(rows)):
+                    states[k] = start
+                    states[k] = self._state(circuit, row, states[k])
+            return states
         if len(rows) == 1:
             return self._state(circuit, rows[0]).reshape(1, -1)
         if not len(rows):
@@ -277,21 +379,25 @@ class Simulator:
         most = max(1, _BATCH_BYTES // (self._amplitude << circuit.num_qubits))
         return [slice(k, min(k + most, sets)) for k in range(0, sets, most)]
 
-    def _program(self, circuit: Circuit, row: Array, natural_start: bool = False) -> tuple[Any, Array]:
-        """The compiled circuit and the parameter values it takes: none where it had to be bound first."""
+    def _program(
+        self, circuit: Circuit, row: Array, natural_start: bool = False, start: int = 0, stop: int | None = None
+    ) -> tuple[Any, Array]:
+        """Operations [start, stop) compiled and the parameter values they take: none where they had to be bound first."""
         from qsim.compiler import NeedsNumbers, compile_circuit
 
+        settings: Any = {
+            "dtype": self._dtype, "tile_bits": self._tile_bits, "natural_start": natural_start, "start": start, "stop": stop,
+        }  # fmt: skip
         try:
-            return compile_circuit(
-                circuit, dtype=self._dtype, tile_bits=self._tile_bits, natural_start=natural_start
-            ), row
+            return compile_circuit(circuit, **settings), row
         except NeedsNumbers:
             bound = circuit.bind({p.name: float(v) for p, v in zip(circuit.parameters, row, strict=True)})
-            return compile_circuit(
-                bound, dtype=self._dtype, tile_bits=self._tile_bits, natural_start=natural_start
-            ), row[:0]
+            return compile_circuit(bound, **settings), row[:0]
 
-    def _counts(self, circuit: Circuit, row: Array, shots: int, seed: int, dynamic: bool) -> Counts:
+    def _counts(
+        self, circuit: Circuit, row: Array, shots: int, seed: int, dynamic: bool, memory: bool, start: Array | None
+    ) -> Counts:
+        """Counts of one run; `start` is overwritten."""
         # Bits in no register (of measurements whose outcome a program keeps to itself) are not shown.
         visible = [bit for register in circuit.clbit_registers for bit in register.indices]
         registers, at = [], 0
@@ -303,28 +409,29 @@ class Simulator:
         if dynamic:
             from qsim.dynamic import sample_dynamic
 
-            memory: dict[int, int] = {}
-            for value, count in sample_dynamic(self, circuit, row, shots, seed).items():
+            totals: dict[int, int] = {}
+            for value, count in sample_dynamic(self, circuit, row, shots, seed, start).items():
                 shown = value
                 if visible != list(range(circuit.num_clbits)):
                     shown = sum(((value >> bit) & 1) << k for k, bit in enumerate(visible))
-                memory[shown] = memory.get(shown, 0) + count
-            values = sorted(memory)
-            frequencies = [memory[value] for value in values]
+                totals[shown] = totals.get(shown, 0) + count
+            values = sorted(totals)
+            frequencies = [totals[value] for value in values]
         else:
-            if first_runs.worth_it(circuit, self.precision, shots=shots):
-                values, frequencies = first_runs.sample(first_runs.state(circuit, row, self._dtype), shots, seed)
-            else:
-                from qsim.state import sample_state
-
-                values, frequencies = sample_state(self._state(circuit, row), shots, seed, self.threads)
             place = {bit: k for k, bit in enumerate(visible)}
             pairs = [(qubit, place[clbit]) for qubit, clbit in _measurements(circuit) if clbit in place]
-            if pairs != [(q, q) for q in range(circuit.num_qubits)]:
-                values, frequencies = _as_clbits(values, frequencies, pairs)
-        return Counts(values, frequencies, len(visible), registers, seed)
+            if first_runs.worth_it(circuit, self.precision, shots=shots):
+                state = first_runs.state(circuit, row, self._dtype, start)
+                values, frequencies = first_runs.sample_bits(state, pairs, shots, seed)
+            else:
+                from qsim.sampling import sample_bits
 
-    def _moments(self, circuit: Circuit, observable: Any, parameters: Any, spread: bool = True) -> tuple[Any, Any]:
+                values, frequencies = sample_bits(self._state(circuit, row, start), pairs, shots, seed, self.threads)
+        return Counts(values, frequencies, len(visible), registers, seed, memory=memory)
+
+    def _moments(
+        self, circuit: Circuit, observable: Any, parameters: Any, initial_state: Any, spread: bool = True
+    ) -> tuple[Any, Any]:
         """Expectation values and, with `spread`, variances (else zeros)."""
         from qsim.state import operator_means, operator_moments
 
@@ -332,20 +439,20 @@ class Simulator:
         single = isinstance(observable, SparsePauliOp)
         operators = [observable] if single else list(observable)
         for operator in operators:
-            _check_observable(operator, circuit)
+            check_observable(operator, circuit.num_qubits)
         rows, batched = bind_parameters(circuit, parameters)
-        self._check(circuit)
+        start = self._start(circuit, initial_state)
         means, variances = np.zeros((2, len(rows), len(operators)))
         terms = sum(len(operator.coefficients) for operator in operators)
         if first_runs.worth_it(circuit, self.precision, len(rows), terms=terms):
             for k, row in enumerate(rows):
-                state = first_runs.state(circuit, row, self._dtype)
+                state = first_runs.state(circuit, row, self._dtype, start)
                 for j, operator in enumerate(operators):
                     value, norm = first_runs.moments(state, operator)
                     means[k, j], variances[k, j] = value, max(norm - value * value, 0.0)
             rows = rows[:0]
         for part in self._parts(circuit, len(rows)):
-            states = self._states(circuit, rows[part])
+            states = self._states(circuit, rows[part], start)
             for j, operator in enumerate(operators):
                 if not spread:
                     means[part, j] = operator_means(states, operator, self.threads)
@@ -367,36 +474,8 @@ def _check_circuit(circuit: Any) -> None:
         raise CircuitError(f"A simulator runs a Circuit, got {type(circuit).__name__}.")
 
 
-def _check_observable(operator: Any, circuit: Circuit) -> None:
-    if not isinstance(operator, SparsePauliOp):
-        raise QsimError(f"An observable is a SparsePauliOp or a list of them, got {type(operator).__name__}.")
-    if operator.num_qubits > circuit.num_qubits:
-        raise QsimError(
-            f"An observable acts on the circuit's qubits; it has {operator.num_qubits}, the circuit has "
-            f"{circuit.num_qubits}."
-        )
-    if not operator.is_hermitian:
-        raise QsimError(
-            "An expectation value is taken of a Hermitian operator, one whose coefficients are all real; this one has "
-            "complex ones. Take (op + op.adjoint()) / 2, or its two parts one by one."
-        )
-
-
 def _measurements(circuit: Circuit) -> Iterator[tuple[int, int]]:
     rows, operands = circuit._rows, circuit._operands
     for at in range(0, len(rows), ROW):
         if rows[at] == MEASURE:
             yield operands[rows[at + 1]], operands[rows[at + 1] + 1]
-
-
-def _as_clbits(values: Array, frequencies: Array, pairs: list[tuple[int, int]]) -> tuple[Any, Array]:
-    """Outcomes of all qubits as outcomes of classical bits, equal ones added up, ascending."""
-    wide = max((clbit for _, clbit in pairs), default=0) > 61
-    result = np.zeros(len(values), dtype=object if wide else np.int64)
-    for qubit, clbit in pairs:
-        bits = (values >> qubit) & 1
-        result |= (bits.astype(object) if wide else bits) << clbit
-    distinct, inverse = np.unique(result, return_inverse=True)
-    totals = np.zeros(len(distinct), dtype=np.int64)
-    np.add.at(totals, inverse, frequencies)
-    return distinct, totals

@@ -1,8 +1,7 @@
-"""Driving the kernels: a program over a state, and what is read from a state, on several threads."""
+"""Driving the kernels: a program over a state, and operators on a state, on several threads."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -43,7 +42,7 @@ def evolve(program: Program, parameters: Array, dtype: Any, threads: int, initia
     if initial is not None:
         state = initial
         if phase != 1:
-            state *= dtype(phase)
+            _scale(state, dtype(phase), threads)
     else:
         state = _fresh(program, dtype)
         if not program.num_passes:
@@ -144,41 +143,30 @@ def _aligned(make: Any, size: int, dtype: Any) -> Array:
     return view
 
 
-def _flat(state: Array) -> Array:
+def _scale(state: Array, factor: Any, threads: int) -> None:
+    """state *= factor, on threads and in pieces between which a run can be stopped."""
+
+    def share(_: int, start: int, stop: int) -> None:
+        piece = state[start:stop]
+        np.multiply(piece, factor, out=piece)
+
+    run_shares(share, len(state), threads, chunk=_CHUNK)
+
+
+def copy_of(state: Array, threads: int) -> Array:
+    """A copy, made on threads and in pieces between which a run can be stopped."""
+    result = np.empty_like(state)
+
+    def share(_: int, start: int, stop: int) -> None:
+        result[start:stop] = state[start:stop]
+
+    run_shares(share, len(state), threads, chunk=_CHUNK)
+    return result
+
+
+def flat_view(state: Array) -> Array:
+    """The interleaved real and imaginary parts of a state."""
     return state.view(np.float64 if state.dtype == np.complex128 else np.float32)
-
-
-def marginal_probabilities(state: Array, qubits: Sequence[int], threads: int) -> Array:
-    """Outcome probabilities of `qubits`, the first as least significant bit, shape (2**k,)."""
-    flat, size = _flat(state), len(state)
-    if list(qubits) == list(range(size.bit_length() - 1)):
-        out = np.empty(size)
-        run_shares(
-            lambda _, start, stop: readout.probabilities(flat, start, stop, out),
-            size,
-            threads if size >= MIN_SHARE else 1,
-        )
-        return out
-    out = np.zeros(1 << len(qubits))
-    readout.marginal(flat, size, np.array(qubits, dtype=np.int64), out)
-    return out
-
-
-def block_norms(state: Array, threads: int) -> tuple[Array, int]:
-    """The weight of each block of amplitudes, and the size of a block."""
-    flat, size = _flat(state), min(len(state), 1 << readout.BLOCK_BITS)
-    norms = np.empty(len(state) // size)
-    run_shares(lambda _, start, stop: readout.block_norms(flat, start, stop, size, norms), len(norms), threads)
-    return norms, size
-
-
-def sample_state(state: Array, shots: int, seed: int, threads: int) -> tuple[Array, Array]:
-    """Outcomes of measuring all qubits: distinct ones, ascending, and how often each came."""
-    norms, size = block_norms(state, threads)
-    capacity = min(shots, len(state))
-    values, frequencies = np.empty(capacity, np.int64), np.empty(capacity, np.int64)
-    found = readout.sample(_flat(state), norms, size, shots, seed & 0xFFFFFFFF, seed >> 32, values, frequencies)
-    return values[:found][::-1].copy(), frequencies[:found][::-1].copy()
 
 
 def operator_means(states: Array, operator: SparsePauliOp, threads: int) -> Array:
@@ -186,7 +174,7 @@ def operator_means(states: Array, operator: SparsePauliOp, threads: int) -> Arra
     bits = min(states.shape[1].bit_length() - 1, readout.BLOCK_BITS)
     x, z, re, im = _terms(operator)
     # States one behind the other are one state with more qubits, on which the operator does not act.
-    flat, out = _flat(states.reshape(-1)), np.empty(states.size >> bits)
+    flat, out = flat_view(states.reshape(-1)), np.empty(states.size >> bits)
     _run_blocks(
         lambda _, start, stop: readout.operator_means(flat, bits, start, stop, x, z, re, im, out),
         len(out), bits, len(x), threads,
@@ -199,7 +187,7 @@ def operator_moments(states: Array, operator: SparsePauliOp, threads: int) -> tu
     """<psi|O|psi> (real part) and |O psi|**2 of each of `states`, shape (sets, 2**n); normalised or not."""
     bits = min(states.shape[1].bit_length() - 1, readout.BLOCK_BITS)
     x, z, re, im = _terms(operator)
-    flat, out = _flat(states.reshape(-1)), np.empty((states.size >> bits, 2))
+    flat, out = flat_view(states.reshape(-1)), np.empty((states.size >> bits, 2))
     signs = readout.parity_signs(bits)
     _run_blocks(
         lambda _, start, stop: readout.operator_moments(flat, bits, start, stop, x, z, re, im, signs, out),

@@ -106,7 +106,8 @@ def _compile_running(precision: str) -> None:
     from qsim.compiler import run_directly
     from qsim.compiler.program import compile_kernels
     from qsim.pauli import Pauli
-    from qsim.state import marginal_probabilities, operator_means, operator_moments, sample_state
+    from qsim.sampling import marginal_probabilities, sample_state
+    from qsim.state import operator_means, operator_moments
 
     dtype = np.dtype(np.complex128 if _checked(precision) == "double" else np.complex64)
     compile_kernels(np.float64 if precision == "double" else np.float32)

@@ -10,6 +10,7 @@ from qsim.simulator import Simulator
 
 _NOT_GATES = {
     "measure", "reset", "barrier", "delay", "ifelse", "whileloop", "switch", "assign", "break", "continue", "end",
+    "snapshot",
 }  # fmt: skip
 _LARGEST = 1 << 70
 

@@ -1,4 +1,4 @@
-"""Reading a state: probabilities, samples, Pauli operators. States are interleaved and in natural order.
+"""Reading a state: probabilities, Pauli operators. States are interleaved and in natural order.
 
 Reductions work on blocks of a fixed size and are summed in block order, so that results do not depend on threads.
 """
@@ -35,87 +35,6 @@ def probabilities(state: Any, start: int, stop: int, out: Any) -> None:
     for k in range(len(result)):
         x, y = np.float64(part[2 * k]), np.float64(part[2 * k + 1])
         result[k] = x * x + y * y
-
-
-@kernel()
-def marginal(state: Any, num_amplitudes: int, qubits: Any, out: Any) -> None:
-    """out[v] += |amplitude i|**2 for every i whose bits at `qubits` spell v, the first being least significant."""
-    for i in range(num_amplitudes):
-        value = 0
-        for k in range(len(qubits)):
-            value |= ((i >> qubits[k]) & 1) << k
-        x, y = np.float64(state[2 * i]), np.float64(state[2 * i + 1])
-        out[value] += x * x + y * y
-
-
-@kernel(inner=True)
-def uniform(seed_low: int, seed_high: int, counter: int) -> float:
-    """A number in (0, 1) that depends on the seed and the counter alone.
-
-    Philox 4x32 with 10 rounds (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011).
-    """
-    mask = np.uint64(0xFFFFFFFF)
-    shift = np.uint64(32)
-    c0, c1 = np.uint64(counter) & mask, np.uint64(counter) >> shift
-    c2, c3 = np.uint64(0), np.uint64(0)
-    k0, k1 = np.uint64(seed_low), np.uint64(seed_high)
-    for _ in range(10):
-        p0, p1 = np.uint64(0xD2511F53) * c0, np.uint64(0xCD9E8D57) * c2
-        c0, c1, c2, c3 = (p1 >> shift) ^ c1 ^ k0, p1 & mask, (p0 >> shift) ^ c3 ^ k1, p0 & mask
-        k0, k1 = (k0 + np.uint64(0x9E3779B9)) & mask, (k1 + np.uint64(0xBB67AE85)) & mask
-    bits = ((c0 << shift) | c1) >> np.uint64(12)
-    return (np.float64(bits) + 0.5) * 2.0**-52
-
-
-@kernel()
-def sample(
-    state: Any, norms: Any, size: int, shots: int, seed_low: int, seed_high: int, values: Any, frequencies: Any
-) -> int:
-    """Draw `shots` outcomes; distinct ones and how often each came, in descending order. Returns their number.
-
-    The uniform numbers come sorted, largest first: the largest of k is the k-th root of a uniform number times the
-    previous one (Bentley and Saxe, "Generating sorted lists of random numbers", ACM TOMS 1980). One walk down the
-    cumulative distribution then serves all shots.
-    """
-    total = 0.0
-    for b in range(len(norms)):
-        total += norms[b]
-    block, below = len(norms), total  # blocks from `block` on have been walked past; `below` is the weight before it
-    index, low = size * block, total  # likewise for amplitudes of the block that is being walked
-    at, found = 1.0, 0
-    for shot in range(shots):
-        at *= uniform(seed_low, seed_high, shot) ** (1.0 / (shots - shot))
-        target = at * total
-        while block > 0 and (target < below or block == len(norms)):
-            block -= 1
-            index, low = size * (block + 1), below
-            below -= norms[block]
-        first = size * block
-        while index > first and (low > target or index == first + size):
-            index -= 1
-            x, y = np.float64(state[2 * index]), np.float64(state[2 * index + 1])
-            low -= x * x + y * y
-        outcome = nearest_possible(state, index, size * len(norms))
-        if found and values[found - 1] == outcome:
-            frequencies[found - 1] += 1
-        else:
-            values[found], frequencies[found] = outcome, 1
-            found += 1
-    return found
-
-
-@kernel(inner=True)
-def nearest_possible(state: Any, index: int, stop: int) -> int:
-    """`index`, or where rounding led to an outcome of probability zero, the next one that is possible."""
-    k = index
-    while k < stop and state[2 * k] == 0 and state[2 * k + 1] == 0:
-        k += 1
-    if k < stop:
-        return k
-    k = index
-    while k > 0 and state[2 * k] == 0 and state[2 * k + 1] == 0:
-        k -= 1
-    return k
 
 
 @kernel()

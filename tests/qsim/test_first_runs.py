@@ -33,10 +33,22 @@ def test_states(drawn):
 @settings(max_examples=30)
 @given(strategies.circuits(), st.integers(0, 2**64 - 1), st.integers(1, 5000))
 def test_the_same_samples(circuit, seed, shots):
-    from qsim.state import sample_state
+    from qsim.sampling import sample_state
 
     state = Simulator().statevector(circuit)
     ours, theirs = first_runs.sample(state, shots, seed), sample_state(state, shots, seed, 1)
+    assert [a.tolist() for a in ours] == [a.tolist() for a in theirs]
+
+
+@settings(max_examples=30)
+@given(strategies.circuits(max_qubits=7), st.integers(0, 2**64 - 1), st.integers(1, 3000), st.data())
+def test_the_same_samples_of_some_bits(circuit, seed, shots, data):
+    from qsim.sampling import sample_bits
+
+    state, n = Simulator().statevector(circuit), circuit.num_qubits
+    qubits = data.draw(st.lists(st.integers(0, n - 1), unique=True))
+    pairs = list(zip(qubits, data.draw(st.permutations(range(n + 1))), strict=False))
+    ours, theirs = first_runs.sample_bits(state, pairs, shots, seed), sample_bits(state, pairs, shots, seed, 1)
     assert [a.tolist() for a in ours] == [a.tolist() for a in theirs]
 
 

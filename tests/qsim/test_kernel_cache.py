@@ -364,7 +364,7 @@ def test_processes_start_at_once_with_an_empty_cache(tmp_path):
 @pytest.mark.slow
 def test_16_processes_start_at_once_with_an_empty_cache(tmp_path):
     outputs = start_at_once(ENGINE, 16, tmp_path / "cache")
-    assert len(set(outputs)) == 1 and "1.0 {'00': 48, '11': 52}" in outputs[0]
+    assert len(set(outputs)) == 1 and "1.0 {'00': 53, '11': 47}" in outputs[0]
     (folder,) = (tmp_path / "cache" / "kernels").iterdir()
     before = kept(folder)
     assert start_at_once(ENGINE, 1, tmp_path / "cache") == outputs[:1]

@@ -1,0 +1,120 @@
+"""Initial states: what a user gives, checked, as amplitudes of our own."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from qsim.errors import QsimError
+
+Array = npt.NDArray[Any]
+_H = math.sqrt(0.5)
+_LABELS = {
+    "0": (1, 0), "1": (0, 1), "+": (_H, _H), "-": (_H, -_H), "r": (_H, 1j * _H), "l": (_H, -1j * _H),
+}  # fmt: skip
+#: How far a norm may be from 1 for numbers of this precision.
+_TOLERANCE = {"double": 1e-8, "single": 1e-5}
+_PIECE = 1 << 20
+_FORMS = (
+    "An initial state is a vector of 2**n amplitudes, a basis state (an index, or a bitstring whose rightmost character "
+    "is qubit 0), or a product state (n single-qubit vectors, qubit 0 first, or a string of 0 1 + - r l)"
+)
+
+
+def initial_amplitudes(given: Any, num_qubits: int, dtype: Any) -> Array:
+    """The amplitudes of an initial state, a new array of shape (2**n,).
+
+    Args:
+        given: amplitudes, shape (2**n,); a basis state's index; a string of a character a qubit, rightmost qubit 0, out of
+            ``0 1 + - r l`` (r and l are the eigenstates of Y to 1 and -1); or n single-qubit vectors, shape (n, 2).
+        num_qubits: n.
+        dtype: np.complex128 or np.complex64.
+
+    Raises:
+        QsimError: for another length or form, numbers that are not finite, and a vector that is not normalised (to 1e-8,
+            to 1e-5 in single precision).
+
+    >>> initial_amplitudes("1+", 2, np.complex128).real.round(3)
+    array([0.   , 0.   , 0.707, 0.707])
+    """
+    if isinstance(given, str):
+        return _product(_from_labels(given, num_qubits), dtype)
+    if isinstance(given, (int, np.integer)) and not isinstance(given, (bool, np.bool_)):
+        if not 0 <= given < 1 << num_qubits:
+            raise QsimError(
+                f"A basis state of {num_qubits} qubits has an index from 0 to 2**{num_qubits} - 1, got {given}."
+            )
+        basis: Array = np.zeros(1 << num_qubits, dtype=dtype)
+        basis[int(given)] = 1
+        return basis
+    array = _numbers(given)
+    single = dtype == np.complex64 or array.dtype in (np.complex64, np.float32, np.float16)
+    if array.shape == (1 << num_qubits,):
+        return _copied(array, dtype, single)
+    if array.shape == (num_qubits, 2):
+        for qubit, vector in enumerate(array):
+            _check_norm(float(np.linalg.norm(vector)), single, f"The initial state of qubit {qubit}")
+        return _product(array, dtype)
+    raise QsimError(
+        f"{_FORMS}; of {num_qubits} qubits, the shape is ({1 << num_qubits},) or ({num_qubits}, 2), got {array.shape}."
+    )
+
+
+def _from_labels(text: str, num_qubits: int) -> list[tuple[complex, complex]]:
+    unknown = next((letter for letter in text if letter not in _LABELS), None)
+    if unknown is not None:
+        raise QsimError(f"A string for an initial state is made of 0 1 + - r l, got {unknown!r} in {text!r}.")
+    if len(text) != num_qubits:
+        raise QsimError(
+            f"A string for an initial state has a character for each qubit, here {num_qubits}; {text!r} has {len(text)}."
+        )
+    return [_LABELS[letter] for letter in reversed(text)]
+
+
+def _numbers(given: Any) -> Array:
+    """An array of numbers, or an error."""
+    if not isinstance(given, (np.ndarray, Sequence)):
+        raise QsimError(f"{_FORMS}; got {type(given).__name__}.")
+    try:
+        array = np.asarray(given)
+    except ValueError:
+        raise QsimError(f"{_FORMS}; got sequences of different lengths.") from None
+    if array.dtype.kind not in "fciu":
+        raise QsimError(f"{_FORMS}; got entries of type {array.dtype}.")
+    return array
+
+
+def _copied(array: Array, dtype: Any, single: bool) -> Array:
+    """A copy of amplitudes that are normalised, made in pieces between which a run can be interrupted."""
+    state, weight = np.empty(array.shape, dtype=dtype), 0.0
+    for start in range(0, len(array), _PIECE):
+        piece = array[start : start + _PIECE].astype(np.complex128)
+        weight += float(np.vdot(piece, piece).real)
+        state[start : start + _PIECE] = piece
+    _check_norm(math.sqrt(weight), single, "The initial state")
+    return state
+
+
+def _check_norm(norm: float, single: bool, what: str) -> None:
+    if not math.isfinite(norm):
+        raise QsimError(f"{what} has an amplitude that is not finite (NaN or infinity), or too large to be normalised.")
+    tolerance = _TOLERANCE["single" if single else "double"]
+    if not abs(norm - 1) <= tolerance:
+        advice = "Divide it by np.linalg.norm(state)." if norm > 0 else "It has no direction that could be normalised."
+        raise QsimError(f"{what} has norm {norm:.10g}, and a state has norm 1 (to {tolerance:g}). {advice}")
+
+
+def _product(vectors: Any, dtype: Any) -> Array:
+    """The product state of single-qubit vectors, qubit 0 first, built up in place."""
+    state: Array = np.empty(1 << len(vectors), dtype=dtype)
+    state[0] = 1
+    size = 1
+    for first, second in vectors:
+        np.multiply(state[:size], dtype(second), out=state[size : 2 * size])
+        state[:size] *= dtype(first)
+        size *= 2
+    return state
