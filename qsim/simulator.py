@@ -16,7 +16,7 @@ from qsim.errors import CircuitError, QsimError
 from qsim.memory import check_limit, check_memory
 from qsim.parameter_binding import bind_parameters
 from qsim.pauli import SparsePauliOp
-from qsim.pool import report, thread_count
+from qsim.pool import part, report, thread_count
 
 Array = npt.NDArray[Any]
 PRECISIONS = {"double": np.complex128, "single": np.complex64}
@@ -182,6 +182,41 @@ class Simulator:
         (1.0, 0.0)
         """
         return self._moments(circuit, observable, parameters)
+
+    def gradient(self, circuit: Circuit, observable: Any, parameters: Any = None) -> Any:
+        """The exact derivatives of an expectation value by all parameters, from one sweep back through the circuit.
+
+        Args:
+            circuit: of gates alone; any gate may have expressions of parameters.
+            observable: a Hermitian `SparsePauliOp`, or a list of them.
+            parameters: one set or a batch.
+
+        Returns:
+            A dict from name to derivative: a float, or an array for an array parameter. A list of these for a list of
+            observables (a Jacobian), and an outer list for a batch.
+
+        Raises:
+            QsimError: the observable is not Hermitian or too wide, the circuit branches or takes a fractional power of
+                a gate with symbolic parameters, or a derivative is infinite.
+
+        Source: Jones and Gacon, "Efficient calculation of gradients in classical simulations of variational quantum
+        algorithms", arXiv:2009.02823. Memory: three states, whatever the number of terms and parameters.
+
+        >>> from qsim import Parameter, Pauli
+        >>> slope = Simulator().gradient(Circuit(1).rx(2 * Parameter("a"), 0), Pauli.Z(0), {"a": 0.5})
+        >>> round(slope["a"], 6)  # of cos(2 a)
+        -1.682942
+        """
+        return self._gradients(circuit, observable, parameters)[1]
+
+    def value_and_gradient(self, circuit: Circuit, observable: Any, parameters: Any = None) -> tuple[Any, Any]:
+        """`expectation` and `gradient` from one sweep, each in its own shape.
+
+        >>> from qsim import Parameter, Pauli
+        >>> Simulator().value_and_gradient(Circuit(1).ry(Parameter("a"), 0), Pauli.X(0), {"a": 0.0})
+        (0.0, {'a': 1.0})
+        """
+        return self._gradients(circuit, observable, parameters)
 
     def unitary(self, circuit: Circuit, parameters: Any = None) -> Array:
         """The circuit's matrix, shape (2**n, 2**n), global phase included; (sets, 2**n, 2**n) for a batch.
@@ -349,6 +384,35 @@ class Simulator:
             return float(picked[0]) if single else picked[0]
 
         return shaped(means), shaped(variances)
+
+    def _gradients(self, circuit: Circuit, observable: Any, parameters: Any) -> tuple[Any, Any]:
+        from qsim.gradients import named, plan, value_and_gradient
+
+        self._only_gates(circuit, "gradient")
+        if MEASURE in circuit._rows[::ROW]:
+            raise CircuitError("A gradient is not taken through measurements. Leave them out.")
+        single = isinstance(observable, SparsePauliOp)
+        operators = [observable] if single else list(observable)
+        for operator in operators:
+            _check_observable(operator, circuit)
+        rows, batched = bind_parameters(circuit, parameters)
+        self._check(circuit, copies=3)
+        steps = plan(circuit, self._dtype, self._tile_bits)
+        values: Array = np.zeros((len(rows), len(operators)))
+        slopes: list[list[dict[str, Any]]] = []
+        for k, row in enumerate(rows):
+            slopes.append([])
+            with part(k, len(rows)):
+                state = self._state(circuit, row)
+                for j, operator in enumerate(operators):
+                    with part(j, len(operators)):
+                        values[k, j], slope = value_and_gradient(steps, state, operator, row, self.threads)
+                    slopes[k].append(named(circuit, slope))
+        picked: list[Any] = [of_set[0] for of_set in slopes] if single else slopes
+        shaped = values[:, 0] if single else values
+        if batched:
+            return shaped, picked
+        return (float(shaped[0]) if single else shaped[0]), picked[0]
 
 
 def _check_circuit(circuit: Any) -> None:
