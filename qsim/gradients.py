@@ -35,10 +35,14 @@ Array = npt.NDArray[Any]
 _NO_BIT = 63
 #: A tile of `qubit_sums`, and the qubits above it that are looked at together, next to so many of the lowest.
 _TILE_BITS, _HIGH_BITS = 11, 5
+#: Blocks in which the operator is applied.
+_OPERATOR_BITS = 9
 #: Blocks of the sums over other items.
 _ITEM_BITS = 12
 #: Bits of a tile below this have loops too short for vectors, and are put on top of one.
 _SHORT_BITS = 4
+#: Amplitudes of both states up to which a program is bound and run in one call, on one thread.
+_ONE_CALL = 1 << 14
 #: Amplitudes from which a second thread pays.
 _WORTH_A_THREAD = 1 << 15
 
@@ -132,10 +136,20 @@ def value_and_gradient(
         _read(segment, flat, size, threads, sums, diagonal)
         if segment.inverse is not None:
             with part(number, steps):
-                evolve(segment.inverse, parameters, dtype, threads, both)
+                _take_back(segment.inverse, flat, both, parameters, threads)
     result = plan.gradient(parameters, sums, diagonal)
     report(steps, steps)
     return value, result
+
+
+def _take_back(program: Program, flat: Array, both: Array, parameters: Array, threads: int) -> None:
+    """Run a segment's inverse on both states. A common global phase would not matter."""
+    if len(both) > _ONE_CALL or not program.num_passes:
+        evolve(program, parameters, both.dtype.type, threads, both)
+        return
+    coefficients = np.empty(len(program.template), flat.dtype)
+    workspace = np.empty(program.workspace_numbers, flat.dtype)
+    program.run(flat, parameters, 0, 1, program.num_passes, 0, 0, -1, coefficients, 1 + 0j, workspace)
 
 
 def _threads(size: int, threads: int) -> int:
@@ -143,7 +157,7 @@ def _threads(size: int, threads: int) -> int:
 
 
 def _apply(flat: Array, size: int, operator: SparsePauliOp, threads: int) -> float:
-    bits = min(size.bit_length() - 1, BLOCK_BITS)
+    bits = min(size.bit_length() - 1, _OPERATOR_BITS)
     x, z, re, im = operator_terms(operator)
     out, signs = np.empty(size >> bits), parity_signs(bits)
     run_shares(
