@@ -35,8 +35,6 @@ Array = npt.NDArray[Any]
 _NO_BIT = 63
 #: A tile of `qubit_sums`, and the qubits above it that are looked at together, next to so many of the lowest.
 _TILE_BITS, _HIGH_BITS = 11, 5
-#: Blocks in which the operator is applied.
-_OPERATOR_BITS = 9
 #: Blocks of the sums over other items.
 _ITEM_BITS = 12
 #: Bits of a tile below this have loops too short for vectors, and are put on top of one.
@@ -157,7 +155,7 @@ def _threads(size: int, threads: int) -> int:
 
 
 def _apply(flat: Array, size: int, operator: SparsePauliOp, threads: int) -> float:
-    bits = min(size.bit_length() - 1, _OPERATOR_BITS)
+    bits = min(size.bit_length() - 1, BLOCK_BITS)
     x, z, re, im = operator_terms(operator)
     out, signs = np.empty(size >> bits), parity_signs(bits)
     run_shares(

@@ -35,60 +35,32 @@ def apply_operator(
     """lambda = O psi for O = sum of (re + i im) X**x Z**z, blocks [start, stop) of 2**bits amplitudes.
 
     out[b] is the block's part of <psi|O|psi>, real; signs: `qsim.kernels.readout.parity_signs(bits)`.
-
-    Terms are added up in the order of their source within groups of eight amplitudes, apart for each exchange of a
-    group's amplitudes, and apart for real and imaginary coefficients: the innermost loop is one multiply-add of a
-    number, and all exchanges are made once a block.
     """
     size = 1 << bits
-    width = min(size, 8)
-    inner, low = width - 1, size - 1
-    # Sum 2 * order + 0 is that of real coefficients, 2 * order + 1 of imaginary ones.
-    sums, used = np.empty((16, 2 * size)), np.empty(16, dtype=np.int64)
-    pattern = np.empty(16)
+    low = size - 1
+    a, c = np.empty(size), np.empty(size)
     for b in range(start, stop):
         base = b << bits
-        used[:] = 0
+        a[:] = 0.0
+        c[:] = 0.0
         for term in range(len(x_masks)):
             x, z = x_masks[term], z_masks[term]
             source = base ^ (x & ~low)
-            z_low, far, order = z & low, x & low & ~inner, x & inner
+            part = window(both, 2 * source, 2 * size)
+            xl, zl = x & low, z & low
             sign = -1.0 if odd(z & source) else 1.0
-            for kind in range(2):
-                weight = sign * (im[term] if kind else re[term])
-                if weight == 0.0:
-                    continue
-                to = sums[2 * order + kind]
-                if not used[2 * order + kind]:
-                    used[2 * order + kind] = 1
-                    to[:] = 0.0
-                for j in range(width):
-                    pattern[2 * j] = weight * signs[z_low & j]
-                    pattern[2 * j + 1] = pattern[2 * j]
-                for g in range(0, size, width):
-                    partner = g ^ far
-                    part, row = window(both, 2 * (source + partner), 2 * width), window(to, 2 * g, 2 * width)
-                    s = signs[z_low & partner]
-                    if width == 8:
-                        for j in range(16):
-                            row[j] += s * pattern[j] * part[j]
-                    else:
-                        for j in range(2 * width):
-                            row[j] += s * pattern[j] * part[j]
+            u, v = sign * re[term], sign * im[term]
+            for j in range(size):
+                k = j ^ xl
+                s = signs[k & zl]
+                p, q = np.float64(part[2 * k]), np.float64(part[2 * k + 1])
+                a[j] += s * (u * p - v * q)
+                c[j] += s * (u * q + v * p)
         own, result = window(both, 2 * base, 2 * size), window(both, bra + 2 * base, 2 * size)
         value = 0.0
         for j in range(size):
-            p, q = 0.0, 0.0
-            for order in range(width):
-                k = 2 * (j ^ order)
-                if used[2 * order]:
-                    p += sums[2 * order, k]
-                    q += sums[2 * order, k + 1]
-                if used[2 * order + 1]:
-                    p -= sums[2 * order + 1, k + 1]
-                    q += sums[2 * order + 1, k]
-            value += np.float64(own[2 * j]) * p + np.float64(own[2 * j + 1]) * q
-            result[2 * j], result[2 * j + 1] = p, q
+            value += np.float64(own[2 * j]) * a[j] + np.float64(own[2 * j + 1]) * c[j]
+            result[2 * j], result[2 * j + 1] = a[j], c[j]
         out[b] = value
 
 
@@ -495,4 +467,17 @@ def slopes_of_values(
         at, length = codes_at[k], codes_at[k + 1] - codes_at[k]
         through_expression(
             window(codes, at, length), window(arguments, at, length), parameters, slopes[slots[k]], stack, gradient
+        )
+
+
+@kernel()
+def through_expressions(
+    codes_at: Any, codes: Any, arguments: Any, parameters: Any, weights: Any, gradient: Any
+) -> None:
+    """Add the weighted derivatives of postfix programs, one a weight, to `gradient`."""
+    room = np.empty(64 + 4 * len(codes))
+    for k in range(len(weights)):
+        at, length = codes_at[k], codes_at[k + 1] - codes_at[k]
+        through_expression(
+            window(codes, at, length), window(arguments, at, length), parameters, weights[k], room, gradient
         )

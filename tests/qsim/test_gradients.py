@@ -233,6 +233,18 @@ def test_a_gradient_can_be_cancelled():
 
 
 @given(st.data())
+def test_parameter_shift_agrees(data):
+    circuit, values = data.draw(bound_circuits(max_qubits=4, max_gates=6))
+    operator = data.draw(observables(circuit.num_qubits))
+    try:
+        gradient = flat(Simulator().gradient(circuit, operator, values))
+    except NeedsNumbers:
+        assume(False)
+    shifted = flat(Simulator().parameter_shift_gradient(circuit, operator, values))
+    assert shifted == pytest.approx(gradient, abs=1e-10, rel=1e-10)
+
+
+@given(st.data())
 def test_a_gate_alone_with_any_modifiers(data):
     name = data.draw(st.sampled_from(PARAMETRIC))
     names = [Parameter(f"p{k}") for k in range(TABLE[name][1])]
