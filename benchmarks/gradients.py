@@ -124,7 +124,9 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
     os.environ.setdefault("OMP_NUM_THREADS", str(options.threads))
-    print(f"{'qubits':>6} {'angles':>6} {'ours ms':>9} {'engine ms':>10} {'tape ms':>9} {'x engine':>9} {'x tape':>7} {'floor ms':>9}")
+    print(
+        f"{'qubits':>6} {'angles':>6} {'ours ms':>9} {'engine ms':>10} {'tape ms':>9} {'x engine':>9} {'x tape':>7} {'floor ms':>9}"
+    )
     for n in options.qubits:
         row = measure(n, options.rounds, options.threads)
         ms = {name: 1e3 * s for name, s in row.seconds.items()}

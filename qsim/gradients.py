@@ -16,18 +16,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from qsim.circuit import ROW, Circuit
+from qsim.circuit import Circuit
 from qsim.compiler.formulas import FACTORS, FORMULAS, SHAPES
 from qsim.compiler.lowering import MATRIX, Lowered, inverse, lower
 from qsim.compiler.program import Program, compile_lowered, postfix
 from qsim.errors import ParameterError
-from qsim.gates import GATES, GateRow, Structure, row_by_code
+from qsim.gates import GateRow, Structure, row_by_code
 from qsim.kernels import gradients as kernels
 from qsim.kernels.readout import BLOCK_BITS, parity_signs
 from qsim.linalg import controlled_matrix
-from qsim.parameters import Parameter
 from qsim.pauli import SparsePauliOp
-from qsim.pool import part, report, run_shares
+from qsim.pool import Share, part, report, run_shares
 from qsim.state import _terms as operator_terms
 from qsim.state import evolve
 
@@ -172,22 +171,12 @@ def _read(segment: _Segment, flat: Array, size: int, threads: int, sums: Array, 
     threads = _threads(size, threads)
     for tiles in segment.tiles:
         out = np.empty((size >> len(tiles.positions), len(tiles.items), 8))
-        run_shares(
-            lambda _, start, stop, tiles=tiles, out=out: kernels.qubit_sums(
-                flat, 2 * size, tiles.positions, tiles.others, tiles.wanted, start, stop, out
-            ),
-            len(out), threads, chunk=16,
-        )  # fmt: skip
+        run_shares(_qubit_share(flat, size, tiles, out), len(out), threads, chunk=16)
         sums[tiles.items, :8] = out[0] if len(out) == 1 else out.sum(axis=0)
     for item, targets, mask, value in segment.clusters:
         bits = min(size.bit_length() - 1 - len(targets), _ITEM_BITS)
         out = np.zeros((size >> len(targets) >> bits, 32))
-        run_shares(
-            lambda _, start, stop, t=targets, m=mask, v=value, b=bits, out=out: kernels.item_sums(
-                flat, 2 * size, t, m, v, b, start, stop, out
-            ),
-            len(out), threads, chunk=16,
-        )  # fmt: skip
+        run_shares(_item_share(flat, size, targets, mask, value, bits, out), len(out), threads, chunk=16)
         sums[item] = out.sum(axis=0)
     if len(segment.diagonals):
         bits = min(size.bit_length() - 1, BLOCK_BITS)
@@ -198,6 +187,16 @@ def _read(segment: _Segment, flat: Array, size: int, threads: int, sums: Array, 
         )  # fmt: skip
         first = segment.first_diagonal
         diagonal[first : first + len(segment.diagonals)] = out.sum(axis=0)
+
+
+def _qubit_share(flat: Array, size: int, tiles: _Tiles, out: Array) -> Share:
+    return lambda _, start, stop: kernels.qubit_sums(
+        flat, 2 * size, tiles.positions, tiles.others, tiles.wanted, start, stop, out
+    )
+
+
+def _item_share(flat: Array, size: int, targets: Array, mask: int, value: int, bits: int, out: Array) -> Share:
+    return lambda _, start, stop: kernels.item_sums(flat, 2 * size, targets, mask, value, bits, start, stop, out)
 
 
 class _Planner:

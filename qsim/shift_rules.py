@@ -31,9 +31,7 @@ from qsim.state import evolve, operator_means
 Array = npt.NDArray[Any]
 
 
-def parameter_shift(
-    circuit: Circuit, operator: SparsePauliOp, parameters: Array, dtype: Any, threads: int
-) -> Array:
+def parameter_shift(circuit: Circuit, operator: SparsePauliOp, parameters: Array, dtype: Any, threads: int) -> Array:
     """The derivatives of <O> by all parameters, from two or four shifted values for each angle of each gate."""
     lowered = lower(circuit)
     rules: dict[int, list[tuple[float, float]]] = {}

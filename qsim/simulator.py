@@ -16,7 +16,8 @@ from qsim.errors import CircuitError, QsimError
 from qsim.memory import check_limit, check_memory
 from qsim.parameter_binding import bind_parameters
 from qsim.pauli import SparsePauliOp
-from qsim.pool import part, report, thread_count
+from qsim.pool import part as run_part
+from qsim.pool import report, thread_count
 
 Array = npt.NDArray[Any]
 PRECISIONS = {"double": np.complex128, "single": np.complex64}
@@ -219,7 +220,7 @@ class Simulator:
         return self._gradients(circuit, observable, parameters)
 
     def parameter_shift_gradient(self, circuit: Circuit, observable: SparsePauliOp, parameters: Any = None) -> Any:
-        """The same as `gradient`, from shifted expectation values: slow, and a check that shares nothing with it.
+        """The same as `gradient`, from shifted expectation values: slow, and a check of it.
 
         Source: Schuld et al., arXiv:1811.11184; Anselmetti et al., arXiv:2104.05695 for controlled rotations.
 
@@ -236,7 +237,7 @@ class Simulator:
         self._check(circuit)
         results = []
         for k, row in enumerate(rows):
-            with part(k, len(rows)):
+            with run_part(k, len(rows)):
                 slopes = parameter_shift(circuit, observable, row, self._dtype, self.threads)
             results.append(named(circuit, slopes))
         return results if batched else results[0]
@@ -428,10 +429,10 @@ class Simulator:
         slopes: list[list[dict[str, Any]]] = []
         for k, row in enumerate(rows):
             slopes.append([])
-            with part(k, len(rows)):
+            with run_part(k, len(rows)):
                 state = self._state(circuit, row)
                 for j, operator in enumerate(operators):
-                    with part(j, len(operators)):
+                    with run_part(j, len(operators)):
                         values[k, j], slope = value_and_gradient(steps, state, operator, row, self.threads)
                     slopes[k].append(named(circuit, slope))
         picked: list[Any] = [of_set[0] for of_set in slopes] if single else slopes

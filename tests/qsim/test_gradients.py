@@ -69,13 +69,15 @@ def ansatz(num_qubits, layers, seed=1):
 def operator_on(num_qubits, terms=6, seed=2):
     random = np.random.default_rng(seed)
     letters = ["".join(random.choice(list("IXYZ"), num_qubits)) for _ in range(terms)]
-    return SparsePauliOp.from_labels([(label, float(c)) for label, c in zip(letters, random.normal(size=terms))])
+    return SparsePauliOp.from_labels(
+        [(label, float(c)) for label, c in zip(letters, random.normal(size=terms), strict=True)]
+    )
 
 
 @pytest.mark.parametrize("name", PARAMETRIC)
 @pytest.mark.parametrize("modifiers", [[], [("ctrl", 1)], [("negctrl", 1), ("inv",)], [("pow", 2), ("ctrl", 2)]])
 def test_every_parametric_gate_under_modifiers(name, modifiers):
-    qubits, count, *_ = TABLE[name]
+    count = TABLE[name][1]
     names = [Parameter(f"p{k}") for k in range(count)]
     gate = apply_modifiers(Gate(name, *[2 * p + 0.1 for p in names]), modifiers)
     n = gate.num_qubits + 1
@@ -130,7 +132,9 @@ def test_every_function_of_an_expression():
     ]  # fmt: skip
     for expression in made:
         circuit = Circuit(1).rx(expression, 0)
-        assert_gradient(circuit, Pauli.Z(0) + Pauli.Y(0), {p.name: 0.4 + 0.9 * (p.name == "b") for p in circuit.parameters})
+        assert_gradient(
+            circuit, Pauli.Z(0) + Pauli.Y(0), {p.name: 0.4 + 0.9 * (p.name == "b") for p in circuit.parameters}
+        )
 
 
 def test_floor_and_ceiling_have_no_slope():
