@@ -109,8 +109,8 @@ def _elements(name: str, elements: list[Parameter], value: Any) -> dict[str, flo
         raise ParameterError(f"Parameter '{name}' is an array of {len(elements)} numbers; got {value!r}.")
     if len(value) != len(elements):
         raise ParameterError(f"Parameter '{name}' is an array of {len(elements)} numbers; got {len(value)}.")
-    if isinstance(value, np.ndarray) and value.ndim == 1 and value.dtype == np.float64:
-        value = value.tolist()
+    if isinstance(value, np.ndarray) and value.dtype.kind == "f" and value.ndim == 1 and np.isfinite(value).all():
+        return dict(zip([element.name for element in elements], value.tolist(), strict=True))
     return {element.name: _number(element.name, entry) for element, entry in zip(elements, value, strict=True)}
 
 

@@ -145,7 +145,7 @@ def _definition(base: GateDefinition, gate: Gate) -> Lowered:
     times = int(gate.powers[0]) if gate.powers else 1
     base.check_size(max(1, abs(times)))
     block = _substituted(_lowered_definition(base, gate), base, gate)
-    return _repeated(_inverse(block) if times < 0 else block, abs(times), base.num_qubits)
+    return _repeated(inverse(block) if times < 0 else block, abs(times), base.num_qubits)
 
 
 def _lowered_definition(base: GateDefinition, gate: Gate) -> Lowered:
@@ -210,7 +210,8 @@ def _repeated(block: Lowered, times: int, num_qubits: int) -> Lowered:
     return joined.result()
 
 
-def _inverse(block: Lowered) -> Lowered:
+def inverse(block: Lowered) -> Lowered:
+    """The rows of the inverse, with values and matrices of its own."""
     values: list[float] = []
     expressions: dict[int, Expression] = {}
     rows: list[tuple[int, ...]] = []

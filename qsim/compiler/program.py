@@ -6,6 +6,7 @@ program is compiled once and bound as often as wanted.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -25,7 +26,7 @@ from qsim.errors import ParameterError
 from qsim.gates import GATES, GateRow, Structure
 from qsim.kernels import opcodes as oc
 from qsim.kernels.passes import run
-from qsim.parameters import Expression
+from qsim.parameters import Expression, Parameter
 from qsim.workspace import borrow, give_back
 
 Floats = npt.NDArray[np.float64]
@@ -218,10 +219,20 @@ def compile_circuit(
     key = (len(circuit), tile_bits, natural_start, start, stop)
     program = circuit._compiled.get(key)
     if program is None:
-        program = _compile(lower(circuit, start, stop), circuit, tile_bits, natural_start)
+        lowered = lower(circuit, start, stop)
+        program = _compile(lowered, circuit.num_qubits, circuit.parameters, tile_bits, natural_start)
         circuit._compiled[key] = program
     assert isinstance(program, Program)
     return program
+
+
+def compile_lowered(
+    lowered: Lowered, num_qubits: int, parameters: Sequence[Parameter], *, dtype: Any, tile_bits: int | None = None,
+    natural_start: bool = True,
+) -> Program:  # fmt: skip
+    """Compile lowered rows on `num_qubits` qubits, bound to values in the order of `parameters`; nothing is kept."""
+    tile_bits = tile_bits or default_tile_bits(num_qubits, np.float64 if dtype == np.complex128 else np.float32)
+    return _compile(lowered, num_qubits, parameters, tile_bits, natural_start)
 
 
 #: Up to so many qubits planning takes longer than it saves, for this many gates times amplitudes.
@@ -267,10 +278,12 @@ _NO_FLOATS, _ONE_ZERO = np.zeros(0), np.zeros(1, np.int64)
 _NO_MATRICES = np.zeros((0, 2), np.int64)
 
 
-def _compile(lowered: Lowered, circuit: Circuit, tile_bits: int, natural_start: bool) -> Program:
+def _compile(
+    lowered: Lowered, num_qubits: int, parameters: Sequence[Parameter], tile_bits: int, natural_start: bool
+) -> Program:
     if not natural_start:
-        drop_idle(lowered, circuit.num_qubits)
-    peephole.simplify(lowered, circuit.num_qubits)
+        drop_idle(lowered, num_qubits)
+    peephole.simplify(lowered, num_qubits)
     tables, phase = _tables(), lowered.phase
     constants, matrices = tables.constants, _NO_MATRICES
     if lowered.matrices:
@@ -287,23 +300,23 @@ def _compile(lowered: Lowered, circuit: Circuit, tile_bits: int, natural_start: 
         values[last] = phase
     slots, codes_at, codes, arguments = _NO_INTS, _ONE_ZERO, _NO_INTS, _NO_FLOATS
     if expressions:
-        slots, codes_at, codes, arguments = _postfix(expressions, circuit)
+        slots, codes_at, codes, arguments = postfix(expressions, parameters)
     ints, passes, t, column_numbers, workspace_numbers, size, written = plan(
-        lowered.rows, lowered.operands, circuit.num_qubits, tables.gates, matrices, MATRIX, GATES["cswap"].code,
+        lowered.rows, lowered.operands, num_qubits, tables.gates, matrices, MATRIX, GATES["cswap"].code,
         GATES["swap"].code, GATES["x"].code, len(constants), COSTS, slots, codes_at, codes, GPHASE, last, tile_bits,
         natural_start,
     )  # fmt: skip
     template = np.zeros(size)
     template[: len(constants)] = constants
     return Program(
-        circuit.num_qubits, ints, values, template, arguments, passes, t, column_numbers, workspace_numbers,
-        written + 1 == 1 << max(circuit.num_qubits, 1),
+        num_qubits, ints, values, template, arguments, passes, t, column_numbers, workspace_numbers,
+        written + 1 == 1 << max(num_qubits, 1),
     )  # fmt: skip
 
 
-def _postfix(expressions: dict[int, Expression], circuit: Circuit) -> tuple[Ints, Ints, Ints, Floats]:
+def postfix(expressions: dict[int, Expression], parameters: Sequence[Parameter]) -> tuple[Ints, Ints, Ints, Floats]:
     """Symbolic values as postfix programs: whose they are, where each begins, and their codes and arguments."""
-    columns = {parameter.name: k for k, parameter in enumerate(circuit.parameters)}
+    columns = {parameter.name: k for k, parameter in enumerate(parameters)}
     programs = [expression.postfix(columns) for expression in expressions.values()]
     flat = [entry for program in programs for entry in program]
     return (

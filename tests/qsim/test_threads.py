@@ -117,7 +117,7 @@ def test_a_run_can_be_cancelled_midway(threads):
         if done == 2:
             cancel.set()
 
-    simulator, circuit = Simulator(threads=threads, _tile_bits=12), layered(16, 8)
+    simulator, circuit = Simulator(threads=threads, _tile_bits=12), layered(18, 30)
     expected = simulator.statevector(circuit)
     with pytest.raises(RunCancelled), pool.controlled(cancel, progress):
         simulator.statevector(circuit)
