@@ -31,9 +31,8 @@ SCALE, BETA, GAMMA, FORM = 1, 3, 5, 7
 #: Columns of a pass's record: its operations, and the positions in whose amplitudes there may be something before it.
 OPS_FROM, OPS_TO, PASS_SUPPORT, PASS_FLAGS = range(4)
 PASS_RECORD = 4
-#: Flags of a pass: the state before or after it is interleaved; its only tile is written out in another order; it is
-#: written past the caches.
-INPUT_INTERLEAVED, OUTPUT_INTERLEAVED, LANES_MOVE, STREAMED = 1, 2, 4, 8
+#: Flags of a pass: the state before or after it is interleaved; its only tile is written out in another order.
+INPUT_INTERLEAVED, OUTPUT_INTERLEAVED, LANES_MOVE = 1, 2, 4
 
 #: The sections of a program's integers; see `qsim.compiler.program.Program`.
 (

@@ -46,22 +46,13 @@ from qsim.kernels.opcodes import (
     PHASES,
     REALS,
     RECORD,
-    STREAMED,
     TARGET,
     TARGETS,
     TRANSPOSITION,
     VALUE,
 )  # fmt: skip
 from qsim.kernels.phases import phases, table_numbers
-from qsim.kernels.simd import (
-    BLOCK,
-    LANES,
-    copy_block,
-    join_block,
-    split_block,
-    stream_block,
-    stream_joined_block,
-)  # fmt: skip
+from qsim.kernels.simd import BLOCK, LANES, copy_block, join_block, split_block
 from qsim.kernels.tile import (
     dense,
     dense2,
@@ -283,22 +274,14 @@ def gather(
 
 @kernel(apart=True)
 def scatter(
-    state: Any, tile: Any, t: int, run_bits: int, base: int, addresses: Any, low: Any, high: Any, interleaved: bool,
-    streamed: bool,
-) -> None:  # fmt: skip
+    state: Any, tile: Any, t: int, run_bits: int, base: int, addresses: Any, low: Any, high: Any, interleaved: bool
+) -> None:
     """Blocks back to memory: block (h, k), the k-th of run h, is block high[h] | low[k] of the tile."""
     blocks = 1 << (run_bits - LANE_BITS)
     for h in range(1 << (t - run_bits)):
         at = 2 * (base + addresses[h])
         source = high[h]
-        if streamed:
-            if interleaved:
-                for k in range(blocks):
-                    stream_joined_block(state, tile, tile, tile, at + BLOCK * k, BLOCK * (source | low[k]), 0, 0)
-            else:
-                for k in range(blocks):
-                    stream_block(state, tile, tile, tile, at + BLOCK * k, BLOCK * (source | low[k]), 0, 0)
-        elif interleaved:
+        if interleaved:
             for k in range(blocks):
                 join_block(state, tile, tile, tile, at + BLOCK * k, BLOCK * (source | low[k]), 0, 0)
         else:
@@ -382,10 +365,7 @@ def run_tiles(
         if elementwise:
             write_out(state, tile, t, source)
         else:
-            scatter(
-                state, tile, t, run_bits, base, write_at, low, high, flags & OUTPUT_INTERLEAVED != 0,
-                flags & STREAMED != 0,
-            )  # fmt: skip
+            scatter(state, tile, t, run_bits, base, write_at, low, high, flags & OUTPUT_INTERLEAVED != 0)
 
 
 @kernel(inner=True)

@@ -53,13 +53,9 @@ class _Emitter:
         pointer = self.builder.bitcast(self.builder.gep(data, [index]), kind.as_pointer())
         return self.builder.load(pointer, align=self.size)
 
-    def store(self, value: Any, data: Any, index: Any, *, stream: bool = False) -> None:
-        """Streamed values go past the caches; their address must be a multiple of their size."""
+    def store(self, value: Any, data: Any, index: Any) -> None:
         pointer = self.builder.bitcast(self.builder.gep(data, [index]), value.type.as_pointer())
-        bytes_stored = value.type.count * self.size
-        stored = self.builder.store(value, pointer, align=bytes_stored if stream else self.size)
-        if stream:
-            stored.set_metadata("nontemporal", self.builder.module.add_metadata([ir.Constant(_I32, 1)]))
+        self.builder.store(value, pointer, align=self.size)
 
     def scalar(self, data: Any, index: int) -> Any:
         """A number of an array that nothing writes to."""
@@ -341,13 +337,13 @@ def _times_table(*, scaled: bool) -> Any:
 times_table, times_scaled_table = _times_table(scaled=False), _times_table(scaled=True)
 
 
-def _copy(kind: str, *, stream: bool = False) -> Any:
+def _copy(kind: str) -> Any:
     """(out, source, -, -, at_out, at_source, -, -): one block; "split" and "join" convert from and to interleaved."""
 
     def generate(e: _Emitter, out: Any, source: Any, _: Any, __: Any, to: Any, of: Any, *___: Any) -> None:
         if kind == "plain":
             for slot in range(0, BLOCK, e.width):
-                e.store(e.load(source, e.offset(of, slot)), out, e.offset(to, slot), stream=stream)
+                e.store(e.load(source, e.offset(of, slot)), out, e.offset(to, slot))
             return
         w = e.width
         for slot in e.slots():
@@ -359,11 +355,10 @@ def _copy(kind: str, *, stream: bool = False) -> Any:
             else:
                 re, im = e.load(source, e.offset(of, slot)), e.load(source, e.offset(of, slot + LANES))
                 woven = [k // 2 + w * (k % 2) for k in range(2 * w)]
-                e.store(e.pick(re, im, woven[:w]), out, e.offset(to, 2 * slot), stream=stream)
-                e.store(e.pick(re, im, woven[w:]), out, e.offset(to, 2 * slot + w), stream=stream)
+                e.store(e.pick(re, im, woven[:w]), out, e.offset(to, 2 * slot))
+                e.store(e.pick(re, im, woven[w:]), out, e.offset(to, 2 * slot + w))
 
     return _declare(generate)
 
 
 copy_block, split_block, join_block = _copy("plain"), _copy("split"), _copy("join")
-stream_block, stream_joined_block = _copy("plain", stream=True), _copy("join", stream=True)
