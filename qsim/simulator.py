@@ -88,8 +88,10 @@ class Simulator:
         >>> Simulator().statevector(Circuit(2).cx(0, 1), initial_state="01").real
         array([0., 0., 0., 1.])
         """
-        if parameters is None is initial_state and (state := self._small_state(circuit)) is not None:
-            return state
+        if parameters is None is initial_state and self.precision in first_runs.compiled:
+            state = self._small_state(circuit)
+            if state is not None:
+                return state
         self._only_gates(circuit, "statevector")
         rows, batched = bind_parameters(circuit, parameters)
         start = self._start(circuit, initial_state, len(rows))
@@ -390,15 +392,20 @@ class Simulator:
 
     def _small_state(self, circuit: Circuit) -> Array | None:
         """The state of a small circuit without parameters by the shortest way, or None if it is another circuit."""
-        if self.precision not in first_runs.compiled or self._tile_bits is not None or self.memory_limit is not None:
+        if self._tile_bits is not None or self.memory_limit is not None:
             return None
         global run_directly
         if run_directly is None:
             from qsim.compiler import run_directly
         state: Array | None = run_directly(circuit, self._dtype) if isinstance(circuit, Circuit) else None
         if state is not None:
+            self._note_compiled()
             report(1, 1)
         return state
+
+    def _note_compiled(self) -> None:
+        if self.precision not in first_runs.compiled:
+            first_runs.remember_compiled(self.precision)
 
     def _state(self, circuit: Circuit, row: Array, initial: Array | None = None) -> Array:
         """The final state, in natural order; `initial` is overwritten by it when given."""
@@ -408,8 +415,7 @@ class Simulator:
             return state
         program, row = self._program(circuit, row, natural_start=initial is not None)
         state = evolve(program, row, self._dtype, self.threads, initial)
-        if self.precision not in first_runs.compiled:
-            first_runs.remember_compiled(self.precision)
+        self._note_compiled()
         return state
 
     def _states(self, circuit: Circuit, rows: Array, start: Array | None = None) -> Array:
