@@ -26,6 +26,18 @@ def kernels_ready(precision: str = "double") -> bool:
     return folder is not None and os.path.exists(folder / name)
 
 
+def can_keep_kernels() -> bool:
+    """Whether there is a cache folder that compiled kernels can be written to.
+
+    >>> isinstance(can_keep_kernels(), bool)
+    True
+    """
+    from qsim.kernels.jit import cache_folder
+
+    folder = cache_folder()
+    return folder is not None and os.access(folder, os.W_OK)
+
+
 def warm_up(precision: str = "double") -> None:
     """Compile every kernel of one precision and keep the machine code in the cache; quick when it is there already.
 

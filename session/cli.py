@@ -23,9 +23,10 @@ from qsim.drawing import draw as draw_circuit
 from qsim.errors import QsimError
 from qsim.pauli import SparsePauliOp
 from qsim.version import __version__
-from qsim.warmup import kernels_ready, warm_up
+from qsim.warmup import can_keep_kernels, kernels_ready, warm_up
 from session.cli_input import read_text, read_values
 from session.description import describe, fact_text
+from session.errors import SessionError
 from session.execution import ExecutionSession
 from session.preferences import DEFAULT_SHOTS, BackendNames, ExecutionPreferences
 from session.programs import Program, read_program, writes_bits
@@ -239,11 +240,21 @@ def draw(file: str, include: tuple[str, ...], width: int | None) -> None:
 
 
 @cli.command()
-def warmup() -> None:
+@click.option("--precision", type=click.Choice(["double", "single", "both"]), default="both", show_default=True,
+              help="Which numbers to compile for.")  # fmt: skip
+def warmup(precision: str) -> None:
     """Compile the engine for this machine now, so that no later run waits for it."""
-    if kernels_ready():
+    if not can_keep_kernels():
+        raise SessionError(
+            "Compiled code cannot be kept: there is no cache folder that this user alone can write to. Set QSIM_CACHE_DIR to "
+            "one. Without it everything works, but each process compiles what it needs."
+        )
+    missing = [name for name in ("double", "single") if precision in (name, "both") and not kernels_ready(name)]
+    if not missing:
         print("the engine is compiled already")
         return
     start = time.perf_counter()
-    _prepare_engine()
+    for name in missing:
+        print(f"compiling the engine in {name} precision (half a minute) ...", file=sys.stderr, flush=True)
+        warm_up(name)
     print(f"compiled in {time.perf_counter() - start:.1f} s")

@@ -91,8 +91,9 @@ def test_standard_input(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_a_cold_engine_is_announced(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("session.cli.kernels_ready", lambda: False)
-    monkeypatch.setattr("session.cli.warm_up", lambda: None)
+    compiled: list[str] = []
+    monkeypatch.setattr("session.cli.kernels_ready", lambda *_: False)
+    monkeypatch.setattr("session.cli.warm_up", lambda name="": compiled.append(name))
     assert main(["run", "bell.qasm"]) == 0
     assert capsys.readouterr().err == "compiling the engine for this machine (one time, half a minute) ...\n"
     monkeypatch.setattr("qsim.first_runs.worth_it", lambda *_, **__: True)  # a small circuit does not wait
@@ -100,6 +101,16 @@ def test_a_cold_engine_is_announced(capsys: Capture, monkeypatch: pytest.MonkeyP
     assert capsys.readouterr().err == ""
     assert main(["warmup"]) == 0
     assert "compiled in" in capsys.readouterr().out
+    assert compiled == ["", "double", "single"]
+    assert main(["warmup", "--precision", "single"]) == 0
+    assert compiled[3:] == ["single"]
+    assert "in single precision" in capsys.readouterr().err
+
+
+def test_warming_up_without_a_cache_is_an_error(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("session.cli.can_keep_kernels", lambda: False)
+    assert main(["warmup"]) == 1
+    assert "Set QSIM_CACHE_DIR" in capsys.readouterr().err
 
 
 def test_estimate(capsys: Capture) -> None:
