@@ -25,9 +25,9 @@ from qsim.gates import GateRow, Structure, row_by_code
 from qsim.kernels import gradients as kernels
 from qsim.kernels.readout import BLOCK_BITS, parity_signs
 from qsim.linalg import controlled_matrix
+from qsim.observable import terms_of
 from qsim.pauli import SparsePauliOp
 from qsim.pool import Share, part, report, run_shares
-from qsim.state import _terms as operator_terms
 from qsim.state import evolve
 
 Array = npt.NDArray[Any]
@@ -155,7 +155,7 @@ def _threads(size: int, threads: int) -> int:
 
 def _apply(flat: Array, size: int, operator: SparsePauliOp, threads: int) -> float:
     bits = min(size.bit_length() - 1, BLOCK_BITS)
-    x, z, re, im = operator_terms(operator)
+    x, z, re, im = terms_of(operator)
     out, signs = np.empty(size >> bits), parity_signs(bits)
     run_shares(
         lambda _, start, stop: kernels.apply_operator(

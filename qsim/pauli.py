@@ -145,13 +145,15 @@ class SparsePauliOp:
     True
     """
 
-    __slots__ = ("_count", "_store", "_width")
+    __slots__ = ("_compiled", "_count", "_store", "_width")
     __array_ufunc__ = None  # numpy scalars on the left leave the arithmetic to this class
+    _compiled: Any  # by `qsim.observable`, for expectation values; None until then
     _count: int
     _store: Terms | _Sum  # one attribute, replaced at once, so that threads may share an operator
     _width: int
 
     def __init__(self, terms: Iterable[tuple[PauliString, Scalar]] = (), num_qubits: int | None = None) -> None:
+        self._compiled = None
         self._store, used = read_pairs(terms)
         self._count, self._width = len(self._store), checked_width(used, num_qubits)
 
@@ -502,7 +504,7 @@ class SparsePauliOp:
 
 def _make(store: Terms | _Sum, width: int, count: int | None = None) -> SparsePauliOp:
     made = object.__new__(SparsePauliOp)
-    made._store, made._width = store, width
+    made._store, made._width, made._compiled = store, width, None
     made._count = len(store) if count is None else count
     return made
 
@@ -530,7 +532,8 @@ def check_observable(operator: object, num_qubits: int) -> None:
         raise QsimError(
             f"An observable acts on the circuit's qubits; it has {operator.num_qubits}, the circuit has {num_qubits}."
         )
-    if not operator.is_hermitian:
+    # One that is compiled has been here before, and cannot change.
+    if operator._compiled is None and not operator.is_hermitian:
         raise QsimError(
             "An expectation value is taken of a Hermitian operator, one whose coefficients are all real; this one has "
             "complex ones. Take (op + op.adjoint()) / 2, or its two parts one by one."

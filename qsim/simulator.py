@@ -497,7 +497,8 @@ class Simulator:
         self, circuit: Circuit, observable: Any, parameters: Any, initial_state: Any, spread: bool = True
     ) -> tuple[Any, Any]:
         """Expectation values and, with `spread`, variances (else zeros)."""
-        from qsim.state import operator_means, operator_moments
+        from qsim.observable import compile_observable, compiled
+        from qsim.state import operator_moments
 
         self._only_gates(circuit, "expectation value")
         single = isinstance(observable, SparsePauliOp)
@@ -507,7 +508,7 @@ class Simulator:
         rows, batched = bind_parameters(circuit, parameters)
         start = self._start(circuit, initial_state)
         means, variances = np.zeros((2, len(rows), len(operators)))
-        terms = sum(len(operator.coefficients) for operator in operators)
+        terms = sum(operator.num_terms for operator in operators)
         if first_runs.worth_it(circuit, self.precision, len(rows), terms=terms):
             for k, row in enumerate(rows):
                 state = first_runs.state(circuit, row, self._dtype, start)
@@ -515,12 +516,16 @@ class Simulator:
                     value, norm = first_runs.moments(state, operator)
                     means[k, j], variances[k, j] = value, max(norm - value * value, 0.0)
             rows = rows[:0]
+        together = None
+        if not spread and operators and len(rows):
+            n = circuit.num_qubits
+            together = compiled(observable, n) if single else compile_observable(operators, n)
         for part in self._parts(circuit, len(rows)):
             states = self._states(circuit, rows[part], start)
+            if together is not None:
+                means[part] = together.means(states, self.threads)
+                continue
             for j, operator in enumerate(operators):
-                if not spread:
-                    means[part, j] = operator_means(states, operator, self.threads)
-                    continue
                 mean, square = operator_moments(states, operator, self.threads)
                 means[part, j], variances[part, j] = mean, np.maximum(square - mean * mean, 0.0)
 

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from qsim.compiler.program import Program
 from qsim.kernels import readout
+from qsim.observable import compiled, terms_of
 from qsim.pauli import SparsePauliOp
 from qsim.pool import part, report, run_shares
 from qsim.workspace import rooms
@@ -171,22 +172,13 @@ def flat_view(state: Array) -> Array:
 
 def operator_means(states: Array, operator: SparsePauliOp, threads: int) -> Array:
     """<psi|O|psi> of each of `states`, shape (sets, 2**n), for a Hermitian operator."""
-    bits = min(states.shape[1].bit_length() - 1, readout.BLOCK_BITS)
-    x, z, re, im = _terms(operator)
-    # States one behind the other are one state with more qubits, on which the operator does not act.
-    flat, out = flat_view(states.reshape(-1)), np.empty(states.size >> bits)
-    _run_blocks(
-        lambda _, start, stop: readout.operator_means(flat, bits, start, stop, x, z, re, im, out),
-        len(out), bits, len(x), threads,
-    )  # fmt: skip
-    result: Array = out.reshape(len(states), -1).sum(axis=1)
-    return result
+    return compiled(operator, states.shape[1].bit_length() - 1).means(states, threads)[:, 0]
 
 
 def operator_moments(states: Array, operator: SparsePauliOp, threads: int) -> tuple[Array, Array]:
     """<psi|O|psi> (real part) and |O psi|**2 of each of `states`, shape (sets, 2**n); normalised or not."""
     bits = min(states.shape[1].bit_length() - 1, readout.BLOCK_BITS)
-    x, z, re, im = _terms(operator)
+    x, z, re, im = terms_of(operator)
     flat, out = flat_view(states.reshape(-1)), np.empty((states.size >> bits, 2))
     signs = readout.parity_signs(bits)
     _run_blocks(
@@ -195,15 +187,6 @@ def operator_moments(states: Array, operator: SparsePauliOp, threads: int) -> tu
     )  # fmt: skip
     mean, square = out.reshape(len(states), -1, 2).sum(axis=1).T
     return mean, square
-
-
-def _terms(operator: SparsePauliOp) -> tuple[Array, Array, Array, Array]:
-    """Masks of X and Z and coefficients (real and imaginary parts) of an operator's terms as X**x Z**z."""
-    simplified = operator.simplify()
-    x, z = simplified.x_masks.astype(np.int64), simplified.z_masks.astype(np.int64)
-    ys = np.array([int(v).bit_count() for v in (x & z)], dtype=np.int64)
-    coefficients = simplified.coefficients * np.array([1, 1j, -1, -1j])[ys % 4]  # Y = i X Z
-    return x, z, np.ascontiguousarray(coefficients.real), np.ascontiguousarray(coefficients.imag)
 
 
 def _run_blocks(share: Any, blocks: int, bits: int, terms: int, threads: int) -> None:
