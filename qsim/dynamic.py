@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from qsim.circuit import BARRIER, DELAY, FEED_FORWARD, MEASURE, RESET, ROW, Circuit
-from qsim.classical import Assign, Break, Continue, End, FeedForward, IfElse, Switch, WhileLoop
+from qsim.classical import Assign, Break, Continue, End, FeedForward, IfElse, Switch, WhileLoop, WithValues
 from qsim.errors import CircuitError
 from qsim.state import evolve
 
@@ -173,11 +173,18 @@ def _follow(branch: _Branch, node: FeedForward) -> None:
         number = int(node.value.evaluate(memory))
         for k, clbit in enumerate(node.clbits):
             branch.memory = branch.memory & ~(1 << clbit) | ((number >> k) & 1) << clbit
+    elif isinstance(node, WithValues):
+        names = [parameter.name for parameter in node.parameters]
+        values = [float(value.evaluate(memory)) for value in node.values]
+        branch.frame = _Frame(node.body.bind(dict(zip(names, values, strict=True))), 0, frame)
     elif isinstance(node, End):
         branch.frame = None
     elif isinstance(node, (Break, Continue)):
-        while frame is not None and frame.loop is None:
-            frame = frame.below
+        for level in range(node.levels):
+            if level and frame is not None:
+                frame = frame.below
+            while frame is not None and frame.loop is None:
+                frame = frame.below
         if frame is None:
             raise CircuitError(f"A {type(node).__name__.lower()} belongs inside a loop; this one is in none.")
         if isinstance(node, Break):
