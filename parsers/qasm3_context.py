@@ -23,12 +23,16 @@ _T = TypeVar("_T")
 
 @dataclass(slots=True)
 class Variable:
-    """A classical value; `level` is how many measurement-dependent branches enclose its declaration."""
+    """A classical value; `level` is how many measurement-dependent branches enclose its declaration.
+
+    `bits` keep it while the circuit runs, when it depends on a measurement or an input; see `qasm3_variables`.
+    """
 
     type: Type
     value: Any
     constant: str = ""  # why it may not be assigned; empty when it may
     level: int = 0
+    bits: tuple[int, ...] | None = None
 
 
 @dataclass(slots=True)
@@ -66,10 +70,17 @@ def kind_of(symbol: Symbol) -> str:
 
 @dataclass(slots=True)
 class Loop:
-    """A loop being lowered: whether it runs while the circuit runs, and in how many branches it is."""
+    """A loop being lowered: whether it runs while the circuit runs, and in how many branches its body is.
+
+    `breaks` and `continues` are how many loops of the circuit are around what a break or continue in a branch leaves;
+    None for a loop that is unrolled without such blocks.
+    """
 
     runtime: bool
     level: int
+    breaks: int | None = None
+    continues: int | None = None
+    node: Any = None
 
 
 @dataclass
@@ -81,6 +92,9 @@ class Frame:
     level: int = 0
     loops: list[Loop] = field(default_factory=list)
     return_type: Type | None = None
+    #: For a return in a branch: how many loops of the circuit are around the block that it leaves, and its value's bits.
+    returns: int | None = None
+    result: tuple[int, ...] | None = None
 
 
 class Context:

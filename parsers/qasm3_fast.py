@@ -339,7 +339,14 @@ class _Reader:
             return self.element(symbol.value)
         if symbol.type.kind not in ("int", "uint", "float", "angle"):
             raise _Unsure
-        return Typed(symbol.type, symbol.value)
+        return self.known(Typed(symbol.type, symbol.value))
+
+    @staticmethod
+    def known(value: Typed) -> Typed:
+        """The value, unless it is known only while the circuit runs."""
+        if value.is_runtime:
+            raise _Unsure
+        return value
 
     def closed(self, bracket: str) -> Typed:
         """An expression and the bracket that closes it."""
@@ -363,4 +370,4 @@ class _Reader:
         value = array.data[index.value]
         if value is None:
             raise _Unsure
-        return Typed(array.base, value)
+        return self.known(Typed(array.base, value))

@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from parsers import qasm3_runtime as runtime
 from parsers.qasm3_context import BitVariable, Qubits, Subroutine, Symbol, Variable, kind_of
-from parsers.qasm3_gates import Gates
+from parsers.qasm3_expressions import NotKnown
 from parsers.qasm3_types import BIT, FLOAT, INT, INTEGERS, ArrayValue, Type, Typed, cast, wrap
+from parsers.qasm3_variables import Variables
 from qsim.circuit import Delay
 from qsim.classical import Literal
 from qsim.parameters import Parameter, ParameterArray
@@ -22,7 +24,7 @@ _REFUSED = {
 }
 
 
-class Statements(Gates):
+class Statements(Variables):
     """Lowers statements without control flow."""
 
     def execute(self, node: Any) -> None:
@@ -118,8 +120,25 @@ class Statements(Gates):
         return target
 
     def _QuantumMeasurementStatement(self, node: Any) -> None:
+        root = node.target
+        while type(root).__name__ == "IndexedIdentifier":
+            root = root.name
+        if root is not None and isinstance(self.find(root.name), Variable):
+            self.assign(node, node.target, self.measured_value(node.measure, node), "=")
+            return
         target = None if node.target is None else self.register(node.target, BitVariable)
         self.measure(node.measure, target, node)
+
+    def measured_value(self, measurement: Any, node: Any) -> Typed:
+        """Measure into new bits; gives their value."""
+        bits, scalar = self.measure(measurement, None, node)
+        return self.read_bits(bits, scalar)
+
+    def value_of(self, node: Any, statement: Any) -> Typed:
+        """The value of an expression or of a measurement."""
+        if type(node).__name__ == "QuantumMeasurement":
+            return self.measured_value(node, statement)
+        return self.evaluate(node)
 
     def _AliasStatement(self, node: Any) -> None:
         first = node.value
@@ -189,6 +208,9 @@ class Statements(Gates):
                 array = ArrayValue(base, np.full(shape, None, dtype=object))
             else:
                 array = self.array_value(initial, base, shape)
+            if any(Typed(base, value).is_runtime for value in array.data.flat):
+                self.hold_array(array, node)
+                self.forget([Variable(Type("array"), array)])
             self.declare(name, Variable(Type("array"), array, level=self.level), node)
             return
         if kind_name == "DurationType":
@@ -201,19 +223,8 @@ class Statements(Gates):
         if kind.kind == "bit":
             self._declare_bits(name, kind, node, initial, measured)
             return
-        if measured:
-            raise self.error(self._not_kept(name, kind), node)
-        if initial is None:
-            content = None
-        else:
-            content = self.storable(name, self.guard(node, cast, self._checked(name, kind, initial), kind), node)
-        self.declare(name, Variable(kind, content, level=self.level), node)
-
-    def _checked(self, name: str, kind: Type, node: Any) -> Typed:
-        value = self.evaluate(node)
-        if value.is_runtime:
-            raise self.error(self._not_kept(name, kind), node)
-        return value
+        value = None if initial is None else self.guard(node, cast, self.value_of(initial, node), kind).value
+        self.declare(name, self.new_variable(kind, value, node), node)
 
     def _declare_bits(self, name: str, kind: Type, node: Any, initial: Any, measured: bool) -> None:
         value = None if initial is None or measured else self.guard(node, cast, self.evaluate(initial), kind)
@@ -229,92 +240,161 @@ class Statements(Gates):
 
     runtime_loops = 0
 
-    @staticmethod
-    def _not_kept(name: str, kind: Type) -> str:
-        return (
-            f"'{name}' is of type {kind} and would depend on a measurement; only bits are kept while a circuit runs. "
-            "Use a bit register."
-        )
-
-    def storable(self, name: str, value: Typed, node: Any) -> Any:
-        """A value that a variable can keep."""
-        if value.is_runtime:
-            raise self.error(self._not_kept(name, value.type), node)
-        return value.value
-
     # assignment ---------------------------------------------------------------------------------------------
     def _ClassicalAssignment(self, node: Any) -> None:
-        target = node.lvalue
+        target, measured = node.lvalue, type(node.rvalue).__name__ == "QuantumMeasurement"
         name = target.name if type(target).__name__ == "Identifier" else target.name.name
         symbol = self.lookup(name, target)
         operator = node.op.name
         if isinstance(symbol, BitVariable):
-            bits, scalar = self.register(target, BitVariable)
-            kind = Type("bit", None if scalar else len(bits))
-            if type(node.rvalue).__name__ == "QuantumMeasurement":
-                self.measure(node.rvalue, (bits, scalar), node)
+            if measured and operator == "=":
+                self.measure(node.rvalue, self.register(target, BitVariable), node)
                 return
-            value = self.evaluate(node.rvalue)
-            if operator != "=":
-                value = self.guard(node, self.operators.binary, operator[:-1], self.read_bits(bits, scalar), value)
-            value = self.guard(node, cast, value, kind)
-            self.write_bits(bits, value.value if value.is_runtime else int(value.value))
+            self._assign_bits(symbol, node, name, operator)
             return
         if not isinstance(symbol, Variable):
             raise self.error(f"Only variables are assigned; '{name}' is a {kind_of(symbol)}.", node)
+        if isinstance(symbol.value, ArrayValue) and not measured:
+            self._assignable(symbol, name, node)
+            index = self._array_place(target)
+            shape = symbol.value.data.shape
+            if index is None or len(index) < len(shape) or any(type(e).__name__ == "RangeDefinition" for e in index):
+                if operator != "=":
+                    raise self.error("An array, or a part of one, is assigned with '='.", node)
+                self._assign_part(symbol.value, index, node, name)
+                return
+        self.assign(node, target, self.value_of(node.rvalue, node), operator)
+
+    def _assign_bits(self, register: BitVariable, node: Any, name: str, operator: str) -> None:
+        try:
+            bits, scalar = self.register(node.lvalue, BitVariable)
+        except NotKnown as index:
+            self._assign_unknown_bit(register, index, node, operator)
+            return
+        kind = Type("bit", None if scalar else len(bits))
+        value = self.value_of(node.rvalue, node)
+        if operator != "=":
+            value = self.guard(node, self.operators.binary, operator[:-1], self.read_bits(bits, scalar), value)
+        value = self.guard(node, cast, value, kind)
+        self.write_bits(bits, value.value if value.is_runtime else int(value.value))
+
+    def _assign_unknown_bit(self, register: BitVariable, index: NotKnown, node: Any, operator: str) -> None:
+        """c[i] = value, where i is known only while the circuit runs: every bit is written, with its old value but one."""
+        if index.value.type.kind not in INTEGERS:
+            raise index
+        place = self.hold(index.value.type, index.value.value, node)
+        value = self.value_of(node.rvalue, node)
+        for k, bit in enumerate(register.indices):
+            old = self.read_bits([bit], True)
+            new = value
+            if operator != "=":
+                new = self.guard(node, self.operators.binary, operator[:-1], old, value)
+            chosen = self._chosen(index, place, k, len(register.indices), old, self.guard(node, cast, new, BIT))
+            self.write_bits([bit], chosen)
+
+    @staticmethod
+    def _chosen(index: NotKnown, place: tuple[int, ...], k: int, size: int, old: Typed, new: Typed) -> Any:
+        at = runtime.reading(index.value.type, place)
+        # A wrong index fails here too, as in reading.
+        at = runtime.operation("pick", at, *range(size))
+        here = runtime.operation("==", at, k)
+        return runtime.operation("pick", here, runtime.expression(old), runtime.expression(new))
+
+    def _assignable(self, symbol: Variable, name: str, node: Any) -> None:
         if symbol.constant:
             why = "a constant" if symbol.constant == "const" else symbol.constant
             raise self.error(f"'{name}' is {why} and cannot be assigned.", node)
-        if symbol.level < self.level:
-            raise self.error(
-                f"'{name}' is of type {symbol.type} and is assigned in a branch that depends on a measurement; only bits are "
-                "kept while a circuit runs. Use a bit register.", node
-            )  # fmt: skip
-        if type(target).__name__ == "IndexedIdentifier":
-            self._assign_element(symbol, target, operator, node, name)
-            return
-        if isinstance(symbol.value, ArrayValue):
-            if operator != "=":
-                raise self.error("An array is assigned with '='.", node)
-            symbol.value.data[...] = self.array_value(node.rvalue, symbol.value.base, symbol.value.data.shape).data
-            return
-        old = None if operator == "=" else self._Identifier(target)
-        symbol.value = self._new_value(symbol.type, old, operator, node, name)
 
-    def _new_value(self, kind: Type, old: Typed | None, operator: str, node: Any, name: str) -> Any:
-        value = self.evaluate(node.rvalue)
-        if value.is_runtime:
-            raise self.error(self._not_kept(name, kind), node)
+    def assign(self, node: Any, target: Any, value: Typed, operator: str) -> None:
+        """Assign a value to a variable or to one element of it."""
+        element = type(target).__name__ == "IndexedIdentifier"
+        name = target.name.name if element else target.name
+        symbol = self.lookup(name, target)
+        assert isinstance(symbol, Variable)
+        self._assignable(symbol, name, node)
+        if isinstance(symbol.value, ArrayValue):
+            self._assign_element(symbol.value, self._array_place(target) or [], value, operator, node, name)
+        elif element:
+            self._assign_part_of_integer(symbol, target, value, operator, node, name)
+        else:
+            old = None if operator == "=" else self._Identifier(target)
+            self.put(symbol, self._new_value(symbol.type, old, value, operator, node), node)
+
+    def _new_value(self, kind: Type, old: Typed | None, value: Typed, operator: str, node: Any) -> Any:
         if old is not None:
             value = self.guard(node, self.operators.binary, operator[:-1], old, value)
-        return self.storable(name, self.guard(node, cast, value, kind), node)
+        return self.guard(node, cast, value, kind).value
 
-    def _assign_element(self, symbol: Variable, target: Any, operator: str, node: Any, name: str) -> None:
-        if isinstance(symbol.value, ArrayValue):
-            array = symbol.value
-            index = [entry for part in target.indices for entry in (part if isinstance(part, list) else [part])]
+    # arrays -------------------------------------------------------------------------------------------------
+    @staticmethod
+    def _array_place(target: Any) -> list[Any] | None:
+        """The indices of an assignment to an array; None for all of it."""
+        if type(target).__name__ != "IndexedIdentifier":
+            return None
+        return [entry for part in target.indices for entry in (part if isinstance(part, list) else [part])]
+
+    def _assign_part(self, array: ArrayValue, index: list[Any] | None, node: Any, name: str) -> None:
+        at: Any = ... if index is None else self.array_index(index, array, name, node)
+        shape = array.data[at].shape
+        new = self.array_value(node.rvalue, array.base, shape)
+        part = array.part(at)
+        if part.cells is None and any(Typed(array.base, value).is_runtime for value in new.data.flat):
+            self.hold_array(array, node)
+            part = array.part(at)
+        for place, value in np.ndenumerate(new.data):
+            self.put_element(part, place, value, node)
+
+    def _assign_element(
+        self, array: ArrayValue, index: list[Any], value: Typed, operator: str, node: Any, name: str
+    ) -> None:
+        try:
             at = self.array_index(index, array, name, node)
-            data: Any = array.data[at]
-            if isinstance(data, np.ndarray):
-                if operator != "=":
-                    raise self.error("A part of an array is assigned with '='.", node)
-                data[...] = self.array_value(node.rvalue, array.base, data.shape).data
-                return
-            old = None if operator == "=" else self.pick(Typed(symbol.type, array), index, name, node)
-            array.data[at] = self._new_value(array.base, old, operator, node, name)
+        except NotKnown as unknown:
+            self._assign_unknown_element(array, unknown, value, operator, node, len(index))
             return
+        old = None if operator == "=" else self.pick(Typed(Type("array"), array), index, name, node)
+        self.put_element(array, at, self._new_value(array.base, old, value, operator, node), node)
+
+    def _assign_unknown_element(
+        self, array: ArrayValue, index: NotKnown, value: Typed, operator: str, node: Any, indices: int
+    ) -> None:
+        if index.value.type.kind not in INTEGERS or array.data.ndim != 1 or indices != 1 or None in array.data:
+            raise index
+        place = self.hold(index.value.type, index.value.value, node)
+        for k, item in enumerate(array.data):
+            old = Typed(array.base, item)
+            new = Typed(array.base, self._new_value(array.base, None if operator == "=" else old, value, operator, node))
+            self.put_element(array, k, self._chosen(index, place, k, array.data.size, old, new), node)
+
+    def _assign_part_of_integer(
+        self, symbol: Variable, target: Any, value: Typed, operator: str, node: Any, name: str
+    ) -> None:
+        """Assign bits of an integer."""
         if symbol.type.kind not in ("bit", *INTEGERS) or len(target.indices) != 1:
             raise self.error(f"'{name}' is of type {symbol.type} and has no elements to assign.", node)
-        width = symbol.type.width or 64
+        width = symbol.type.width or (1 if symbol.type.kind == "bit" else 64)
         positions, single = self.positions(target.indices[0], width, name, node)
         kind = BIT if single else Type("bit", len(positions))
         current = self._Identifier(target.name)
         old = None if operator == "=" else self.pick(current, target.indices[0], name, node)
-        bits = int(self._new_value(kind, old, operator, node, name))
+        bits = Typed(kind, self._new_value(kind, old, value, operator, node))
+        if current.is_runtime or bits.is_runtime or current.is_symbolic:
+            self.put(symbol, self._with_bits(symbol.type, current, bits, positions, width), node)
+            return
         number = int(current.value)
         for k, bit in enumerate(positions):
-            number = (number & ~(1 << bit)) | (((bits >> k) & 1) << bit)
-        symbol.value = wrap(number, symbol.type) if symbol.type.kind != "bit" else number
+            number = (number & ~(1 << bit)) | (((int(bits.value) >> k) & 1) << bit)
+        self.put(symbol, wrap(number, symbol.type) if symbol.type.kind != "bit" else number, node)
+
+    @staticmethod
+    def _with_bits(kind: Type, current: Typed, bits: Typed, positions: list[int], width: int) -> Any:
+        mask = sum(1 << bit for bit in positions)
+        result: Any = runtime.operation("&", runtime.expression(current), ((1 << width) - 1) & ~mask)
+        content = runtime.expression(bits)
+        for k, bit in enumerate(positions):
+            part = runtime.operation("&", runtime.operation(">>", content, k), 1)
+            result = runtime.operation("|", result, runtime.operation("<<", part, bit))
+        return runtime.operation("int", result, width) if kind.kind == "int" else result
 
 
 def _unsized(kind: Type) -> Type:

@@ -71,6 +71,12 @@ def _pick(index: Any, *values: Any) -> Any:
     return values[int(index)]
 
 
+def _whole(value: Any) -> int:
+    if value != int(value):
+        raise CircuitError(f"A parameter that stands for an integer, bits or a bool has a whole number, got {value}.")
+    return int(value)
+
+
 def _signed(value: Any, width: int) -> int:
     number = int(value) & ((1 << width) - 1)
     return number - (1 << width) if number >> (width - 1) else number
@@ -111,7 +117,7 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     "pick": _pick,
     #: value, width: wrapped to that many bits, with and without a sign; truncated first.
     "int": _signed, "uint": lambda a, width: int(a) & ((1 << width) - 1),
-    "float": float,
+    "float": float, "whole": _whole,
     #: value, width: rounded to a multiple of 2 pi / 2**width, and which multiple that is.
     "angle": _angle, "angle_bits": _angle_bits,
     #: bits, places, width: bits moved to the left, those that leave come in at the right.
