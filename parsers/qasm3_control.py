@@ -8,7 +8,7 @@ from typing import Any
 
 from parsers import qasm3_runtime as runtime
 from parsers.errors import Source
-from parsers.qasm3_context import BitVariable, Frame, Loop, Qubits, Subroutine, Variable, kind_of
+from parsers.qasm3_context import BitVariable, Frame, Loop, Qubits, Subroutine, Symbol, Variable, kind_of
 from parsers.qasm3_expressions import NotKnown
 from parsers.qasm3_statements import Statements
 from parsers.qasm3_types import BIT, BOOL, INT, INTEGERS, ArrayValue, Type, Typed, cast
@@ -57,7 +57,7 @@ _LEAVES = ("BreakStatement", "EndStatement", "ReturnStatement")
 def _may_leave(statements: list[Any]) -> bool:
     """Whether a loop may be left, or its round cut short, in a branch."""
     return any(
-        type(n).__name__ in ("BreakStatement", "ContinueStatement")
+        type(n).__name__ in ("ContinueStatement", *_LEAVES)
         for statement in statements
         if type(statement).__name__ not in ("BreakStatement", "ContinueStatement")
         for n in parts([statement])
@@ -78,6 +78,12 @@ class Lowering(Statements):
     """The whole language."""
 
     while_rounds = 0
+
+    def back_to_top(self) -> None:
+        """Leave whatever a wrong statement was in."""
+        self.frame = self.top
+        del self.frame.scopes[1:], self.frame.loops[:], self.blocks[1:], self.defining[:]
+        self.level = self.loop_depth = self.depth = self.runtime_loops = 0
 
     # branches -----------------------------------------------------------------------------------------------
     def branch(self, nodes: Iterable[Any]) -> Circuit:
@@ -193,14 +199,18 @@ class Lowering(Statements):
             )
         self.trips += times
 
-    def _round(self, body: list[Any]) -> bool:
-        """One unrolled round; whether the loop goes on."""
+    def _round(self, body: list[Any], names: dict[str, Symbol]) -> bool:
+        """One unrolled round, in which `names` are declared; whether the loop goes on."""
+        scopes = self.frame.scopes
+        scopes.append(names)
         try:
             self.execute_all(body)
         except _Continue:
             return True
         except _Break:
             return False
+        finally:
+            scopes.pop()
         return True
 
     def _in_blocks(self, node: Any, lower: Callable[[str], Any]) -> None:
@@ -211,7 +221,7 @@ class Lowering(Statements):
                 lower(blocks)
                 return
             except _NeedsBlocks as needed:
-                if snapshot is None or needed.target.node is not node or blocks == "continue":
+                if snapshot is None or getattr(needed.target, "node", None) is not node or blocks == "continue":
                     raise
                 blocks = needed.word if not blocks else "continue"
                 snapshot.restore(self)
@@ -220,19 +230,19 @@ class Lowering(Statements):
         """Unroll a loop: `rounds` sets up one round after the other, and says when the loop is over."""
         if not blocks:
             with self._loop(Loop(False, self.level, node=node)):
-                for _ in rounds():
-                    if not self._round(node.block):
+                for names in rounds():
+                    if not self._round(node.block, names):
                         break
             return
         kept = self.keep_assigned([node.block], node)
         with self.one_shot() as depth:
-            for _ in rounds():
+            for names in rounds():
                 if blocks == "break":
                     with self._loop(Loop(False, self.level, depth, node=node)):
-                        goes_on = self._round(node.block)
+                        goes_on = self._round(node.block, names)
                 else:
                     with self.one_shot() as inner, self._loop(Loop(False, self.level, depth, inner, node)):
-                        goes_on = self._round(node.block)
+                        goes_on = self._round(node.block, names)
                     self.forget(kept)
                 if not goes_on:
                     break
@@ -249,7 +259,7 @@ class Lowering(Statements):
             self._runtime_while(node, acts)
             return
 
-        def rounds() -> Iterator[None]:
+        def rounds() -> Iterator[dict[str, Symbol]]:
             while True:
                 condition = self.truth(node.while_condition)
                 if condition.is_runtime:
@@ -263,7 +273,7 @@ class Lowering(Statements):
                     raise self.error(
                         f"While loops that are unrolled go at most {MAX_WHILE:,} rounds; does this one ever end?", node
                     )
-                yield
+                yield {}
 
         def lower(blocks: str) -> None:
             if blocks and endless:
@@ -321,19 +331,15 @@ class Lowering(Statements):
                 raise
             self._runtime_for(node, kind)
             return
-        name, scopes = node.identifier.name, self.frame.scopes
+        name = node.identifier.name
 
-        def rounds() -> Iterator[None]:
+        def rounds() -> Iterator[dict[str, Symbol]]:
             for value in values:
                 self.trip(node)
                 if isinstance(value, BitVariable):
-                    scopes.append({name: value})
+                    yield {name: value}
                 else:
-                    scopes.append({name: self.new_variable(kind, value, node, "the variable of a loop")})
-                try:
-                    yield
-                finally:
-                    scopes.pop()
+                    yield {name: self.new_variable(kind, value, node, "the variable of a loop")}
 
         self._in_blocks(node, lambda blocks: self._rounds(node, blocks, rounds))
 
@@ -440,6 +446,12 @@ class Lowering(Statements):
             self.circuit.break_loop(levels)
         raise Stop
 
+    def _endless_as_block(self) -> None:
+        """A loop whose condition is true is not unrolled when it is left in a branch."""
+        for loop in self.frame.loops:
+            if not loop.runtime and type(getattr(loop.node, "while_condition", None)).__name__ == "BooleanLiteral":
+                raise _NeedsBlocks(loop, "break")
+
     def _BreakStatement(self, node: Any) -> None:
         self._leave(node, "break")
 
@@ -448,6 +460,7 @@ class Lowering(Statements):
 
     def _EndStatement(self, node: Any) -> None:
         if self.level:
+            self._endless_as_block()
             self.circuit.end()
         raise Stop
 
@@ -476,6 +489,8 @@ class Lowering(Statements):
             raise _NeedsBlocks(frame, "return")
         if frame.returns is None:
             raise _Return(value)
+        if frame.level != self.level:
+            self._endless_as_block()
         if frame.result is not None:
             self._keep(frame.result, kind, value.value)
         if frame.level == self.level:
@@ -506,13 +521,15 @@ class Lowering(Statements):
         self.depth += 1
         try:
             snapshot = Snapshot(self) if _may_return(definition.body) else None
-            inner = [(s, s.value, s.bits) for s in frame.scopes[0].values() if isinstance(s, Variable)]
+            names = dict(frame.scopes[0])
+            inner = [(s, s.value, s.bits) for s in names.values() if isinstance(s, Variable)]
             try:
                 result: Typed = self._in(source, frame, self._body, definition)
             except _NeedsBlocks as needed:
                 if snapshot is None or needed.target is not frame:
                     raise
                 snapshot.restore(self)
+                frame.scopes[0] = names
                 for symbol, value, bits in inner:
                     if not isinstance(value, ArrayValue):
                         symbol.value, symbol.bits = value, bits
@@ -556,7 +573,8 @@ class Lowering(Statements):
                 self.execute(statement)
         except _Return as result:
             return result.value or VOID
-        if self.frame.return_type is not None and self.frame.return_type.kind != "void":
+        returns = bool(definition.body) and _may_return(definition.body[-1:])  # in a branch, so that it may be left out here
+        if self.frame.return_type is not None and self.frame.return_type.kind != "void" and not (self.frame.result and returns):
             raise self.error(f"Subroutine '{definition.name.name}' ends without returning a value.", definition)
         return VOID
 

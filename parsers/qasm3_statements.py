@@ -234,7 +234,7 @@ class Statements(Variables):
         if measured:
             self.measure(initial, (bits, kind.width is None), node)
         elif value is not None:
-            self.write_bits(bits, value.value if value.is_runtime else int(value.value))
+            self.write_bits(bits, _content(value))
         elif self.runtime_loops:  # its value of the last round is gone
             self.circuit.assign(list(bits), Literal(0))
 
@@ -276,7 +276,7 @@ class Statements(Variables):
         if operator != "=":
             value = self.guard(node, self.operators.binary, operator[:-1], self.read_bits(bits, scalar), value)
         value = self.guard(node, cast, value, kind)
-        self.write_bits(bits, value.value if value.is_runtime else int(value.value))
+        self.write_bits(bits, _content(value))
 
     def _assign_unknown_bit(self, register: BitVariable, index: NotKnown, node: Any, operator: str) -> None:
         """c[i] = value, where i is known only while the circuit runs: every bit is written, with its old value but one."""
@@ -395,6 +395,11 @@ class Statements(Variables):
             part = runtime.operation("&", runtime.operation(">>", content, k), 1)
             result = runtime.operation("|", result, runtime.operation("<<", part, bit))
         return runtime.operation("int", result, width) if kind.kind == "int" else result
+
+
+def _content(value: Typed) -> Any:
+    """What bits are assigned: an integer when it is known."""
+    return runtime.expression(value) if value.is_runtime or value.is_symbolic else int(value.value)
 
 
 def _unsized(kind: Type) -> Type:
