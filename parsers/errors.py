@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from qsim.errors import QsimError
 
-
 #: How many errors are reported at once.
 MAX_ERRORS = 20
 

@@ -35,6 +35,8 @@ _REGISTER = re.compile(
 )
 _PHYSICAL = re.compile(r"\$(\d+)")
 _BUILT_IN = {"stdgates.inc": STDGATES_NAMES, "qelib1.inc": {**QELIB1_NAMES, **QELIB1_EXTRAS}}
+
+
 def parse_qasm3(source: Source, include_dirs: Sequence[str | os.PathLike[str]], limits: Limits) -> Circuit:
     """The circuit of an OpenQASM 3 program."""
     program = Program(source, include_dirs, limits)
@@ -97,7 +99,8 @@ class Program(Lowering):
 
     def _attempt(self, action: Callable[..., None], *args: Any) -> None:
         """Lower a statement; what is wrong with it is kept, to go on with the next one."""
-        source = self.source
+        source, item = self.source, args[-1]
+        new = [] if isinstance(item, re.Match) else [n for n in declared_names(item) if n not in self.globals]
         try:
             action(*args)
             return
@@ -107,9 +110,9 @@ class Program(Lowering):
             self.errors.append(error)
         self.source = source
         self.back_to_top()
-        item = args[-1]
-        if not isinstance(item, re.Match):
-            self.broken.update(declared_names(item))
+        for name in new:
+            self.globals.pop(name, None)
+        self.broken.update(new)
         spent = self.count > self.limits.operations or self.trips >= self.limits.loop_trips
         if spent or len(self.errors) >= MAX_ERRORS or self.consequences >= _MAX_CONSEQUENCES:
             raise QasmError.of(self.errors) if not self.errors else self.errors.pop()

@@ -13,6 +13,7 @@ from parsers.qasm3_expressions import NotKnown
 from parsers.qasm3_statements import Statements
 from parsers.qasm3_types import BIT, BOOL, INT, INTEGERS, ArrayValue, Type, Typed, cast
 from parsers.qasm3_variables import Snapshot, parts, written_bits
+from parsers.threads import deep
 from qsim.circuit import Circuit
 from qsim.classical import Literal
 
@@ -79,6 +80,10 @@ class Lowering(Statements):
 
     while_rounds = 0
 
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.looked_at: dict[int, list[Any]] = {}  # branches that do not run, by identity; kept so that it stays theirs
+
     def back_to_top(self) -> None:
         """Leave whatever a wrong statement was in."""
         self.frame = self.top
@@ -135,6 +140,7 @@ class Lowering(Statements):
     def _BranchingStatement(self, node: Any) -> None:
         condition = self.truth(node.condition)
         if not condition.is_runtime:
+            self._unused(node.else_block if condition.value else node.if_block)
             self.execute_all(node.if_block if condition.value else node.else_block)
             return
         if not node.else_block:
@@ -143,6 +149,15 @@ class Lowering(Statements):
             return
         body, orelse = self._branches([node.if_block, node.else_block], node)
         self.circuit.if_else(condition.value, body, orelse)
+
+    def _unused(self, statements: list[Any]) -> None:
+        """Look at the gates of a branch that never runs: a misspelt one is an error all the same."""
+        if not statements or id(statements) in self.looked_at:
+            return
+        self.looked_at[id(statements)] = statements
+        for node in parts(statements):
+            if type(node).__name__ == "QuantumGate" and (node.name.name != "nop" or self.find("nop") is not None):
+                self.gate_named(node.name.name, node)
 
     def _SwitchStatement(self, node: Any) -> None:
         target = self.evaluate(node.target)
@@ -171,6 +186,9 @@ class Lowering(Statements):
             labelled = [(values, block) for (values, _), block in zip(cases, blocks, strict=False)]
             self.circuit.switch(target.value, labelled, blocks[-1] if node.default is not None else None)
             return
+        for values, body in cases:
+            if int(target.value) not in values:
+                self._unused(body.statements)
         for values, body in cases:
             if int(target.value) in values:
                 self.execute_all(body.statements)
@@ -500,6 +518,9 @@ class Lowering(Statements):
 
     def call(self, node: Any) -> Typed:
         """Inline a subroutine call; gives its result."""
+        return deep(self._call, node) if self.depth % 10 == 9 else self._call(node)
+
+    def _call(self, node: Any) -> Typed:
         name = node.name.name
         symbol = self.lookup(name, node)
         if not isinstance(symbol, Subroutine):
@@ -573,8 +594,14 @@ class Lowering(Statements):
                 self.execute(statement)
         except _Return as result:
             return result.value or VOID
-        returns = bool(definition.body) and _may_return(definition.body[-1:])  # in a branch, so that it may be left out here
-        if self.frame.return_type is not None and self.frame.return_type.kind != "void" and not (self.frame.result and returns):
+        returns = bool(definition.body) and _may_return(
+            definition.body[-1:]
+        )  # in a branch, so that it may be left out here
+        if (
+            self.frame.return_type is not None
+            and self.frame.return_type.kind != "void"
+            and not (self.frame.result and returns)
+        ):
             raise self.error(f"Subroutine '{definition.name.name}' ends without returning a value.", definition)
         return VOID
 

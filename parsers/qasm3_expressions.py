@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from parsers import qasm3_runtime as runtime
-from parsers.errors import QasmError
+from parsers.errors import QasmError, QasmWarning
 from parsers.qasm3_context import BitVariable, Context, Qubits, Variable, kind_of
 from parsers.qasm3_operators import CONSTANTS, FUNCTIONS
 from parsers.qasm3_types import BIT, BOOL, COMPLEX, FLOAT, INT, INTEGERS, ArrayValue, Problem, Type, Typed, cast
@@ -37,6 +38,7 @@ class Expressions(Context):
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
+        self.warned: set[tuple[str, int]] = set()
         #: Parameters of the gate that is being read which are known only while the circuit runs, with their values.
         self.angles: list[tuple[Parameter, ClassicalExpression]] = []
 
@@ -52,7 +54,9 @@ class Expressions(Context):
         """An integer known while the program is read."""
         value = self.evaluate(node)
         if value.is_runtime or value.is_symbolic:
-            why = f"depends on the input '{value.value}'" if value.is_symbolic else "depends on a measurement or an input"
+            why = (
+                f"depends on the input '{value.value}'" if value.is_symbolic else "depends on a measurement or an input"
+            )
             raise NotKnown(self.error(f"{what} must be known when the program is read; this {why}.", node), value)
         if value.type.kind in (*INTEGERS, "bool", "bit"):
             return int(value.value)
@@ -60,7 +64,24 @@ class Expressions(Context):
 
     def angle(self, node: Any) -> Value:
         """The value of a gate's parameter."""
-        return self.to_angle(self.evaluate(node), node)
+        self.operators.truncated = False
+        value = self.to_angle(self.evaluate(node), node)
+        if self.operators.truncated:
+            self.warn_of_division(node)
+        return value
+
+    def warn_of_division(self, node: Any) -> None:
+        """Say once for each place that integers are divided as integers."""
+        place = getattr(node, "span", None)
+        offset = place.start_column if place is not None else 0
+        if (self.source.filename, offset) in self.warned:
+            return
+        self.warned.add((self.source.filename, offset))
+        message = (
+            "Integers are divided as integers in OpenQASM 3, so this division of integers loses its fraction (1/2 is 0). "
+            "Write 1/2.0 if the fraction is meant."
+        )
+        warnings.warn(str(self.source.error(message, offset)), QasmWarning, stacklevel=2)
 
     def to_angle(self, value: Typed, node: Any) -> Value:
         """A value as a gate's parameter: a number or an expression of inputs."""
@@ -251,7 +272,9 @@ class Expressions(Context):
             if value.type.kind in ("bit", *INTEGERS) and len(node.index) == 1:
                 content = runtime.expression(value)
                 width = value.type.width or (1 if value.type.kind == "bit" else 64)
-                bits = [Typed(BIT, runtime.operation("&", runtime.operation(">>", content, k), 1)) for k in range(width)]
+                bits = [
+                    Typed(BIT, runtime.operation("&", runtime.operation(">>", content, k), 1)) for k in range(width)
+                ]
                 return self._picked(bits, index)
             raise
 

@@ -259,7 +259,10 @@ class FastPath:
                 result.append(number)
                 continue
             reader = _Reader(self.lowering, part)
+            self.lowering.operators.truncated = False
             value = reader.read()
+            if self.lowering.operators.truncated:
+                raise _Unsure  # the long way warns
             lasting = lasting and reader.lasting
             result.append(self.lowering.guard(0, self.lowering.to_angle, value, 0))
         return tuple(result), lasting

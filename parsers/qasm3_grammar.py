@@ -6,16 +6,15 @@ more deeply than that is an error. Nothing of the interpreter is changed.
 
 from __future__ import annotations
 
+import functools
 import re
 import sys
-import threading
-from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 from parsers.errors import QasmError, Source
 from parsers.qasm3_scan import Rest
+from parsers.threads import deep
 
-_T = TypeVar("_T")
 _PLACE = re.compile(r"L(\d+):C(\d+): (.*)", re.DOTALL)
 _BRACKET = re.compile(r"[][(){}]")
 _HINTS = {
@@ -23,25 +22,6 @@ _HINTS = {
     "opaque": "'opaque' belongs to OpenQASM 2; in version 3 a gate has a body.",
     "pow": "'pow' is a modifier (pow(2) @ x q;); the power of numbers is written a ** b.",
 }  # fmt: skip
-
-
-def deep(action: Callable[..., _T], *args: Any) -> _T:
-    """The result of an action that recurses, run in a thread of its own."""
-    results: list[_T] = []
-    errors: list[BaseException] = []
-
-    def run() -> None:
-        try:
-            results.append(action(*args))
-        except BaseException as error:  # handed to the caller, whatever it is
-            errors.append(error)
-
-    thread = threading.Thread(target=run, name="qsim-parser", daemon=True)
-    thread.start()
-    thread.join()
-    if errors:
-        raise errors[0]
-    return results[0]
 
 
 def parse_text(source: Source, rest: Rest) -> Any:
@@ -85,7 +65,9 @@ def _tree(text: str) -> Any:
     class Listener(ErrorListener):  # type: ignore[misc]
         """Raises what the lexer finds; by default it is printed."""
 
-        def syntaxError(self, _recognizer: Any, _symbol: Any, line: int, column: int, _message: str, _error: Any) -> None:
+        def syntaxError(
+            self, _recognizer: Any, _symbol: Any, line: int, column: int, _message: str, _error: Any
+        ) -> None:
             found = text.split("\n")[line - 1][column : column + 1]
             raise grammar.QASM3ParsingError(f"L{line}:C{column}: the character {found!r} has no meaning here.")
 
@@ -101,7 +83,36 @@ def _tree(text: str) -> Any:
         raise _Unexpected(error.args[0].offendingToken) from None
     except grammar.RecognitionException as error:
         raise _Unexpected(error.offendingToken) from None
-    return grammar.QASMNodeVisitor().visitProgram(tree)
+    return _visitor().visitProgram(tree)
+
+
+@functools.cache
+def _visitor_class() -> Any:
+    from openqasm3 import ast
+    from openqasm3 import parser as grammar
+
+    kinds = [f"{word}Expression" for word in (
+        "Power Multiplicative Additive Bitshift Comparison Equality BitwiseAnd BitwiseXor BitwiseOr LogicalAnd LogicalOr"
+    ).split()]  # fmt: skip
+    contexts = tuple(getattr(grammar.qasm3Parser, f"{kind}Context") for kind in kinds)
+
+    def binary(self: Any, context: Any) -> Any:
+        """A chain a + b + c leans to the left; a long one is walked without recursion."""
+        chain = [context]
+        while isinstance(chain[-1].expression(0), contexts):
+            chain.append(chain[-1].expression(0))
+        node = self.visit(chain[-1].expression(0))
+        for part in reversed(chain):
+            right = self.visit(part.expression(1))
+            node = ast.BinaryExpression(op=ast.BinaryOperator[part.op.text], lhs=node, rhs=right)
+            node.span = grammar.get_span(part)
+        return node
+
+    return type("Visitor", (grammar.QASMNodeVisitor,), {f"visit{kind}": binary for kind in kinds})
+
+
+def _visitor() -> Any:
+    return _visitor_class()()
 
 
 def too_deep(source: Source) -> QasmError:
@@ -113,8 +124,8 @@ def too_deep(source: Source) -> QasmError:
             deepest, place = depth, mark.start()
     limit = sys.getrecursionlimit()
     return source.error(
-        f"The program is nested too deeply, or an expression too long, for Python's recursion limit of {limit:,}, which "
-        "has room for about 45 branches or loops inside one another, 190 brackets and sums of 240 terms. Write it "
+        f"The program is nested too deeply for Python's recursion limit of {limit:,}, which "
+        "has room for about 45 branches or loops inside one another, and 190 brackets. Write it "
         "flatter, or raise the limit with sys.setrecursionlimit.", place
     )  # fmt: skip
 

@@ -38,6 +38,8 @@ class Operators:
 
     def __init__(self, integer_bits: int) -> None:
         self.integer_bits = integer_bits
+        #: Whether a division of integers has lost a fraction; set back by whoever asks.
+        self.truncated = False
 
     def binary(self, op: str, left: Typed, right: Typed) -> Typed:
         """left op right.
@@ -134,6 +136,7 @@ class Operators:
         if (a < 0) != (b < 0):
             quotient = -quotient
         if op == "/":
+            self.truncated = self.truncated or a != b * quotient
             return quotient
         if op == "%":
             return a - b * quotient

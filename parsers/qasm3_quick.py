@@ -107,7 +107,9 @@ def _plain(op: str, left: int | float, right: int | float) -> int | float | None
         return left * right
     if op == "/" and right != 0:
         if type(left) is int and type(right) is int:
-            quotient = abs(left) // abs(right)
+            quotient, lost = divmod(abs(left), abs(right))
+            if lost:  # the long way warns
+                return None
             return quotient if (left < 0) == (right < 0) else -quotient
         return left / right
     if op == "**" and type(right) is int and 0 <= right <= 40 and abs(left) <= 1024:

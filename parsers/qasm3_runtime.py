@@ -101,7 +101,9 @@ def _integer(source: Type, value: Any, to: Type) -> ClassicalExpression:
 def _refuse_complex(*items: Typed) -> None:
     for item in items:
         if item.type.kind not in _STORED:
-            raise Problem(f"A value of type {item.type} does not mix with one that is known only while the circuit runs.")
+            raise Problem(
+                f"A value of type {item.type} does not mix with one that is known only while the circuit runs."
+            )
 
 
 def binary(op: str, left: Typed, right: Typed, kind: Type) -> Typed:
@@ -120,7 +122,9 @@ def binary(op: str, left: Typed, right: Typed, kind: Type) -> Typed:
     if "bit" in (left.type.kind, right.type.kind):
         raise Problem(f"'{op}' is not defined for bits; cast them to int or uint first.")
     if kind.kind in _REAL:
-        a, b = (value if side.type.kind in _REAL else operation("float", value) for side, value in ((left, a), (right, b)))
+        a, b = (
+            value if side.type.kind in _REAL else operation("float", value) for side, value in ((left, a), (right, b))
+        )
     value: ClassicalExpression = operation(op, a, b)
     if kind.kind == "angle" and kind.width is not None:
         value = operation("angle", value, kind.width)
@@ -174,7 +178,9 @@ def function(name: str, args: Sequence[Typed]) -> Typed:
     if name in ("rotl", "rotr"):
         width = first.type.width or (1 if first.type.kind == "bit" else DEFAULT_WIDTH)
         places = expression(args[1])
-        return Typed(first.type, operation("rotl", first.value, places if name == "rotl" else operation("neg", places), width))
+        return Typed(
+            first.type, operation("rotl", first.value, places if name == "rotl" else operation("neg", places), width)
+        )
     if first.type.kind == "bit":
         raise Problem(f"{name} is not defined for bits; cast them to int first.")
     if name == "real":

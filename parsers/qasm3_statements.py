@@ -12,6 +12,7 @@ from parsers.qasm3_context import BitVariable, Qubits, Subroutine, Symbol, Varia
 from parsers.qasm3_expressions import NotKnown
 from parsers.qasm3_types import BIT, FLOAT, INT, INTEGERS, ArrayValue, Type, Typed, cast, wrap
 from parsers.qasm3_variables import Variables
+from parsers.threads import deep
 from qsim.circuit import Delay
 from qsim.classical import Literal
 from qsim.parameters import Parameter, ParameterArray
@@ -22,6 +23,10 @@ _REFUSED = {
     "CalibrationStatement": "cal is not supported: pulses are not simulated.",
     "CalibrationDefinition": "'defcal {0}' is not supported: pulses are not simulated.",
 }
+
+
+#: Blocks, or calls, inside one another after which a thread of its own goes on, whose stack is empty.
+_DEEP = 12
 
 
 class Statements(Variables):
@@ -40,11 +45,21 @@ class Statements(Variables):
         """Lower statements in a scope of their own."""
         scopes = self.frame.scopes
         scopes.append({})
+        self.nested += 1
         try:
-            for node in nodes:
-                self.execute(node)
+            if self.nested % _DEEP:
+                self._each(nodes)
+            else:
+                deep(self._each, nodes)
         finally:
+            self.nested -= 1
             scopes.pop()
+
+    nested = 0
+
+    def _each(self, nodes: Iterable[Any]) -> None:
+        for node in nodes:
+            self.execute(node)
 
     # no effect ----------------------------------------------------------------------------------------------
     def _Pragma(self, node: Any) -> None:
@@ -363,7 +378,9 @@ class Statements(Variables):
         place = self.hold(index.value.type, index.value.value, node)
         for k, item in enumerate(array.data):
             old = Typed(array.base, item)
-            new = Typed(array.base, self._new_value(array.base, None if operator == "=" else old, value, operator, node))
+            new = Typed(
+                array.base, self._new_value(array.base, None if operator == "=" else old, value, operator, node)
+            )
             self.put_element(array, k, self._chosen(index, place, k, array.data.size, old, new), node)
 
     def _assign_part_of_integer(

@@ -84,7 +84,7 @@ def _signed(value: Any, width: int) -> int:
 
 def _angle(value: Any, width: int) -> float:
     steps = 1 << width
-    return (round(value / math.tau * steps) % steps) * (math.tau / steps)
+    return float((round(value / math.tau * steps) % steps) * (math.tau / steps))
 
 
 def _angle_bits(value: Any, width: int) -> int:
@@ -93,7 +93,7 @@ def _angle_bits(value: Any, width: int) -> int:
 
 def _rotated(value: Any, places: Any, width: int) -> int:
     places = int(places) % width
-    return ((int(value) << places) | (int(value) >> (width - places))) & ((1 << width) - 1)
+    return int((int(value) << places) | (int(value) >> (width - places))) & ((1 << width) - 1)
 
 
 def _real(function: Callable[..., Any], name: str) -> Callable[..., Any]:

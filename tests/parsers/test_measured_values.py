@@ -100,7 +100,10 @@ def test_subroutines_on_measured_values(definition, call, value):
 def test_angle_that_is_measured():
     text = COIN + "int n = int(c); ry(pi * n / 2.0) q[1]; d[0] = measure q[1];"
     assert_outcomes(text, {0b00: 0.5, 0b01: 0.25, 0b11: 0.25})
-    text = COIN + "float t = 2 * arcsin(sqrt(0.3)); if (c) { t = pi; } ctrl @ ry(t) q[0], q[1]; inv @ ry(t) q[1]; d[0] = measure q[1];"
+    text = (
+        COIN
+        + "float t = 2 * arcsin(sqrt(0.3)); if (c) { t = pi; } ctrl @ ry(t) q[0], q[1]; inv @ ry(t) q[1]; d[0] = measure q[1];"
+    )
     assert_outcomes(text, {0b00: 0.35, 0b10: 0.15, 0b01: 0.5})
 
 
@@ -127,12 +130,17 @@ def test_iterative_phase_estimation():
 
 
 def test_counting_until_success():
-    found = outcomes(COIN + "uint[4] n = 0; while (!c) { n += 1; h q[0]; c = measure q[0]; if (n == 3) break; } d = bit[4](n);")
+    found = outcomes(
+        COIN + "uint[4] n = 0; while (!c) { n += 1; h q[0]; c = measure q[0]; if (n == 3) break; } d = bit[4](n);"
+    )
     assert found == pytest.approx({1: 0.5, 0b00011: 0.25, 0b00101: 0.125, 0b00111: 0.0625, 0b00110: 0.0625})
 
 
 def test_condition_of_a_loop_that_measures():
-    text = COIN + "def flip(qubit a) -> bit { h a; return measure a; } while (flip(q[1])) { x q[2]; } d[0] = measure q[2]; "
+    text = (
+        COIN
+        + "def flip(qubit a) -> bit { h a; return measure a; } while (flip(q[1])) { x q[2]; } d[0] = measure q[2]; "
+    )
     found = outcomes(text)
     even = sum(0.5 ** (k + 1) for k in range(0, 80, 2))
     assert sum(weight for memory, weight in found.items() if not memory >> 1 & 1) == pytest.approx(even)
@@ -170,7 +178,10 @@ def test_an_input_of_type_int_is_a_whole_number():
 def test_simulator_runs_variables_and_measured_angles():
     from qsim import Simulator
 
-    text = COIN + "int n = 0; while (n < 3) { h q[0]; c = measure q[0]; if (c) { n += 1; } } rx(pi * n) q[1]; d[0] = measure q[1];"
+    text = (
+        COIN
+        + "int n = 0; while (n < 3) { h q[0]; c = measure q[0]; if (c) { n += 1; } } rx(pi * n) q[1]; d[0] = measure q[1];"
+    )
     counts = Simulator().sample(loads(text), shots=100, seed=3)
     assert counts == {"00011": 100}
     assert math.isclose(sum(outcomes(text).values()), 1, abs_tol=1e-6)
@@ -183,3 +194,8 @@ def test_division_by_a_measured_zero_is_an_error_of_the_run():
     circuit = loads(H3 + "qubit q; bit c; c = measure q; int n = 3 / int(c); int m = n;")
     with pytest.raises(CircuitError, match="divided by zero"):
         Simulator().sample(circuit, shots=1, seed=1)
+
+
+def test_a_program_with_variables_and_measured_angles_is_drawn():
+    text = COIN + "input float t; int n = int(c) + 1; if (t > n) { rx(pi * n) q[1]; }"
+    assert "rx" in loads(text).draw().lower()

@@ -12,6 +12,8 @@ from qsim import Circuit, Gate
 from qsim.gates import GATES
 from qsim.parameters import Expression
 
+pytestmark = pytest.mark.filterwarnings("ignore::parsers.QasmWarning")
+
 
 def angle_of(declarations, text):
     """The number that an expression gives as a gate's parameter."""
