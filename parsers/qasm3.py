@@ -37,9 +37,12 @@ _PHYSICAL = re.compile(r"\$(\d+)")
 _BUILT_IN = {"stdgates.inc": STDGATES_NAMES, "qelib1.inc": {**QELIB1_NAMES, **QELIB1_EXTRAS}}
 
 
-def parse_qasm3(source: Source, include_dirs: Sequence[str | os.PathLike[str]], limits: Limits) -> Circuit:
+def parse_qasm3(
+    source: Source, include_dirs: Sequence[str | os.PathLike[str]], limits: Limits, skip_unsupported: bool = False
+) -> Circuit:
     """The circuit of an OpenQASM 3 program."""
     program = Program(source, include_dirs, limits)
+    program.skip_unsupported = skip_unsupported
     try:
         with contextlib.suppress(Stop):
             program.run(source)

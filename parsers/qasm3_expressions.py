@@ -11,16 +11,12 @@ import numpy as np
 from parsers import qasm3_runtime as runtime
 from parsers.errors import QasmError, QasmWarning
 from parsers.qasm3_context import BitVariable, Context, Qubits, Variable, kind_of
+from parsers.qasm3_durations import DURATION, Duration
 from parsers.qasm3_operators import CONSTANTS, FUNCTIONS
 from parsers.qasm3_types import BIT, BOOL, COMPLEX, FLOAT, INT, INTEGERS, ArrayValue, Problem, Type, Typed, cast
 from qsim.classical import Bits, ClassicalExpression
 from qsim.errors import suggestion
 from qsim.parameters import Expression, Parameter, Value
-
-_REFUSED = {
-    "DurationOf": "durationof is not supported: this simulator has no times of gates.",
-}
-
 
 _PICKED = 4096  # elements among which an index that is known only while the circuit runs may choose
 
@@ -47,7 +43,7 @@ class Expressions(Context):
         kind = type(node).__name__
         method: Callable[[Any], Typed] | None = getattr(self, f"_{kind}", None)
         if method is None:
-            raise self.error(_REFUSED.get(kind, f"A {kind} cannot be used as a value here."), node)
+            raise self.error(f"A {kind} cannot be used as a value here.", node)
         return method(node)
 
     def constant_int(self, node: Any, what: str) -> int:
@@ -111,9 +107,11 @@ class Expressions(Context):
             return COMPLEX
         if name == "BoolType":
             return BOOL
+        if name in ("DurationType", "StretchType"):
+            return DURATION
         kinds = {"IntType": "int", "UintType": "uint", "FloatType": "float", "AngleType": "angle", "BitType": "bit"}
         if name not in kinds:
-            what = {"DurationType": "duration", "StretchType": "stretch", "ArrayType": "array"}.get(name, name)
+            what = {"ArrayType": "array"}.get(name, name)
             raise self.error(f"The type {what} is not supported here.", node)
         if node.size is None:
             return Type(kinds[name])
@@ -145,7 +143,17 @@ class Expressions(Context):
         return Typed(Type("bit", node.width), node.value)
 
     def _DurationLiteral(self, node: Any) -> Typed:
-        return Typed(Type("duration"), f"{node.value:g}{node.unit.name}")
+        return Typed(DURATION, Duration.of(node.value, node.unit.name))
+
+    def _DurationOf(self, node: Any) -> Typed:
+        """How long the delays of a block take on the qubit that waits longest: gates take no time here."""
+        times: dict[int, Duration] = {}
+        self.add_delays(node.target, times)
+        return Typed(DURATION, max(times.values(), key=lambda time: (time.seconds, time.dt), default=Duration()))
+
+    def add_delays(self, statements: list[Any], times: dict[int, Duration]) -> None:
+        """Add up the delays of statements by qubit; statements know how."""
+        raise NotImplementedError
 
     def _Identifier(self, node: Any) -> Typed:
         symbol = self.find(node.name)

@@ -62,7 +62,8 @@ class Gates(Quick):
             indices, scalar = self.register(node.collection, wanted)
             name = getattr(node.collection, "name", "this register")
             return self._element(indices, scalar, node.index, name, node)
-        raise self.error(f"A {what} is needed here.", node)
+        joined = kind == "BinaryExpression" and node.op.name == "||"
+        raise self.error(f"A {what} is needed here.{' Registers are joined with ++.' if joined else ''}", node)
 
     def _element(
         self, indices: tuple[int, ...], scalar: bool, index: Any, name: str, node: Any

@@ -8,6 +8,7 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
+from parsers import qasm3_durations as durations
 from parsers import qasm3_runtime as runtime
 from parsers.qasm3_types import BOOL, COMPLEX, FLOAT, INT, INTEGERS, Problem, Type, Typed, cast, wrap, wrap_angle
 from qsim.errors import ParameterError
@@ -47,8 +48,12 @@ class Operators:
         >>> Operators(64).binary("/", Typed(INT, -7), Typed(INT, 2)).value
         -3
         """
+        if "duration" in (left.type.kind, right.type.kind):
+            return durations.binary(op, left, right)
+        if op in ("<<", ">>", *_BITWISE) and "angle" in (left.type.kind, right.type.kind):
+            return self._angle_bits(op, left, right)
         for side in (left, right):
-            if side.type.kind in ("array", "void", "duration"):
+            if side.type.kind in ("array", "void"):
                 raise Problem(f"'{op}' is not defined for a value of type {side.type}.")
         try:
             if left.is_runtime or right.is_runtime:
@@ -63,6 +68,10 @@ class Operators:
 
     def unary(self, op: str, item: Typed) -> Typed:
         """op item, for - ! and ~."""
+        if item.type.kind == "duration" and op == "-":
+            return durations.negated(item)
+        if op == "~" and item.type.kind == "angle" and item.type.width is not None:
+            return cast(self.unary(op, cast(item, Type("bit", item.type.width))), item.type)
         if item.type.kind in ("array", "void", "duration"):
             raise Problem(f"'{op}' is not defined for a value of type {item.type}.")
         if item.is_runtime or (item.is_symbolic and op != "-"):
@@ -87,6 +96,16 @@ class Operators:
         if item.type.kind in INTEGERS:
             return self._integer(-item.value, item.type)
         return Typed(item.type, -item.value)
+
+    def _angle_bits(self, op: str, left: Typed, right: Typed) -> Typed:
+        """Bit operations on angles of some width go by their bits."""
+        for side in (left, right) if op in _BITWISE else (left,):
+            if side.type.kind == "angle" and side.type.width is None:
+                raise Problem(f"'{op}' works on bits, integers and angles with a width, not on {side.type}.")
+        sides = [cast(s, Type("bit", s.type.width)) if s.type.kind == "angle" else s for s in (left, right)]
+        if op in _BITWISE and left.type != right.type:
+            raise Problem(f"'{op}' takes angles of one width; got {left.type} and {right.type}.")
+        return cast(self.binary(op, *sides), left.type)
 
     # known values -------------------------------------------------------------------------------------------
     def _known(self, op: str, left: Typed, right: Typed) -> Typed:

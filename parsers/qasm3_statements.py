@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 
 from parsers import qasm3_runtime as runtime
+from parsers.errors import QasmWarning
 from parsers.qasm3_context import BitVariable, Qubits, Subroutine, Symbol, Variable, kind_of
+from parsers.qasm3_durations import DURATION, Duration
 from parsers.qasm3_expressions import NotKnown
 from parsers.qasm3_types import BIT, FLOAT, INT, INTEGERS, ArrayValue, Type, Typed, cast, wrap
 from parsers.qasm3_variables import Variables
@@ -32,10 +35,16 @@ _DEEP = 12
 class Statements(Variables):
     """Lowers statements without control flow."""
 
+    skip_unsupported = False  # leave out pulse statements and extern, with a warning
+
     def execute(self, node: Any) -> None:
         """Lower one statement."""
         kind = type(node).__name__
         method: Callable[[Any], None] | None = getattr(self, f"_{kind}", None)
+        if method is None and self.skip_unsupported and kind in _REFUSED:
+            name = getattr(getattr(node, "name", None), "name", "")
+            warnings.warn(str(self.error(f"Skipped: {_REFUSED[kind].format(name)}", node)), QasmWarning, stacklevel=2)
+            return
         if method is None:
             text = _REFUSED.get(kind, f"{kind} is not supported.")
             raise self.error(text.format(getattr(getattr(node, "name", None), "name", "")), node)
@@ -79,18 +88,44 @@ class Statements(Variables):
         self.execute_all(node.statements)
 
     def _Box(self, node: Any) -> None:
+        if node.duration is not None:
+            self._duration(node.duration)
         self.execute_all(node.body)
 
-    def _DelayInstruction(self, node: Any) -> None:
-        duration = self.evaluate(node.duration)
+    def add_delays(self, statements: list[Any], times: dict[int, Duration]) -> None:
+        """Add up the delays of statements by qubit."""
+        for node in statements:
+            kind = type(node).__name__
+            if kind == "DelayInstruction":
+                duration = self._duration(node.duration)
+                for operand in node.qubits:
+                    for qubit in self.register(operand, Qubits)[0]:
+                        times[qubit] = times.get(qubit, Duration()) + duration
+            elif kind in ("Box", "CompoundStatement"):
+                self.add_delays(node.body if kind == "Box" else node.statements, times)
+            elif kind == "QuantumGate":
+                self.gate_named(node.name.name, node)
+            elif kind not in ("QuantumPhase", "QuantumBarrier"):
+                raise self.error("durationof takes a block of gates, delays, barriers and boxes.", node)
+
+    def _duration(self, node: Any) -> Duration:
+        duration = self.evaluate(node)
         if duration.type.kind != "duration":
             raise self.error(
                 f"The time of a delay is a duration, like 100ns; got a value of type {duration.type}.", node
             )
-        for operand in node.qubits:
-            indices, _ = self.register(operand, Qubits)
-            for qubit in indices:
-                self.circuit._append(Delay(str(duration.value)), (qubit,), ())
+        value: Duration = duration.value
+        if value.is_negative:
+            raise self.error(f"A duration here is not negative, got {value}.", node)
+        return value
+
+    def _DelayInstruction(self, node: Any) -> None:
+        duration = self._duration(node.duration)
+        operands = [self.register(operand, Qubits)[0] for operand in node.qubits]
+        qubits = [q for group in operands for q in group] if node.qubits else list(range(self.circuit.num_qubits))
+        self.add_count(len(qubits), node)
+        for qubit in qubits:
+            self.circuit._append(Delay(str(duration)), (qubit,), ())
 
     # quantum ------------------------------------------------------------------------------------------------
     def _QubitDeclaration(self, node: Any) -> None:
@@ -228,12 +263,9 @@ class Statements(Variables):
                 self.forget([Variable(Type("array"), array)])
             self.declare(name, Variable(Type("array"), array, level=self.level), node)
             return
-        if kind_name == "DurationType":
-            value = None if initial is None else self.guard(node, cast, self.evaluate(initial), Type("duration")).value
-            self.declare(name, Variable(Type("duration"), value, level=self.level), node)
+        if kind_name == "StretchType" and initial is None:  # as short as the program allows
+            self.declare(name, Variable(DURATION, Duration(), "a stretch", level=self.level), node)
             return
-        if kind_name == "StretchType":
-            raise self.error(f"'stretch {name}' is not supported: this simulator has no times of gates.", node)
         kind = self.type_of(node.type)
         if kind.kind == "bit":
             self._declare_bits(name, kind, node, initial, measured)
@@ -387,21 +419,28 @@ class Statements(Variables):
         self, symbol: Variable, target: Any, value: Typed, operator: str, node: Any, name: str
     ) -> None:
         """Assign bits of an integer."""
-        if symbol.type.kind not in ("bit", *INTEGERS) or len(target.indices) != 1:
+        angle = symbol.type.kind == "angle" and symbol.type.width is not None
+        if not (angle or symbol.type.kind in ("bit", *INTEGERS)) or len(target.indices) != 1:
             raise self.error(f"'{name}' is of type {symbol.type} and has no elements to assign.", node)
         width = symbol.type.width or (1 if symbol.type.kind == "bit" else 64)
         positions, single = self.positions(target.indices[0], width, name, node)
         kind = BIT if single else Type("bit", len(positions))
+        if symbol.value is None:  # bits of a value that was never set are 0
+            symbol.value = 0.0 if angle else 0
         current = self._Identifier(target.name)
+        if angle:
+            current = self.guard(node, cast, current, Type("bit", width))
         old = None if operator == "=" else self.pick(current, target.indices[0], name, node)
         bits = Typed(kind, self._new_value(kind, old, value, operator, node))
         if current.is_runtime or bits.is_runtime or current.is_symbolic:
-            self.put(symbol, self._with_bits(symbol.type, current, bits, positions, width), node)
+            changed = Typed(current.type, self._with_bits(current.type, current, bits, positions, width))
+            self.put(symbol, self.guard(node, cast, changed, symbol.type).value, node)
             return
         number = int(current.value)
         for k, bit in enumerate(positions):
             number = (number & ~(1 << bit)) | (((int(bits.value) >> k) & 1) << bit)
-        self.put(symbol, wrap(number, symbol.type) if symbol.type.kind != "bit" else number, node)
+        changed = Typed(current.type, number if current.type.kind == "bit" else wrap(number, symbol.type))
+        self.put(symbol, self.guard(node, cast, changed, symbol.type).value, node)
 
     @staticmethod
     def _with_bits(kind: Type, current: Typed, bits: Typed, positions: list[int], width: int) -> Any:

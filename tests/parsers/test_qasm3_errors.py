@@ -28,7 +28,6 @@ HEADER = 'OPENQASM 3.0; include "stdgates.inc";\nqubit[2] q; bit[2] c;\n'
         ("h c;", "'c' is a bit register", 3),
         ("extern f(int) -> int;", "'extern f' is not supported", 1),
         ("cal { x }", "pulses", 1),
-        ("stretch a;", "stretch a", 1),
         ("const int n = 1; n = 2;", "is a constant", 18),
         ("gate g a { g a; }", "cannot use itself", 12),
         ("gate g a { } gate g a { }", "declared already", 14),
