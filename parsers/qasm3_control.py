@@ -49,6 +49,8 @@ class _NeedsBlocks(Exception):
 
 #: Rounds of all while loops that are unrolled; a longer one hardly ever ends.
 MAX_WHILE = 20_000
+#: Rounds of a while loop that are unrolled into blocks; a longer one becomes a loop of the circuit.
+MAX_BLOCKS = 64
 VOID = Typed(Type("void"), None)
 
 
@@ -239,9 +241,11 @@ class Lowering(Statements):
                 lower(blocks)
                 return
             except _NeedsBlocks as needed:
-                if snapshot is None or getattr(needed.target, "node", None) is not node or blocks == "continue":
+                if snapshot is None or getattr(needed.target, "node", None) is not node or blocks == "loop":
                     raise
-                blocks = needed.word if not blocks else "continue"
+                if blocks == "continue" and needed.word != "loop":
+                    raise
+                blocks = needed.word if not blocks or needed.word == "loop" else "continue"
                 snapshot.restore(self)
 
     def _rounds(self, node: Any, blocks: str, rounds: Callable[[], Iterator[Any]]) -> None:
@@ -287,6 +291,10 @@ class Lowering(Statements):
                     return
                 self.trip(node)
                 self.while_rounds += 1
+                if in_blocks:
+                    in_blocks[0] += 1
+                    if in_blocks[0] > MAX_BLOCKS:
+                        raise _NeedsBlocks(Loop(False, self.level, node=node), "loop")
                 if self.while_rounds > MAX_WHILE:
                     raise self.error(
                         f"While loops that are unrolled go at most {MAX_WHILE:,} rounds; does this one ever end?", node
@@ -294,10 +302,13 @@ class Lowering(Statements):
                 yield {}
 
         def lower(blocks: str) -> None:
-            if blocks and endless:
+            in_blocks[:] = [0] if blocks else []
+            if blocks == "loop" or (blocks and endless):
                 self._runtime_while(node, False)
             else:
                 self._rounds(node, blocks, rounds)
+
+        in_blocks: list[int] = []  # rounds so far, when they are in blocks
 
         self._in_blocks(node, lower)
 

@@ -129,6 +129,7 @@ def test_reason_of_a_refusal(part):
 EXAMPLES_REFUSED = {
     "arrays.qasm": "there is no my_defined_uints[4]",
     "cphase.qasm": "comes with an include",
+    "dd.qasm": "Gate 'u' is not in stdgates.inc",
     "defcal.qasm": "defcalgrammar",
     "gateteleport.qasm": "'extern vote'",
     "ipe.qasm": "'c' is used before it has a value",

@@ -199,3 +199,15 @@ def test_division_by_a_measured_zero_is_an_error_of_the_run():
 def test_a_program_with_variables_and_measured_angles_is_drawn():
     text = COIN + "input float t; int n = int(c) + 1; if (t > n) { rx(pi * n) q[1]; }"
     assert "rx" in loads(text).draw().lower()
+
+
+def test_a_long_loop_that_is_left_in_a_measured_branch_becomes_a_loop_of_the_circuit():
+    text = (
+        COIN
+        + "uint[8] n = 200; while (n >= 0) { n -= 1; h q[0]; c = measure q[0]; if (c) { break; } else { continue; } } d[0] = c;"
+    )
+    assert len(loads(text)) < 20
+    from qsim import Simulator
+
+    counts = Simulator().sample(loads(text), shots=50, seed=2)
+    assert counts == {"00011": 50}
