@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from qsim.errors import QsimError
+
+#: How many errors are reported at once.
+MAX_ERRORS = 20
 
 
 class QasmError(QsimError):
@@ -12,6 +17,7 @@ class QasmError(QsimError):
         message: the rule, what was given, what to do.
         filename, line, column: the place, counted from 1; `line` is None when the error has no place.
         source_line: the text of that line.
+        errors: all errors that were found, this one first; its text shows them all.
 
     >>> print(QasmError("There is no gate called 'hh'. Did you mean 'h'?", "a.qasm", 3, 1, "hh q[0];"))
     a.qasm:3:1: There is no gate called 'hh'. Did you mean 'h'?
@@ -32,7 +38,27 @@ class QasmError(QsimError):
         self.line = line
         self.column = column
         self.source_line = source_line
+        self.errors: tuple[QasmError, ...] = (self,)
         super().__init__(self._text())
+
+    @classmethod
+    def of(cls, errors: Sequence[QasmError]) -> QasmError:
+        """One error out of several, in their order.
+
+        >>> print(QasmError.of([QasmError("First.", "a.qasm"), QasmError("Second.", "a.qasm")]))
+        a.qasm: First.
+        a.qasm: Second.
+        """
+        first = errors[0]
+        if len(errors) == 1:
+            return first
+        error = cls(first.message, first.filename, first.line, first.column, first.source_line)
+        error.errors = (error, *errors[1:])
+        lines = [str(each) for each in errors]
+        if len(errors) >= MAX_ERRORS:
+            lines.append(f"These are the first {MAX_ERRORS} errors.")
+        error.args = ("\n".join(lines),)
+        return error
 
     def _text(self) -> str:
         if self.line is None:
@@ -46,6 +72,10 @@ class QasmError(QsimError):
         shown = self.source_line[start : start + 120].replace("\t", " ")
         shown = "".join(c if c.isprintable() else "?" for c in shown)
         return f"{text}\n  {shown}\n  {' ' * (column - 1 - start)}^"
+
+
+class QasmWarning(UserWarning):
+    """A program that is read, but may not mean what its author thinks."""
 
 
 class Source:

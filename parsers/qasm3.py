@@ -8,22 +8,22 @@ order of the text.
 from __future__ import annotations
 
 import contextlib
-import io
 import os
 import re
-import sys
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from parsers.comments import without_comments
-from parsers.errors import QasmError, Source
+from parsers.errors import MAX_ERRORS, QasmError, Source
 from parsers.includes import read_include
 from parsers.library import QELIB1_EXTRAS, QELIB1_NAMES, STDGATES_NAMES
 from parsers.limits import Limits
+from parsers.qasm3_context import Consequence, declared_names
 from parsers.qasm3_control import Lowering, Stop
 from parsers.qasm3_fast import FastPath
-from parsers.qasm3_scan import KEYWORDS, Rest, scan
+from parsers.qasm3_grammar import parse_text, too_deep
+from parsers.qasm3_scan import KEYWORDS, Rest, scan, statements_of
 from parsers.qasm3_types import Problem
 from qsim.circuit import Circuit
 from qsim.errors import QsimError
@@ -34,43 +34,45 @@ _REGISTER = re.compile(
     r"\s*(qubit|bit)\s*(?:\[\s*(\d{1,9})\s*\])?\s*([A-Za-z_]\w*)\s*;|\s*(qreg|creg)\s+([A-Za-z_]\w*)\s*(?:\[\s*(\d{1,9})\s*\])?\s*;"
 )
 _PHYSICAL = re.compile(r"\$(\d+)")
-_PLACE = re.compile(r"L(\d+):C(\d+): (.*)", re.DOTALL)
 _BUILT_IN = {"stdgates.inc": STDGATES_NAMES, "qelib1.inc": {**QELIB1_NAMES, **QELIB1_EXTRAS}}
-_HINTS = {
-    "->": "OpenQASM 3 writes a measurement as 'bit = measure qubit;' or 'measure qubit -> bit;'.",
-    "opaque": "'opaque' belongs to OpenQASM 2; in version 3 a gate has a body.",
-    "pow": "'pow' is a modifier (pow(2) @ x q;); the power of numbers is written a ** b.",
-}  # fmt: skip
 
 
-def parse_qasm3(source: Source, include_dirs: Sequence[str | os.PathLike[str]], limits: Limits) -> Circuit:
+def parse_qasm3(
+    source: Source, include_dirs: Sequence[str | os.PathLike[str]], limits: Limits, skip_unsupported: bool = False
+) -> Circuit:
     """The circuit of an OpenQASM 3 program."""
-    program = _Program(source, include_dirs, limits)
+    program = Program(source, include_dirs, limits)
+    program.skip_unsupported = skip_unsupported
     try:
-        with _deep_recursion(), contextlib.suppress(Stop):
+        with contextlib.suppress(Stop):
             program.run(source)
-    except QasmError:
-        raise
+    except QasmError as error:
+        if not isinstance(error, Consequence):
+            program.errors.append(error)
     except RecursionError:
-        raise QasmError("The program is nested too deeply.", source.filename) from None
+        program.errors.append(too_deep(program.source))
     except (Problem, QsimError) as error:
-        raise QasmError(str(error), source.filename) from None
+        program.errors.append(QasmError(str(error), source.filename))
+    if program.errors:
+        raise QasmError.of(program.errors)
     return program.root
 
 
-@contextlib.contextmanager
-def _deep_recursion() -> Iterator[None]:
-    """Room for programs nested as deeply as the limits allow."""
-    before = sys.getrecursionlimit()
-    sys.setrecursionlimit(max(before, 20_000))
-    try:
-        yield
-    finally:
-        sys.setrecursionlimit(before)
+_MAX_ALONE = 500  # statements that are read alone, after a syntax error
+_MAX_CONSEQUENCES = 200
 
 
-class _Program(Lowering):
-    """A program and its included files."""
+class Program(Lowering):
+    """A program and its included files.
+
+    After a wrong statement the next ones are read all the same, to report what is wrong with them too; what only follows
+    from an earlier error (the use of a name whose declaration is wrong) is not reported.
+    """
+
+    def __init__(self, source: Source, include_dirs: Sequence[str | os.PathLike[str]], limits: Limits) -> None:
+        super().__init__(source, include_dirs, limits)
+        self.errors: list[QasmError] = []
+        self.consequences = 0
 
     def run(self, source: Source) -> None:
         """Lower a file."""
@@ -86,17 +88,37 @@ class _Program(Lowering):
         index = 0
         while index < len(flat):
             while at < flat[index].start():
-                self._run_one(at, waiting)
+                self._attempt(self._run_one, at, waiting)
                 at, waiting = next(statements, last)
             stopped = fast.run(flat, index, at)
             if stopped < len(flat) and flat[stopped].start() < at:  # explains what is wrong, or does what is unusual
-                self._slow(source, flat[stopped])
+                self._attempt(self._slow, source, flat[stopped])
                 stopped += 1
             index = stopped
         while waiting is not None:
-            self._run_one(at, waiting)
+            self._attempt(self._run_one, at, waiting)
             at, waiting = next(statements, last)
         self.files.pop()
+
+    def _attempt(self, action: Callable[..., None], *args: Any) -> None:
+        """Lower a statement; what is wrong with it is kept, to go on with the next one."""
+        source, item = self.source, args[-1]
+        new = [] if isinstance(item, re.Match) else [n for n in declared_names(item) if n not in self.globals]
+        try:
+            action(*args)
+            return
+        except Consequence:
+            self.consequences += 1
+        except QasmError as error:
+            self.errors.append(error)
+        self.source = source
+        self.back_to_top()
+        for name in new:
+            self.globals.pop(name, None)
+        self.broken.update(new)
+        spent = self.count > self.limits.operations or self.trips >= self.limits.loop_trips
+        if spent or len(self.errors) >= MAX_ERRORS or self.consequences >= _MAX_CONSEQUENCES:
+            raise QasmError.of(self.errors) if not self.errors else self.errors.pop()
 
     def _physical_qubits(self, source: Source) -> None:
         if "$" not in source.text:
@@ -113,8 +135,25 @@ class _Program(Lowering):
         if simple is not None:
             yield from simple
             return
-        for node in parse_text(source, rest).statements:
+        try:
+            statements = parse_text(source, rest).statements
+        except QasmError as error:
+            self.errors += self._syntax_errors(source, rest, error)
+            raise self.errors.pop() from None
+        for node in statements:
             yield node.span.start_column, node
+
+    def _syntax_errors(self, source: Source, rest: Rest, first: QasmError) -> list[QasmError]:
+        """What is wrong with the statements, each read alone."""
+        errors: list[QasmError] = []
+        for start, end in statements_of(source, rest, self.limits)[:_MAX_ALONE]:
+            try:
+                parse_text(source, Rest(source.text, [(start, end)]))
+            except QasmError as error:
+                errors.append(error)
+                if len(errors) >= MAX_ERRORS:
+                    break
+        return errors or [first]
 
     def _run_one(self, at: int, item: Any) -> None:
         if not isinstance(item, re.Match):
@@ -176,81 +215,3 @@ def _simple_statements(rest: Rest) -> list[tuple[int, re.Match[str]]] | None:
         result.append((rest.offset(line, start - rest.own[line - 1]), match))
         at = match.end()
     return result
-
-
-def _relocate(program: Any, rest: Rest) -> None:
-    """Make `start_column` of every span the offset in the source where the node starts."""
-    lines = rest.text.split("\n")
-    seen: set[int] = set()
-    stack: list[tuple[Any, Any]] = [(program, None)]
-    while stack:
-        item, parent = stack.pop()
-        if isinstance(item, (list, tuple)):
-            stack.extend((entry, parent) for entry in item)
-        elif hasattr(item, "span"):
-            span = item.span
-            if span is None:
-                item.span = span = parent
-            elif id(span) not in seen:
-                name = getattr(item, "name", None)
-                if type(item).__name__ == "Identifier" and isinstance(name, str) and parent is not None:
-                    # The grammar counts the columns of some names from the start of the text.
-                    line = lines[span.start_line - 1] if span.start_line <= len(lines) else ""
-                    if not line.startswith(name, span.start_column):
-                        span.start_column -= rest.own[min(span.start_line, len(rest.own)) - 1]
-                        if not line.startswith(name, max(span.start_column, 0)):
-                            item.span = span = parent
-                if id(span) not in seen:
-                    seen.add(id(span))
-                    span.start_column = rest.offset(span.start_line, span.start_column)
-            stack.extend(
-                (entry, span)
-                for key, entry in vars(item).items()
-                if key != "span" and not isinstance(entry, (str, int, float))
-            )
-
-
-def parse_text(source: Source, rest: Rest) -> Any:
-    """The syntax tree of stretches of the source; a span's `start_column` is an offset in the source."""
-    import openqasm3
-    from openqasm3.parser import QASM3ParsingError
-
-    try:
-        with contextlib.redirect_stderr(io.StringIO()), contextlib.redirect_stdout(io.StringIO()):
-            program = openqasm3.parse(rest.text)
-    except QASM3ParsingError as error:
-        raise _syntax_error(source, error, rest) from None
-    except RecursionError:
-        raise QasmError("The program is nested too deeply.", source.filename) from None
-    except (AttributeError, ValueError, TypeError, KeyError, IndexError, AssertionError) as error:
-        found = _PLACE.match(str(error))
-        if found is not None:
-            raise source.error(found.group(3), rest.offset(int(found.group(1)), int(found.group(2)))) from None
-        raise QasmError("The program cannot be read as OpenQASM 3.", source.filename) from None
-    _relocate(program, rest)
-    return program
-
-
-def _syntax_error(source: Source, error: Exception, rest: Rest) -> QasmError:
-    found = _PLACE.match(str(error))
-    if found is not None:
-        message = found.group(3)
-        message = message[0].upper() + message[1:] + ("" if message.endswith(".") else ".")
-        return source.error(message, rest.offset(int(found.group(1)), int(found.group(2))))
-    cause: Any = error.__cause__
-    while cause is not None and getattr(cause, "offendingToken", None) is None:
-        inner = (
-            cause.args[0] if getattr(cause, "args", None) and isinstance(cause.args[0], Exception) else cause.__cause__
-        )
-        cause = None if inner is cause else inner
-    if cause is None:
-        return QasmError("The program cannot be read as OpenQASM 3.", source.filename)
-    token = cause.offendingToken
-    offset, text = rest.offset(token.line, token.column), token.text
-    if text == "<EOF>":
-        end = len(source.text.rstrip())
-        return source.error("The program ends in the middle of a statement. Is a ';' or '}' missing?", end)
-    hint = _HINTS.get(text)
-    if hint is None:
-        hint = "Something is missing before it." if text in ";)]}" else "Is a ';' missing before it?"
-    return source.error(f"'{text[:40]}' cannot stand here. {hint}", offset)

@@ -21,14 +21,30 @@ from qsim.gates import GATES, GateRow
 _T = TypeVar("_T")
 
 
+class Consequence(QasmError):
+    """An error that only follows from an earlier one."""
+
+
+def declared_names(node: Any) -> list[str]:
+    """The name that a statement declares, if any."""
+    named = {"ClassicalDeclaration": "identifier", "ConstantDeclaration": "identifier", "IODeclaration": "identifier",
+             "QubitDeclaration": "qubit", "QuantumGateDefinition": "name", "SubroutineDefinition": "name",
+             "AliasStatement": "target", "ExternDeclaration": "name"}.get(type(node).__name__)  # fmt: skip
+    return [] if named is None else [getattr(node, named).name]
+
+
 @dataclass(slots=True)
 class Variable:
-    """A classical value; `level` is how many measurement-dependent branches enclose its declaration."""
+    """A classical value; `level` is how many measurement-dependent branches enclose its declaration.
+
+    `bits` keep it while the circuit runs, when it depends on a measurement or an input; see `qasm3_variables`.
+    """
 
     type: Type
     value: Any
     constant: str = ""  # why it may not be assigned; empty when it may
     level: int = 0
+    bits: tuple[int, ...] | None = None
 
 
 @dataclass(slots=True)
@@ -66,10 +82,17 @@ def kind_of(symbol: Symbol) -> str:
 
 @dataclass(slots=True)
 class Loop:
-    """A loop being lowered: whether it runs while the circuit runs, and in how many branches it is."""
+    """A loop being lowered: whether it runs while the circuit runs, and in how many branches its body is.
+
+    `breaks` and `continues` are how many loops of the circuit are around what a break or continue in a branch leaves;
+    None for a loop that is unrolled without such blocks.
+    """
 
     runtime: bool
     level: int
+    breaks: int | None = None
+    continues: int | None = None
+    node: Any = None
 
 
 @dataclass
@@ -81,6 +104,9 @@ class Frame:
     level: int = 0
     loops: list[Loop] = field(default_factory=list)
     return_type: Type | None = None
+    #: For a return in a branch: how many loops of the circuit are around the block that it leaves, and its value's bits.
+    returns: int | None = None
+    result: tuple[int, ...] | None = None
 
 
 class Context:
@@ -94,7 +120,8 @@ class Context:
         self.root = Circuit()
         self.blocks: list[Circuit] = [self.root]
         self.globals: dict[str, Symbol] = {"U": GATES["U"]}
-        self.frame = Frame([self.globals])
+        self.top = self.frame = Frame([self.globals])
+        self.broken: set[str] = set()  # names whose declaration is wrong
         self.depth = 0
         self.level = 0  # measurement-dependent branches around the current statement
         self.known: dict[int, int] = {}  # the values of written bits that are known while the program is read
@@ -174,7 +201,9 @@ class Context:
         raise self.error(f"'{name}' is not declared.{suggestion(name, known)}", node)
 
     def unknown_gate_hint(self, name: str, node: Any) -> None:
-        """An error when `name` is a gate that an include would bring."""
+        """An error when `name` is a gate that an include would bring, or one whose definition is wrong."""
+        if name in self.broken:
+            raise Consequence(f"The declaration of '{name}' is wrong.", self.source.filename)
         if name in STDGATES_NAMES and "stdgates.inc" not in self.included:
             raise self.error(
                 f"Gate '{name}' comes with an include. Add 'include \"stdgates.inc\";' after the version line.", node

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
+from parsers import qasm3_runtime as runtime
 from parsers.errors import Source
-from parsers.qasm3_context import BitVariable, Frame, Loop, Qubits, Subroutine, Variable, kind_of
+from parsers.qasm3_context import BitVariable, Frame, Loop, Qubits, Subroutine, Symbol, Variable, kind_of
+from parsers.qasm3_expressions import NotKnown
 from parsers.qasm3_statements import Statements
-from parsers.qasm3_types import BIT, BOOL, INTEGERS, ArrayValue, Type, Typed, cast
+from parsers.qasm3_types import BIT, BOOL, INT, INTEGERS, ArrayValue, Type, Typed, cast
+from parsers.qasm3_variables import Snapshot, parts, written_bits
+from parsers.threads import deep
 from qsim.circuit import Circuit
 from qsim.classical import Literal
 
@@ -35,15 +38,59 @@ class _Return(Exception):
         self.value = value
 
 
+class _NeedsBlocks(Exception):
+    """A loop or subroutine is left in a branch that depends on a measurement: it must be lowered as blocks."""
+
+    def __init__(self, target: Any, word: str) -> None:
+        super().__init__()
+        self.target = target
+        self.word = word
+
+
 #: Rounds of all while loops that are unrolled; a longer one hardly ever ends.
 MAX_WHILE = 20_000
+#: Rounds of a while loop that are unrolled into blocks; a longer one becomes a loop of the circuit.
+MAX_BLOCKS = 64
 VOID = Typed(Type("void"), None)
+
+
+_LEAVES = ("BreakStatement", "EndStatement", "ReturnStatement")
+
+
+def _may_leave(statements: list[Any]) -> bool:
+    """Whether a loop may be left, or its round cut short, in a branch."""
+    return any(
+        type(n).__name__ in ("ContinueStatement", *_LEAVES)
+        for statement in statements
+        if type(statement).__name__ not in ("BreakStatement", "ContinueStatement")
+        for n in parts([statement])
+    )
+
+
+def _may_return(statements: list[Any]) -> bool:
+    """Whether a subroutine may return in a branch or loop."""
+    return any(
+        type(n).__name__ == "ReturnStatement"
+        for statement in statements
+        if type(statement).__name__ != "ReturnStatement"
+        for n in parts([statement])
+    )
 
 
 class Lowering(Statements):
     """The whole language."""
 
     while_rounds = 0
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.looked_at: dict[int, list[Any]] = {}  # branches that do not run, by identity; kept so that it stays theirs
+
+    def back_to_top(self) -> None:
+        """Leave whatever a wrong statement was in."""
+        self.frame = self.top
+        del self.frame.scopes[1:], self.frame.loops[:], self.blocks[1:], self.defining[:]
+        self.level = self.loop_depth = self.depth = self.runtime_loops = 0
 
     # branches -----------------------------------------------------------------------------------------------
     def branch(self, nodes: Iterable[Any]) -> Circuit:
@@ -52,44 +99,76 @@ class Lowering(Statements):
             self.execute_all(nodes)
         return circuit
 
-    def _branches(self, bodies: list[Iterable[Any]]) -> list[Circuit]:
+    def _branches(self, bodies: list[Iterable[Any]], node: Any) -> list[Circuit]:
         """Blocks of which at most one runs; afterwards only what agrees in all is known."""
+        kept = self.keep_assigned([list(body) for body in bodies], node)
+        values = self.values_of(kept)
         known, measured = dict(self.known), set(self.measured)
         after: list[tuple[dict[int, int], set[int]]] = []
         blocks = []
         for body in bodies:
             self.known, self.measured = dict(known), set(measured)
+            self.restore_values(kept, values)
             blocks.append(self.branch(body))
             after.append((self.known, self.measured))
         after.append((known, measured))
         self.measured = set().union(*[entry[1] for entry in after])
         self.known = {}
         for bit in set().union(*[entry[0].keys() for entry in after]):
-            values = {entry[0].get(bit, 0) for entry in after}
-            if len(values) > 1:
+            values_of_bit = {entry[0].get(bit, 0) for entry in after}
+            if len(values_of_bit) > 1:
                 self.measured.add(bit)
             else:
-                self.known[bit] = values.pop()
+                self.known[bit] = values_of_bit.pop()
+        self.forget(kept)
         return blocks
+
+    @contextmanager
+    def one_shot(self) -> Iterator[int]:
+        """A block that a break leaves: a loop of one round. Gives how many loops of the circuit are around its inside."""
+        with self.block() as body:
+            self.loop_depth += 1
+            try:
+                yield self.loop_depth
+            finally:
+                self.loop_depth -= 1
+            body.break_loop()
+        self.circuit.while_loop(Literal(1), body)
+        written = written_bits(body)
+        self.measured |= written
+        for bit in written:
+            self.known.pop(bit, None)
 
     def _BranchingStatement(self, node: Any) -> None:
         condition = self.truth(node.condition)
         if not condition.is_runtime:
+            self._unused(node.else_block if condition.value else node.if_block)
             self.execute_all(node.if_block if condition.value else node.else_block)
             return
         if not node.else_block:
-            (body,) = self._branches([node.if_block])
+            (body,) = self._branches([node.if_block], node)
             self.circuit.if_else(condition.value, body)
             return
-        body, orelse = self._branches([node.if_block, node.else_block])
+        body, orelse = self._branches([node.if_block, node.else_block], node)
         self.circuit.if_else(condition.value, body, orelse)
+
+    def _unused(self, statements: list[Any]) -> None:
+        """Look at the gates of a branch that never runs: a misspelt one is an error all the same."""
+        if not statements or id(statements) in self.looked_at:
+            return
+        self.looked_at[id(statements)] = statements
+        for node in parts(statements):
+            if type(node).__name__ == "QuantumGate" and (node.name.name != "nop" or self.find("nop") is not None):
+                self.gate_named(node.name.name, node)
 
     def _SwitchStatement(self, node: Any) -> None:
         target = self.evaluate(node.target)
-        if target.type.kind not in ("bit", "bool", *INTEGERS) or target.is_symbolic:
+        if target.type.kind not in ("bit", "bool", *INTEGERS):
             raise self.error(
                 f"The value of a switch is an integer or bits, got a value of type {target.type}.", node.target
             )
+        if target.is_symbolic:
+            target = runtime.run_time(target)
         seen: set[int] = set()
         cases: list[tuple[list[int], Any]] = []
         for labels, body in node.cases:
@@ -105,10 +184,13 @@ class Lowering(Statements):
             bodies = [body.statements for _, body in cases]
             if node.default is not None:
                 bodies.append(node.default.statements)
-            blocks = self._branches(bodies)
+            blocks = self._branches(bodies, node)
             labelled = [(values, block) for (values, _), block in zip(cases, blocks, strict=False)]
             self.circuit.switch(target.value, labelled, blocks[-1] if node.default is not None else None)
             return
+        for values, body in cases:
+            if int(target.value) not in values:
+                self._unused(body.statements)
         for values, body in cases:
             if int(target.value) in values:
                 self.execute_all(body.statements)
@@ -118,14 +200,14 @@ class Lowering(Statements):
 
     # loops --------------------------------------------------------------------------------------------------
     @contextmanager
-    def _loop(self, runtime: bool) -> Iterator[None]:
+    def _loop(self, loop: Loop) -> Iterator[None]:
         loops = self.frame.loops
-        loops.append(Loop(runtime, self.level + runtime))
-        self.runtime_loops += runtime
+        loops.append(loop)
+        self.runtime_loops += loop.runtime
         try:
             yield
         finally:
-            self.runtime_loops -= runtime
+            self.runtime_loops -= loop.runtime
             loops.pop()
 
     def trip(self, node: Any, times: int = 1) -> None:
@@ -137,82 +219,191 @@ class Lowering(Statements):
             )
         self.trips += times
 
-    def _round(self, body: list[Any]) -> bool:
-        """One unrolled round; whether the loop goes on."""
+    def _round(self, body: list[Any], names: dict[str, Symbol]) -> bool:
+        """One unrolled round, in which `names` are declared; whether the loop goes on."""
+        scopes = self.frame.scopes
+        scopes.append(names)
         try:
             self.execute_all(body)
         except _Continue:
             return True
         except _Break:
             return False
+        finally:
+            scopes.pop()
         return True
 
+    def _in_blocks(self, node: Any, lower: Callable[[str], Any]) -> None:
+        """Lower a loop, again with blocks around it, or around each round, when it is left in a measured branch."""
+        blocks, snapshot = "", Snapshot(self) if _may_leave(node.block) else None
+        while True:
+            try:
+                lower(blocks)
+                return
+            except _NeedsBlocks as needed:
+                if snapshot is None or getattr(needed.target, "node", None) is not node or blocks == "loop":
+                    raise
+                if blocks == "continue" and needed.word != "loop":
+                    raise
+                blocks = needed.word if not blocks or needed.word == "loop" else "continue"
+                snapshot.restore(self)
+
+    def _rounds(self, node: Any, blocks: str, rounds: Callable[[], Iterator[Any]]) -> None:
+        """Unroll a loop: `rounds` sets up one round after the other, and says when the loop is over."""
+        if not blocks:
+            with self._loop(Loop(False, self.level, node=node)):
+                for names in rounds():
+                    if not self._round(node.block, names):
+                        break
+            return
+        kept = self.keep_assigned([node.block], node)
+        with self.one_shot() as depth:
+            for names in rounds():
+                if blocks == "break":
+                    with self._loop(Loop(False, self.level, depth, node=node)):
+                        goes_on = self._round(node.block, names)
+                else:
+                    with self.one_shot() as inner, self._loop(Loop(False, self.level, depth, inner, node)):
+                        goes_on = self._round(node.block, names)
+                    self.forget(kept)
+                if not goes_on:
+                    break
+        self.forget(kept)
+
     def _WhileLoop(self, node: Any) -> None:
-        # Whether the condition can be decided now, whatever the body does to bits.
-        known, measured = dict(self.known), set(self.measured)
-        self.measured = set(range(self.root.num_clbits))
-        size = len(self.circuit)
-        condition = self.truth(node.while_condition)
-        if len(self.circuit) != size:
-            raise self.error(
-                "The condition of a while loop cannot act on qubits. Measure in the body of the loop.",
-                node.while_condition,
-            )
+        condition, acts = self._condition(node)
         endless = type(node.while_condition).__name__ == "BooleanLiteral" and condition.value
-        if endless and not re.search(r"\b(?:Break|End|Return)Statement\(", repr(node.block)):
+        if endless and not any(type(n).__name__ in _LEAVES for n in parts(node.block)):
             raise self.error(
                 "This loop never ends: its condition is true and nothing in it leaves it. Add a break.", node
             )
-        if condition.is_runtime or (endless and self._leaves_on_bits(node.block)):
-            with self._loop(True):
-                body = self.branch(node.block)
-            self.measured = set(range(self.root.num_clbits))
-            self.known = {}
-            self.circuit.while_loop(condition.value if condition.is_runtime else Literal(1), body)
+        if condition.is_runtime or acts:
+            self._runtime_while(node, acts)
             return
-        self.known, self.measured = known, measured
-        with self._loop(False):
-            while condition.value:
+
+        def rounds() -> Iterator[dict[str, Symbol]]:
+            while True:
+                condition = self.truth(node.while_condition)
+                if condition.is_runtime:
+                    self._runtime_while(node, False)
+                    return
+                if not condition.value:
+                    return
                 self.trip(node)
                 self.while_rounds += 1
+                if in_blocks:
+                    in_blocks[0] += 1
+                    if in_blocks[0] > MAX_BLOCKS:
+                        raise _NeedsBlocks(Loop(False, self.level, node=node), "loop")
                 if self.while_rounds > MAX_WHILE:
                     raise self.error(
                         f"While loops that are unrolled go at most {MAX_WHILE:,} rounds; does this one ever end?", node
                     )
-                if not self._round(node.block):
-                    break
-                condition = self.truth(node.while_condition)
+                yield {}
 
-    def _leaves_on_bits(self, statements: list[Any], inside: bool = False) -> bool:
-        """Whether a loop is left, or its round cut short, in a branch whose condition reads bits of the program."""
-        for statement in statements:
-            kind = type(statement).__name__
-            if kind in ("BreakStatement", "ContinueStatement", "EndStatement") and inside:
-                return True
-            if kind == "BranchingStatement":
-                names = re.findall(r"name='([^']+)'", repr(statement.condition))
-                reads = inside or any(isinstance(self.find(name), BitVariable) for name in names)
-                if self._leaves_on_bits([*statement.if_block, *statement.else_block], reads):
-                    return True
-            elif kind == "CompoundStatement" and self._leaves_on_bits(statement.statements, inside):
-                return True
-        return False
+        def lower(blocks: str) -> None:
+            in_blocks[:] = [0] if blocks else []
+            if blocks == "loop" or (blocks and endless):
+                self._runtime_while(node, False)
+            else:
+                self._rounds(node, blocks, rounds)
+
+        in_blocks: list[int] = []  # rounds so far, when they are in blocks
+
+        self._in_blocks(node, lower)
+
+    def _condition(self, node: Any) -> tuple[Typed, bool]:
+        """The condition of a while loop whatever its body does to bits, and whether it acts on the circuit itself."""
+        calls = any(type(n).__name__ == "FunctionCall" for n in parts([node.while_condition]))
+        snapshot = Snapshot(self) if calls else None
+        known, measured = dict(self.known), set(self.measured)
+        self.measured = set(range(self.root.num_clbits))
+        with self.block() as scratch:
+            condition = self.truth(node.while_condition)
+        self.known, self.measured = known, measured
+        if snapshot is not None:
+            snapshot.restore(self)
+        return condition, len(scratch) > 0
+
+    def _runtime_while(self, node: Any, acts: bool) -> None:
+        """A loop of the circuit."""
+        kept = self.keep_assigned([node.block, node.while_condition], node)
+        self.forget(kept)
+        self.measured, self.known = set(range(self.root.num_clbits)), {}
+        condition = Typed(BOOL, True) if acts else self.truth(node.while_condition)
+        loop = Loop(True, self.level + 1, self.loop_depth + 1, self.loop_depth + 1)
+        with self.block() as body, self._loop(loop), self._one_deeper(), suppress(Stop):
+            if acts:
+                goes_on = self.truth(node.while_condition)
+                with self.block() as leave:
+                    leave.break_loop()
+                self.circuit.if_else(runtime.unary("!", goes_on).value, leave)
+            self.execute_all(node.block)
+        self.forget(kept)
+        self.measured, self.known = set(range(self.root.num_clbits)), {}
+        self.circuit.while_loop(condition.value if condition.is_runtime else Literal(int(condition.value)), body)
+
+    @contextmanager
+    def _one_deeper(self) -> Iterator[None]:
+        self.loop_depth += 1
+        try:
+            yield
+        finally:
+            self.loop_depth -= 1
 
     def _ForInLoop(self, node: Any) -> None:
         kind = self.type_of(node.type)
-        values = self._values(node.set_declaration, kind, node)
+        try:
+            values = self._values(node.set_declaration, kind, node)
+        except NotKnown:
+            if type(node.set_declaration).__name__ != "RangeDefinition":
+                raise
+            self._runtime_for(node, kind)
+            return
         name = node.identifier.name
-        scopes = self.frame.scopes
-        with self._loop(False):
+
+        def rounds() -> Iterator[dict[str, Symbol]]:
             for value in values:
                 self.trip(node)
-                bits = isinstance(value, BitVariable)
-                scopes.append({name: value if bits else Variable(kind, value, "the variable of a loop")})
-                try:
-                    if not self._round(node.block):
-                        break
-                finally:
-                    scopes.pop()
+                if isinstance(value, BitVariable):
+                    yield {name: value}
+                else:
+                    yield {name: self.new_variable(kind, value, node, "the variable of a loop")}
+
+        self._in_blocks(node, lambda blocks: self._rounds(node, blocks, rounds))
+
+    def _runtime_for(self, node: Any, kind: Type) -> None:
+        """A loop over a range whose ends are known only while the circuit runs."""
+        limits = node.set_declaration
+        if limits.start is None or limits.end is None:
+            raise self.error("The range of a loop has a start and an end.", node)
+        step = 1 if limits.step is None else self.constant_int(limits.step, "The step of a loop")
+        if step == 0:
+            raise self.error("The step of a range is not 0.", limits.step)
+        ends = []
+        for end in (limits.start, limits.end):
+            value = self.evaluate(end)
+            if value.type.kind not in (*INTEGERS, "bool", "bit"):
+                raise self.error(f"An end of a range is an integer, got a value of type {value.type}.", end)
+            ends.append(self.hold(INT, self.guard(end, cast, value, INT).value, node))
+        following, last = (runtime.reading(INT, bits) for bits in ends)
+        kept = self.keep_assigned([node.block], node)
+        self.forget(kept)
+        variable = self.new_variable(kind, self.guard(node, cast, Typed(INT, following), kind).value, node)
+        self.measured, self.known = set(range(self.root.num_clbits)), {}
+        loop = Loop(True, self.level + 1, self.loop_depth + 1, self.loop_depth + 1)
+        with self.block() as body, self._loop(loop), self._one_deeper(), suppress(Stop):
+            self.put(variable, self.guard(node, cast, Typed(INT, following), kind).value, node)
+            self.circuit.assign(list(ends[0]), runtime.operation("+", following, step))
+            variable.constant = "the variable of a loop"
+            self.frame.scopes.append({node.identifier.name: variable})
+            try:
+                self.execute_all(node.block)
+            finally:
+                self.frame.scopes.pop()
+        self.forget(kept)
+        self.measured, self.known = set(range(self.root.num_clbits)), {}
+        self.circuit.while_loop(runtime.operation("<=" if step > 0 else ">=", following, last), body)
 
     def _values(self, node: Any, kind: Type, loop: Any) -> Iterable[Any]:
         """What a loop goes over."""
@@ -233,10 +424,7 @@ class Lowering(Statements):
                 return numbers
             return (self.guard(loop, cast, Typed(Type("int"), number), kind).value for number in numbers)
         if name == "DiscreteSet":
-            return [
-                self.storable(loop.identifier.name, self.guard(entry, cast, self.evaluate(entry), kind), entry)
-                for entry in node.values
-            ]
+            return [self.guard(entry, cast, self.evaluate(entry), kind).value for entry in node.values]
         if name == "Identifier" and isinstance(symbol := self.lookup(node.name, node), (BitVariable, Qubits)):
             if isinstance(symbol, Qubits):
                 raise self.error("A loop goes over a range, a set, an array or bits, not over qubits.", loop)
@@ -247,7 +435,10 @@ class Lowering(Statements):
             if value.value.data.ndim != 1:
                 raise self.error("A loop goes over an array of one dimension.", loop)
             items = [Typed(value.value.base, item) for item in value.value.data]
-        elif value.type.kind == "bit" and value.type.width is not None and not value.is_runtime:
+        elif value.type.kind == "bit" and value.type.width is not None and value.is_runtime:
+            bits = (runtime.operation("&", runtime.operation(">>", value.value, k), 1) for k in range(value.type.width))
+            items = [Typed(BIT, bit) for bit in bits]
+        elif value.type.kind == "bit" and value.type.width is not None:
             items = [Typed(BIT, (value.value >> k) & 1) for k in range(value.type.width)]
         else:
             raise self.error("A loop goes over a range, a set, an array or bits.", loop)
@@ -256,41 +447,49 @@ class Lowering(Statements):
                 raise self.error("An element of this array has no value yet.", loop)
         return [self.guard(loop, cast, item, kind).value for item in items]
 
-    def _copied_bits(self, register: BitVariable, kind: Type, loop: Any) -> Iterator[BitVariable]:
+    def _copied_bits(self, register: BitVariable, kind: Type, loop: Any) -> Iterator[Any]:
         """Measured bits one by one, each copied, so that the loop's body may write the register."""
-        if kind not in (BIT, BOOL):
-            raise self.error(f"The variable of a loop over measured bits is of type bit, not {kind}.", loop)
         for bit in register.indices:
-            copy = self.add_bits(1, "", loop)
             value = self.read_bits([bit], True)
-            self.write_bits(copy, value.value)
+            if kind != BIT:
+                yield self.guard(loop, cast, value, kind).value
+                continue
+            copy = self.add_bits(1, "", loop)
+            self.write_bits(copy, value.value if value.is_runtime else int(value.value))
             yield BitVariable(copy, True)
 
-    def _leave(self, node: Any, word: str) -> Loop:
+    def _leave(self, node: Any, word: str) -> None:
+        """break or continue: now, when it is reached in every run; else as an operation of the circuit."""
         if not self.frame.loops:
             raise self.error(f"'{word}' belongs inside a loop.", node)
         loop = self.frame.loops[-1]
-        if not loop.runtime and loop.level != self.level:
-            raise self.error(
-                f"'{word}' depends on a measurement, but this loop is unrolled when the program is read. "
-                "Write it as a while loop with a bit that says when to stop.", node
-            )  # fmt: skip
-        return loop
+        if not loop.runtime and loop.level == self.level:
+            raise _Break if word == "break" else _Continue
+        around = loop.breaks if word == "break" else loop.continues
+        if around is None:
+            raise _NeedsBlocks(loop, word)
+        levels = self.loop_depth - around + 1
+        if word == "continue" and loop.runtime:
+            self.circuit.continue_loop(levels)
+        else:
+            self.circuit.break_loop(levels)
+        raise Stop
+
+    def _endless_as_block(self) -> None:
+        """A loop whose condition is true is not unrolled when it is left in a branch."""
+        for loop in self.frame.loops:
+            if not loop.runtime and type(getattr(loop.node, "while_condition", None)).__name__ == "BooleanLiteral":
+                raise _NeedsBlocks(loop, "break")
 
     def _BreakStatement(self, node: Any) -> None:
-        if not self._leave(node, "break").runtime:
-            raise _Break
-        self.circuit.break_loop()
-        raise Stop
+        self._leave(node, "break")
 
     def _ContinueStatement(self, node: Any) -> None:
-        if not self._leave(node, "continue").runtime:
-            raise _Continue
-        self.circuit.continue_loop()
-        raise Stop
+        self._leave(node, "continue")
 
     def _EndStatement(self, node: Any) -> None:
         if self.level:
+            self._endless_as_block()
             self.circuit.end()
         raise Stop
 
@@ -303,28 +502,36 @@ class Lowering(Statements):
     def _ReturnStatement(self, node: Any) -> None:
         if self.frame.return_type is None:
             raise self.error("'return' belongs inside a subroutine.", node)
-        if self.level != self.frame.level:
-            raise self.error(
-                "'return' in a branch that depends on a measurement is not supported; assign a bit and return it at the end.",
-                node,
-            )
-        if any(loop.runtime for loop in self.frame.loops):
-            raise self.error("'return' in a loop that depends on a measurement is not supported.", node)
         kind = self.frame.return_type
         if node.expression is None:
             value = VOID
         elif type(node.expression).__name__ == "QuantumMeasurement":
-            bits, scalar = self.measure(node.expression, None, node)
-            value = self.read_bits(bits, scalar)
+            value = self.measured_value(node.expression, node)
         else:
             value = self.evaluate(node.expression)
         if (kind.kind == "void") != (value.type.kind == "void"):
             rule = "returns nothing" if kind.kind == "void" else f"returns a value of type {kind}"
             raise self.error(f"This subroutine {rule}.", node)
-        raise _Return(self.guard(node, cast, value, kind))
+        value = self.guard(node, cast, value, kind)
+        frame = self.frame
+        if frame.level != self.level and frame.returns is None:
+            raise _NeedsBlocks(frame, "return")
+        if frame.returns is None:
+            raise _Return(value)
+        if frame.level != self.level:
+            self._endless_as_block()
+        if frame.result is not None:
+            self._keep(frame.result, kind, value.value)
+        if frame.level == self.level:
+            raise _Return(value)
+        self.circuit.break_loop(self.loop_depth - frame.returns + 1)
+        raise Stop
 
     def call(self, node: Any) -> Typed:
         """Inline a subroutine call; gives its result."""
+        return deep(self._call, node) if self.depth % 10 == 9 else self._call(node)
+
+    def _call(self, node: Any) -> Typed:
         name = node.name.name
         symbol = self.lookup(name, node)
         if not isinstance(symbol, Subroutine):
@@ -345,10 +552,40 @@ class Lowering(Statements):
         frame.return_type = self._in(source, frame, self._return_type, definition)
         self.depth += 1
         try:
-            result: Typed = self._in(source, frame, self._body, definition)
+            snapshot = Snapshot(self) if _may_return(definition.body) else None
+            names = dict(frame.scopes[0])
+            inner = [(s, s.value, s.bits) for s in names.values() if isinstance(s, Variable)]
+            try:
+                result: Typed = self._in(source, frame, self._body, definition)
+            except _NeedsBlocks as needed:
+                if snapshot is None or needed.target is not frame:
+                    raise
+                snapshot.restore(self)
+                frame.scopes[0] = names
+                for symbol, value, bits in inner:
+                    if not isinstance(value, ArrayValue):
+                        symbol.value, symbol.bits = value, bits
+                result = self._call_in_block(source, frame, definition, node)
             return result
         finally:
             self.depth -= 1
+
+    def _call_in_block(self, source: Source, frame: Frame, definition: Any, node: Any) -> Typed:
+        """A subroutine that returns in a branch: its value is kept in bits, and returning leaves the block around it."""
+        assert frame.return_type is not None
+        kind = frame.return_type
+        changed = [s for s in frame.scopes[0].values() if isinstance(s, Variable) and isinstance(s.value, ArrayValue)]
+        arrays = [symbol for symbol in changed if not symbol.constant]
+        for symbol in arrays:
+            if symbol.value.cells is None:
+                self.hold_array(symbol.value, node)
+        frame.scopes[1:], frame.loops[:] = [], []
+        frame.result = None if kind.kind == "void" else self.hold(kind, None, node)
+        with self.one_shot() as frame.returns:
+            frame.level = self.level
+            self._in(source, frame, self._body, definition)
+        self.forget(arrays)
+        return VOID if frame.result is None else Typed(kind, runtime.reading(kind, frame.result))
 
     def _in(self, source: Source, frame: Frame, action: Any, definition: Any) -> Any:
         outer, outer_source = self.frame, self.source
@@ -368,7 +605,14 @@ class Lowering(Statements):
                 self.execute(statement)
         except _Return as result:
             return result.value or VOID
-        if self.frame.return_type is not None and self.frame.return_type.kind != "void":
+        returns = bool(definition.body) and _may_return(
+            definition.body[-1:]
+        )  # in a branch, so that it may be left out here
+        if (
+            self.frame.return_type is not None
+            and self.frame.return_type.kind != "void"
+            and not (self.frame.result and returns)
+        ):
             raise self.error(f"Subroutine '{definition.name.name}' ends without returning a value.", definition)
         return VOID
 
@@ -393,7 +637,7 @@ class Lowering(Statements):
             return
         kind = self.type_of(formal.type)
         value = self.guard(argument, cast, self.evaluate(argument), kind)
-        names[name] = Variable(kind, value.value, level=self.level)
+        names[name] = self.new_variable(kind, value.value, argument)
 
     def _array_argument(self, names: dict[str, Any], formal: Any, argument: Any) -> None:
         name = formal.name.name

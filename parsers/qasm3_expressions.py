@@ -2,57 +2,89 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from parsers import qasm3_runtime as runtime
+from parsers.errors import QasmError, QasmWarning
 from parsers.qasm3_context import BitVariable, Context, Qubits, Variable, kind_of
+from parsers.qasm3_durations import DURATION, Duration
 from parsers.qasm3_operators import CONSTANTS, FUNCTIONS
 from parsers.qasm3_types import BIT, BOOL, COMPLEX, FLOAT, INT, INTEGERS, ArrayValue, Problem, Type, Typed, cast
-from qsim.classical import Bits
+from qsim.classical import Bits, ClassicalExpression
 from qsim.errors import suggestion
-from qsim.parameters import Expression, Value
+from qsim.parameters import Expression, Parameter, Value
 
-_REFUSED = {
-    "DurationOf": "durationof is not supported: this simulator has no times of gates.",
-}
+_PICKED = 4096  # elements among which an index that is known only while the circuit runs may choose
+
+
+class NotKnown(QasmError):
+    """An integer that must be known while the program is read, and is not."""
+
+    def __init__(self, error: QasmError, value: Typed) -> None:
+        super().__init__(error.message, error.filename, error.line, error.column, error.source_line)
+        self.value = value
 
 
 class Expressions(Context):
     """Evaluates expressions of the syntax tree."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.warned: set[tuple[str, int]] = set()
+        #: Parameters of the gate that is being read which are known only while the circuit runs, with their values.
+        self.angles: list[tuple[Parameter, ClassicalExpression]] = []
 
     def evaluate(self, node: Any) -> Typed:
         """The value of an expression."""
         kind = type(node).__name__
         method: Callable[[Any], Typed] | None = getattr(self, f"_{kind}", None)
         if method is None:
-            raise self.error(_REFUSED.get(kind, f"A {kind} cannot be used as a value here."), node)
+            raise self.error(f"A {kind} cannot be used as a value here.", node)
         return method(node)
 
     def constant_int(self, node: Any, what: str) -> int:
         """An integer known while the program is read."""
         value = self.evaluate(node)
-        if value.is_runtime:
-            raise self.error(f"{what} must be known before the circuit runs; this depends on a measurement.", node)
-        if value.is_symbolic:
-            raise self.error(
-                f"{what} must be known when the program is read; this depends on the input '{value.value}'.", node
+        if value.is_runtime or value.is_symbolic:
+            why = (
+                f"depends on the input '{value.value}'" if value.is_symbolic else "depends on a measurement or an input"
             )
+            raise NotKnown(self.error(f"{what} must be known when the program is read; this {why}.", node), value)
         if value.type.kind in (*INTEGERS, "bool", "bit"):
             return int(value.value)
         raise self.error(f"{what} is an integer, got a value of type {value.type}.", node)
 
     def angle(self, node: Any) -> Value:
         """The value of a gate's parameter."""
-        return self.to_angle(self.evaluate(node), node)
+        self.operators.truncated = False
+        value = self.to_angle(self.evaluate(node), node)
+        if self.operators.truncated:
+            self.warn_of_division(node)
+        return value
+
+    def warn_of_division(self, node: Any) -> None:
+        """Say once for each place that integers are divided as integers."""
+        place = getattr(node, "span", None)
+        offset = place.start_column if place is not None else 0
+        if (self.source.filename, offset) in self.warned:
+            return
+        self.warned.add((self.source.filename, offset))
+        message = (
+            "Integers are divided as integers in OpenQASM 3, so this division of integers loses its fraction (1/2 is 0). "
+            "Write 1/2.0 if the fraction is meant."
+        )
+        warnings.warn(str(self.source.error(message, offset)), QasmWarning, stacklevel=2)
 
     def to_angle(self, value: Typed, node: Any) -> Value:
         """A value as a gate's parameter: a number or an expression of inputs."""
         if value.is_runtime:
-            raise self.error(
-                "A gate's parameter cannot depend on a measurement; branch on the bits with if instead.", node
-            )
+            parameter = Parameter(f"%{len(self.angles)}")
+            self.angles.append((parameter, self.guard(node, cast, value, FLOAT).value))
+            return parameter
         if isinstance(value.value, Expression):
             return value.value
         if value.type.kind in ("float", "angle"):
@@ -66,10 +98,6 @@ class Expressions(Context):
     def truth(self, node: Any) -> Typed:
         """The value of a condition, as a bool."""
         value = self.evaluate(node)
-        if value.is_symbolic:
-            raise self.error(
-                f"A condition cannot depend on the input '{value.value}': it is known only when the circuit runs.", node
-            )
         return self.guard(node, cast, value, BOOL)
 
     def type_of(self, node: Any) -> Type:
@@ -79,9 +107,11 @@ class Expressions(Context):
             return COMPLEX
         if name == "BoolType":
             return BOOL
+        if name in ("DurationType", "StretchType"):
+            return DURATION
         kinds = {"IntType": "int", "UintType": "uint", "FloatType": "float", "AngleType": "angle", "BitType": "bit"}
         if name not in kinds:
-            what = {"DurationType": "duration", "StretchType": "stretch", "ArrayType": "array"}.get(name, name)
+            what = {"ArrayType": "array"}.get(name, name)
             raise self.error(f"The type {what} is not supported here.", node)
         if node.size is None:
             return Type(kinds[name])
@@ -113,7 +143,17 @@ class Expressions(Context):
         return Typed(Type("bit", node.width), node.value)
 
     def _DurationLiteral(self, node: Any) -> Typed:
-        return Typed(Type("duration"), f"{node.value:g}{node.unit.name}")
+        return Typed(DURATION, Duration.of(node.value, node.unit.name))
+
+    def _DurationOf(self, node: Any) -> Typed:
+        """How long the delays of a block take on the qubit that waits longest: gates take no time here."""
+        times: dict[int, Duration] = {}
+        self.add_delays(node.target, times)
+        return Typed(DURATION, max(times.values(), key=lambda time: (time.seconds, time.dt), default=Duration()))
+
+    def add_delays(self, statements: list[Any], times: dict[int, Duration]) -> None:
+        """Add up the delays of statements by qubit; statements know how."""
+        raise NotImplementedError
 
     def _Identifier(self, node: Any) -> Typed:
         symbol = self.find(node.name)
@@ -219,22 +259,48 @@ class Expressions(Context):
 
     def _IndexExpression(self, node: Any) -> Typed:
         collection = node.collection
+        name, value = "this value", None
         if type(collection).__name__ == "Identifier":
-            symbol = self.lookup(collection.name, collection)
-            if isinstance(symbol, BitVariable) and not symbol.scalar:
-                positions, single = self.positions(node.index, len(symbol.indices), collection.name, node)
-                return self.read_bits([symbol.indices[k] for k in positions], single)
             name = collection.name
-        else:
-            name = "this value"
-        return self.pick(self.evaluate(collection), node.index, name, node)
+            symbol = self.lookup(name, collection)
+            if isinstance(symbol, BitVariable) and not symbol.scalar:
+                try:
+                    positions, single = self.positions(node.index, len(symbol.indices), name, node)
+                except NotKnown as index:
+                    return self._picked([self.read_bits([bit], True) for bit in symbol.indices], index)
+                return self.read_bits([symbol.indices[k] for k in positions], single)
+        value = self.evaluate(collection)
+        try:
+            return self.pick(value, node.index, name, node)
+        except NotKnown as index:
+            if isinstance(value.value, ArrayValue) and len(node.index) == 1:
+                elements = [Typed(value.value.base, item) for item in value.value.data.flat]
+                if value.value.data.ndim == 1 and None not in value.value.data:
+                    return self._picked(elements, index)
+            if value.type.kind in ("bit", *INTEGERS) and len(node.index) == 1:
+                content = runtime.expression(value)
+                width = value.type.width or (1 if value.type.kind == "bit" else 64)
+                bits = [
+                    Typed(BIT, runtime.operation("&", runtime.operation(">>", content, k), 1)) for k in range(width)
+                ]
+                return self._picked(bits, index)
+            raise
+
+    @staticmethod
+    def _picked(elements: list[Typed], index: NotKnown) -> Typed:
+        """One of some values, by an index that is known only while the circuit runs."""
+        if index.value.type.kind not in (*INTEGERS, "bit", "bool") or len(elements) > _PICKED:
+            raise index
+        values = [runtime.expression(element) for element in elements]
+        return Typed(elements[0].type, runtime.operation("pick", runtime.expression(index.value), *values))
 
     def pick(self, value: Typed, index: Any, name: str, node: Any) -> Typed:
         """Elements of an array, or bits of an integer, angle or bit value."""
         if isinstance(value.value, ArrayValue):
-            data = value.value.data[self.array_index(index, value.value, name, node)]
+            at = self.array_index(index, value.value, name, node)
+            data = value.value.data[at]
             if isinstance(data, np.ndarray):
-                return Typed(value.type, ArrayValue(value.value.base, data))
+                return Typed(value.type, value.value.part(at))
             if data is None:
                 raise self.error(f"This element of '{name}' is used before it has a value.", node)
             return Typed(value.value.base, data)
@@ -244,16 +310,18 @@ class Expressions(Context):
             return Typed(
                 BIT if single else Type("bit", len(chosen)), Bits(tuple(value.value.clbits[k] for k in chosen))
             )
-        if value.is_runtime or value.is_symbolic or value.type.kind not in ("bit", "angle", *INTEGERS):
+        if value.type.kind not in ("bit", "angle", *INTEGERS):
             raise self.error(f"'{name}' has no elements: it is a value of type {value.type}.", node)
         if width is None:
             if value.type.kind not in INTEGERS:
                 raise self.error(f"'{name}' has no elements: it is a value of type {value.type}.", node)
             width = 64
-        number = value.value
         if value.type.kind == "angle":
-            number = self.guard(node, cast, value, Type("bit", width)).value
+            value = self.guard(node, cast, value, Type("bit", width))
         positions, single = self.positions(index, width, name, node)
+        if value.is_runtime or value.is_symbolic:
+            return Typed(BIT if single else Type("bit", len(positions)), _spread(runtime.expression(value), positions))
+        number = value.value
         bits = sum(((number >> bit) & 1) << k for k, bit in enumerate(positions))
         return Typed(BIT if single else Type("bit", len(positions)), bits)
 
@@ -300,7 +368,7 @@ class Expressions(Context):
             for at, item in np.ndenumerate(source.data):
                 if item is None:
                     raise self.error("An element of this array is used before it has a value.", node)
-                data[at] = self.known_value(self.guard(node, cast, Typed(source.base, item), base), node)
+                data[at] = self.guard(node, cast, Typed(source.base, item), base).value
             return
         if len(node.values) != data.shape[0]:
             raise self.error(f"This array has {data.shape[0]} elements, got {len(node.values)}.", node)
@@ -308,16 +376,17 @@ class Expressions(Context):
             if data.ndim > 1:
                 self._fill(data[k], entry, base)
             else:
-                data[k] = self.known_value(self.guard(entry, cast, self.evaluate(entry), base), entry)
+                data[k] = self.guard(entry, cast, self.evaluate(entry), base).value
 
-    def known_value(self, value: Typed, node: Any) -> Any:
-        """A value that may be stored in a variable: not one that depends on a measurement."""
-        if value.is_runtime:
-            raise self.error(
-                f"A variable of type {value.type} cannot hold a measured value: only bits are kept while a circuit runs. "
-                "Use a bit register.", node
-            )  # fmt: skip
-        return value.value
+
+def _spread(content: ClassicalExpression, positions: list[int]) -> ClassicalExpression:
+    """Some bits of a value, the first as the least significant one."""
+    result: ClassicalExpression | None = None
+    for k, bit in enumerate(positions):
+        part = runtime.operation("&", runtime.operation(">>", content, bit), 1)
+        part = runtime.operation("<<", part, k) if k else part
+        result = part if result is None else runtime.operation("|", result, part)
+    return runtime.operation("&", content, 0) if result is None else result
 
 
 def _slice(start: int, stop: int, step: int) -> slice:

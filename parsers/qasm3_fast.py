@@ -259,7 +259,10 @@ class FastPath:
                 result.append(number)
                 continue
             reader = _Reader(self.lowering, part)
+            self.lowering.operators.truncated = False
             value = reader.read()
+            if self.lowering.operators.truncated:
+                raise _Unsure  # the long way warns
             lasting = lasting and reader.lasting
             result.append(self.lowering.guard(0, self.lowering.to_angle, value, 0))
         return tuple(result), lasting
@@ -339,7 +342,14 @@ class _Reader:
             return self.element(symbol.value)
         if symbol.type.kind not in ("int", "uint", "float", "angle"):
             raise _Unsure
-        return Typed(symbol.type, symbol.value)
+        return self.known(Typed(symbol.type, symbol.value))
+
+    @staticmethod
+    def known(value: Typed) -> Typed:
+        """The value, unless it is known only while the circuit runs."""
+        if value.is_runtime:
+            raise _Unsure
+        return value
 
     def closed(self, bracket: str) -> Typed:
         """An expression and the bracket that closes it."""
@@ -363,4 +373,4 @@ class _Reader:
         value = array.data[index.value]
         if value is None:
             raise _Unsure
-        return Typed(array.base, value)
+        return self.known(Typed(array.base, value))

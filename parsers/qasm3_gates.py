@@ -62,7 +62,8 @@ class Gates(Quick):
             indices, scalar = self.register(node.collection, wanted)
             name = getattr(node.collection, "name", "this register")
             return self._element(indices, scalar, node.index, name, node)
-        raise self.error(f"A {what} is needed here.", node)
+        joined = kind == "BinaryExpression" and node.op.name == "||"
+        raise self.error(f"A {what} is needed here.{' Registers are joined with ++.' if joined else ''}", node)
 
     def _element(
         self, indices: tuple[int, ...], scalar: bool, index: Any, name: str, node: Any
@@ -116,6 +117,7 @@ class Gates(Quick):
             self.broadcast(node.qubits, node)
             return
         base = self.gate_named(name, node)
+        self.angles = []
         params = [self.angle(argument) for argument in node.arguments]
         if len(params) != base.num_params:
             expected = base.num_params
@@ -125,9 +127,20 @@ class Gates(Quick):
         self.apply(self.guard(node, Gate, base, *params), node)
 
     def _QuantumPhase(self, node: Any) -> None:
+        self.angles = []
         self.apply(self.guard(node, Gate, "gphase", self.angle(node.argument)), node)
 
     def apply(self, gate: Gate, node: Any) -> None:
+        """Apply a gate with the node's modifiers to its operands, in a block when its parameters are not known yet."""
+        angles, self.angles = self.angles, []
+        if not angles:
+            self._apply(gate, node)
+            return
+        with self.block() as body:
+            self._apply(gate, node)
+        self.circuit.with_values([angle for angle, _ in angles], [value for _, value in angles], body)
+
+    def _apply(self, gate: Gate, node: Any) -> None:
         """Apply a gate with the node's modifiers to its operands."""
         for modifier in reversed(node.modifiers):
             gate = self._modified(gate, modifier, node)

@@ -8,8 +8,9 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
+from parsers import qasm3_durations as durations
+from parsers import qasm3_runtime as runtime
 from parsers.qasm3_types import BOOL, COMPLEX, FLOAT, INT, INTEGERS, Problem, Type, Typed, cast, wrap, wrap_angle
-from qsim.classical import ClassicalOperation, Literal
 from qsim.errors import ParameterError
 from qsim.parameters import Expression
 
@@ -38,6 +39,8 @@ class Operators:
 
     def __init__(self, integer_bits: int) -> None:
         self.integer_bits = integer_bits
+        #: Whether a division of integers has lost a fraction; set back by whoever asks.
+        self.truncated = False
 
     def binary(self, op: str, left: Typed, right: Typed) -> Typed:
         """left op right.
@@ -45,8 +48,12 @@ class Operators:
         >>> Operators(64).binary("/", Typed(INT, -7), Typed(INT, 2)).value
         -3
         """
+        if "duration" in (left.type.kind, right.type.kind):
+            return durations.binary(op, left, right)
+        if op in ("<<", ">>", *_BITWISE) and "angle" in (left.type.kind, right.type.kind):
+            return self._angle_bits(op, left, right)
         for side in (left, right):
-            if side.type.kind in ("array", "void", "duration"):
+            if side.type.kind in ("array", "void"):
                 raise Problem(f"'{op}' is not defined for a value of type {side.type}.")
         try:
             if left.is_runtime or right.is_runtime:
@@ -61,28 +68,23 @@ class Operators:
 
     def unary(self, op: str, item: Typed) -> Typed:
         """op item, for - ! and ~."""
+        if item.type.kind == "duration" and op == "-":
+            return durations.negated(item)
+        if op == "~" and item.type.kind == "angle" and item.type.width is not None:
+            return cast(self.unary(op, cast(item, Type("bit", item.type.width))), item.type)
+        if item.type.kind in ("array", "void", "duration"):
+            raise Problem(f"'{op}' is not defined for a value of type {item.type}.")
+        if item.is_runtime or (item.is_symbolic and op != "-"):
+            return runtime.unary(op, item)
         if op == "!":
-            if item.is_symbolic:
-                raise Problem(f"'!' needs a value; '{item.value}' is an input, known only when the circuit runs.")
-            truth = cast(item, BOOL)
-            return Typed(BOOL, ClassicalOperation("!", (truth.value,)) if truth.is_runtime else not truth.value)
+            return Typed(BOOL, not cast(item, BOOL).value)
         if op == "~":
-            if item.type.kind not in ("bit", *INTEGERS) or item.is_symbolic:
+            if item.type.kind not in ("bit", *INTEGERS):
                 raise Problem(f"'~' works on bits and integers, not on a value of type {item.type}.")
             width = 1 if item.type.kind == "bit" and item.type.width is None else item.type.width
-            if item.is_runtime:
-                if width is None:
-                    raise Problem("'~' of a measured value needs a width; cast it to uint[n] first.")
-                return Typed(item.type, ClassicalOperation("^", (item.value, Literal((1 << width) - 1))))
             if item.type.kind == "int" or width is None:
                 return self._integer(~item.value, item.type)
             return Typed(item.type, item.value ^ ((1 << width) - 1))
-        if item.is_runtime:
-            if item.type.kind not in INTEGERS:
-                raise Problem(f"'-' is not defined for a value of type {item.type}; cast it to int first.")
-            if item.type.kind == "uint":
-                return Typed(item.type, ClassicalOperation("neg", (item.value,), item.type.width or 64))
-            return Typed(INT, ClassicalOperation("neg", (item.value,)))
         if item.type.kind in ("bit", "array", "void", "duration"):
             raise Problem(f"'-' is not defined for a value of type {item.type}.")
         if item.is_symbolic:
@@ -94,6 +96,16 @@ class Operators:
         if item.type.kind in INTEGERS:
             return self._integer(-item.value, item.type)
         return Typed(item.type, -item.value)
+
+    def _angle_bits(self, op: str, left: Typed, right: Typed) -> Typed:
+        """Bit operations on angles of some width go by their bits."""
+        for side in (left, right) if op in _BITWISE else (left,):
+            if side.type.kind == "angle" and side.type.width is None:
+                raise Problem(f"'{op}' works on bits, integers and angles with a width, not on {side.type}.")
+        sides = [cast(s, Type("bit", s.type.width)) if s.type.kind == "angle" else s for s in (left, right)]
+        if op in _BITWISE and left.type != right.type:
+            raise Problem(f"'{op}' takes angles of one width; got {left.type} and {right.type}.")
+        return cast(self.binary(op, *sides), left.type)
 
     # known values -------------------------------------------------------------------------------------------
     def _known(self, op: str, left: Typed, right: Typed) -> Typed:
@@ -143,6 +155,7 @@ class Operators:
         if (a < 0) != (b < 0):
             quotient = -quotient
         if op == "/":
+            self.truncated = self.truncated or a != b * quotient
             return quotient
         if op == "%":
             return a - b * quotient
@@ -228,14 +241,15 @@ class Operators:
     def _symbolic(self, op: str, left: Typed, right: Typed) -> Typed:
         integers = all(side.type.kind in (*INTEGERS, "bool", "bit") for side in (left, right))
         name = str(left.value if left.is_symbolic else right.value)
-        if op not in ("+", "-", "*", "/", "**", "%") or (integers and op in ("/", "%", "**")):
-            raise Problem(f"'{op}' needs values; '{name}' is an input, known only when the circuit runs.")
+        bits = "bit" in (left.type.kind, right.type.kind)
+        if bits or op not in ("+", "-", "*", "/", "**", "%") or (integers and op in ("/", "%", "**")):
+            return self._runtime(op, left, right)
         if "complex" in (left.type.kind, right.type.kind):
             raise Problem(f"Complex numbers and inputs do not mix; '{name}' is an input.")
         a, b = (side.value if side.is_symbolic else float(side.value) for side in (left, right))
         kind = INT if integers else self._real_type(op, left.type, right.type)
         if kind.kind == "angle" and kind.width is not None:
-            raise Problem(f"'{name}' is an input, known only when the circuit runs; it cannot be rounded to {kind}.")
+            return self._runtime(op, left, right)
         if not isinstance(b, Expression) and b == 0.0 and op in ("/", "%"):
             raise ZeroDivisionError
         value = {"+": operator.add, "-": operator.sub, "*": operator.mul, "/": operator.truediv, "**": operator.pow,
@@ -243,44 +257,16 @@ class Operators:
         return Typed(kind, value)
 
     def _runtime(self, op: str, left: Typed, right: Typed) -> Typed:
-        for side in (left, right):
-            if side.type.kind in ("float", "angle", "complex") or side.is_symbolic:
-                raise Problem(
-                    f"A measured value and a value of type {side.type} do not mix; only bits are kept while a circuit runs."
-                )
-        if op in ("&&", "||"):
-            if not left.is_runtime or not right.is_runtime:
-                known, other = (right, left) if left.is_runtime else (left, right)
-                if bool(known.value) == (op == "||"):
-                    return Typed(BOOL, op == "||")
-                return cast(other, BOOL)
-            return Typed(BOOL, ClassicalOperation(op, (self._read(cast(left, BOOL)), self._read(cast(right, BOOL)))))
-        self._same_width(op, left, right)
-        a, b = self._read(left), self._read(right)
-        if op in _COMPARE:
-            return Typed(BOOL, ClassicalOperation(op, (a, b)))
-        if op in _BITWISE:
-            if left.type.kind == right.type.kind == "bool":
-                return Typed(BOOL, ClassicalOperation(op, (a, b)))
-            return Typed(self._bit_type(left, right), ClassicalOperation(op, (a, b)))
-        if op in ("<<", ">>"):
-            if right.is_runtime:
-                raise Problem(f"'{op}' by a measured number of places is not supported.")
-            amount = int(right.value)
-            if not 0 <= amount <= self.integer_bits:
-                raise Problem(f"A shift goes by 0 to {self.integer_bits} places, got {amount}.")
-            width = left.type.width or (1 if left.type.kind == "bit" else 64)
-            return Typed(left.type, ClassicalOperation(op, (a, Literal(amount)), width if op == "<<" else None))
-        if op in ("+", "-", "*"):
-            if "bit" in (left.type.kind, right.type.kind):
-                raise Problem(f"'{op}' is not defined for bits; cast them to int or uint first.")
-            kind = self._integer_type(left, right)
-            return Typed(kind, ClassicalOperation(op, (a, b), kind.width if kind.kind == "uint" else None))
-        raise Problem(f"'{op}' of a value that depends on a measurement is not supported.")
-
-    @staticmethod
-    def _read(item: Typed) -> Any:
-        return item.value if item.is_runtime else Literal(int(item.value))
+        kinds = {left.type.kind, right.type.kind}
+        if op not in ("&&", "||"):
+            self._same_width(op, left, right)
+        if op in _BITWISE or op in ("<<", ">>"):
+            if kinds & {"float", "angle", "complex"} or (op in ("<<", ">>") and "bool" in kinds):
+                raise Problem(f"'{op}' works on bits and integers, not on {left.type} and {right.type}.")
+            kind = left.type if op in ("<<", ">>") else self._bit_type(left, right)
+            return runtime.binary(op, left, right, BOOL if kinds == {"bool"} else kind)
+        real = self._real_type(op, left.type, right.type) if kinds & {"float", "angle"} else None
+        return runtime.binary(op, left, right, real or self._integer_type(left, right))
 
     # functions ----------------------------------------------------------------------------------------------
     def function(self, name: str, args: list[Typed]) -> Typed:
@@ -297,7 +283,7 @@ class Operators:
         if name in ("popcount", "rotl", "rotr"):
             return self._bits_function(name, args)
         if first.is_runtime:
-            raise Problem(f"{name} of a value that depends on a measurement is not supported.")
+            return runtime.function(name, args)
         if first.type.kind == "bit":
             raise Problem(f"{name} is not defined for bits; cast them to int first.")
         if name in ("real", "imag"):
@@ -307,7 +293,7 @@ class Operators:
             return Typed(FLOAT, number.real if name == "real" else number.imag)
         if first.is_symbolic:
             if not hasattr(first.value, name):
-                raise Problem(f"{name} needs a value; '{first.value}' is an input, known only when the circuit runs.")
+                return runtime.function(name, args)
             return Typed(FLOAT, getattr(first.value, name)())
         try:
             if name in ("ceiling", "floor"):
@@ -322,19 +308,17 @@ class Operators:
 
     def _bits_function(self, name: str, args: list[Typed]) -> Typed:
         first = args[0]
-        if first.type.kind not in ("bit", "uint") or first.is_symbolic:
+        if first.type.kind not in ("bit", "uint"):
             raise Problem(f"{name} works on bits and uint, not on a value of type {first.type}.")
+        for amount in args[1:]:
+            if amount.type.kind not in INTEGERS:
+                raise Problem(f"{name} goes by an integer number of places, got a value of type {amount.type}.")
+        if any(item.is_runtime or item.is_symbolic for item in args):
+            return runtime.function(name, args)
         if name == "popcount":
-            kind = Type("uint")
-            return Typed(
-                kind,
-                ClassicalOperation("popcount", (first.value,)) if first.is_runtime else int(first.value).bit_count(),
-            )
+            return Typed(Type("uint"), int(first.value).bit_count())
         width = first.type.width or (1 if first.type.kind == "bit" else 64)
-        amount = args[1]
-        if amount.type.kind not in INTEGERS or amount.is_runtime or amount.is_symbolic:
-            raise Problem(f"{name} goes by a known integer number of places.")
-        places = int(amount.value) % width
+        places = int(args[1].value) % width
         left = Typed(Type("int"), places if name == "rotl" else (width - places) % width)
         right = Typed(Type("int"), (width - left.value) % width)
         if not left.value:

@@ -107,9 +107,13 @@ def _plain(op: str, left: int | float, right: int | float) -> int | float | None
         return left * right
     if op == "/" and right != 0:
         if type(left) is int and type(right) is int:
-            quotient = abs(left) // abs(right)
+            quotient, lost = divmod(abs(left), abs(right))
+            if lost:  # the long way warns
+                return None
             return quotient if (left < 0) == (right < 0) else -quotient
         return left / right
+    if op == "%" and type(left) is int and type(right) is int and left >= 0 and right > 0:
+        return left % right
     if op == "**" and type(right) is int and 0 <= right <= 40 and abs(left) <= 1024:
         power: int | float = left**right
         return power if type(left) is int or math.isfinite(power) else None

@@ -38,6 +38,7 @@ class Rest:
     """Stretches of a text, put together, each beginning a line."""
 
     def __init__(self, text: str, stretches: list[tuple[int, int]]) -> None:
+        self.stretches = stretches
         lines: list[str] = []
         #: Where each line starts in the whole text.
         self.starts: list[int] = []
@@ -121,6 +122,24 @@ def scan(source: Source, limits: Limits) -> tuple[Rest, list[re.Match[str]]]:
     if copied < size:
         kept.append((copied, size))
     return Rest(text, kept), flat
+
+
+def statements_of(source: Source, rest: Rest, limits: Limits) -> list[tuple[int, int]]:
+    """Where the statements of the rest begin and end; an else belongs to the statement before it."""
+    result: list[tuple[int, int]] = []
+    for start, end in rest.stretches:
+        while start < end:
+            first = _FIRST.match(source.text, start, end)
+            assert first is not None
+            if first.group(1) is None:
+                break
+            stop = _statement_end(source, first.start(1), limits)
+            if first.group(1) == "else" and result:
+                result[-1] = (result[-1][0], stop)
+            else:
+                result.append((first.start(1), stop))
+            start = stop
+    return result
 
 
 def _statement_end(source: Source, start: int, limits: Limits, end: int | None = None) -> int:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 
+from parsers import qasm3_runtime as runtime
+from parsers.errors import QasmWarning
 from parsers.qasm3_context import BitVariable, Qubits, Subroutine, Symbol, Variable, kind_of
-from parsers.qasm3_gates import Gates
+from parsers.qasm3_durations import DURATION, Duration
+from parsers.qasm3_expressions import NotKnown
 from parsers.qasm3_types import BIT, FLOAT, INT, INTEGERS, ArrayValue, Type, Typed, cast, wrap
+from parsers.qasm3_variables import Variables
+from parsers.threads import deep
 from qsim.circuit import Delay
 from qsim.classical import Literal
 from qsim.parameters import Parameter, ParameterArray
@@ -22,13 +28,23 @@ _REFUSED = {
 }
 
 
-class Statements(Gates):
+#: Blocks, or calls, inside one another after which a thread of its own goes on, whose stack is empty.
+_DEEP = 12
+
+
+class Statements(Variables):
     """Lowers statements without control flow."""
+
+    skip_unsupported = False  # leave out pulse statements and extern, with a warning
 
     def execute(self, node: Any) -> None:
         """Lower one statement."""
         kind = type(node).__name__
         method: Callable[[Any], None] | None = getattr(self, f"_{kind}", None)
+        if method is None and self.skip_unsupported and kind in _REFUSED:
+            name = getattr(getattr(node, "name", None), "name", "")
+            warnings.warn(str(self.error(f"Skipped: {_REFUSED[kind].format(name)}", node)), QasmWarning, stacklevel=2)
+            return
         if method is None:
             text = _REFUSED.get(kind, f"{kind} is not supported.")
             raise self.error(text.format(getattr(getattr(node, "name", None), "name", "")), node)
@@ -38,11 +54,21 @@ class Statements(Gates):
         """Lower statements in a scope of their own."""
         scopes = self.frame.scopes
         scopes.append({})
+        self.nested += 1
         try:
-            for node in nodes:
-                self.execute(node)
+            if self.nested % _DEEP:
+                self._each(nodes)
+            else:
+                deep(self._each, nodes)
         finally:
+            self.nested -= 1
             scopes.pop()
+
+    nested = 0
+
+    def _each(self, nodes: Iterable[Any]) -> None:
+        for node in nodes:
+            self.execute(node)
 
     # no effect ----------------------------------------------------------------------------------------------
     def _Pragma(self, node: Any) -> None:
@@ -62,18 +88,44 @@ class Statements(Gates):
         self.execute_all(node.statements)
 
     def _Box(self, node: Any) -> None:
+        if node.duration is not None:
+            self._duration(node.duration)
         self.execute_all(node.body)
 
-    def _DelayInstruction(self, node: Any) -> None:
-        duration = self.evaluate(node.duration)
+    def add_delays(self, statements: list[Any], times: dict[int, Duration]) -> None:
+        """Add up the delays of statements by qubit."""
+        for node in statements:
+            kind = type(node).__name__
+            if kind == "DelayInstruction":
+                duration = self._duration(node.duration)
+                for operand in node.qubits:
+                    for qubit in self.register(operand, Qubits)[0]:
+                        times[qubit] = times.get(qubit, Duration()) + duration
+            elif kind in ("Box", "CompoundStatement"):
+                self.add_delays(node.body if kind == "Box" else node.statements, times)
+            elif kind == "QuantumGate":
+                self.gate_named(node.name.name, node)
+            elif kind not in ("QuantumPhase", "QuantumBarrier"):
+                raise self.error("durationof takes a block of gates, delays, barriers and boxes.", node)
+
+    def _duration(self, node: Any) -> Duration:
+        duration = self.evaluate(node)
         if duration.type.kind != "duration":
             raise self.error(
                 f"The time of a delay is a duration, like 100ns; got a value of type {duration.type}.", node
             )
-        for operand in node.qubits:
-            indices, _ = self.register(operand, Qubits)
-            for qubit in indices:
-                self.circuit._append(Delay(str(duration.value)), (qubit,), ())
+        value: Duration = duration.value
+        if value.is_negative:
+            raise self.error(f"A duration here is not negative, got {value}.", node)
+        return value
+
+    def _DelayInstruction(self, node: Any) -> None:
+        duration = self._duration(node.duration)
+        operands = [self.register(operand, Qubits)[0] for operand in node.qubits]
+        qubits = [q for group in operands for q in group] if node.qubits else list(range(self.circuit.num_qubits))
+        self.add_count(len(qubits), node)
+        for qubit in qubits:
+            self.circuit._append(Delay(str(duration)), (qubit,), ())
 
     # quantum ------------------------------------------------------------------------------------------------
     def _QubitDeclaration(self, node: Any) -> None:
@@ -118,8 +170,25 @@ class Statements(Gates):
         return target
 
     def _QuantumMeasurementStatement(self, node: Any) -> None:
+        root = node.target
+        while type(root).__name__ == "IndexedIdentifier":
+            root = root.name
+        if root is not None and isinstance(self.find(root.name), Variable):
+            self.assign(node, node.target, self.measured_value(node.measure, node), "=")
+            return
         target = None if node.target is None else self.register(node.target, BitVariable)
         self.measure(node.measure, target, node)
+
+    def measured_value(self, measurement: Any, node: Any) -> Typed:
+        """Measure into new bits; gives their value."""
+        bits, scalar = self.measure(measurement, None, node)
+        return self.read_bits(bits, scalar)
+
+    def value_of(self, node: Any, statement: Any) -> Typed:
+        """The value of an expression or of a measurement."""
+        if type(node).__name__ == "QuantumMeasurement":
+            return self.measured_value(node, statement)
+        return self.evaluate(node)
 
     def _AliasStatement(self, node: Any) -> None:
         first = node.value
@@ -189,31 +258,20 @@ class Statements(Gates):
                 array = ArrayValue(base, np.full(shape, None, dtype=object))
             else:
                 array = self.array_value(initial, base, shape)
+            if any(Typed(base, value).is_runtime for value in array.data.flat):
+                self.hold_array(array, node)
+                self.forget([Variable(Type("array"), array)])
             self.declare(name, Variable(Type("array"), array, level=self.level), node)
             return
-        if kind_name == "DurationType":
-            value = None if initial is None else self.guard(node, cast, self.evaluate(initial), Type("duration")).value
-            self.declare(name, Variable(Type("duration"), value, level=self.level), node)
+        if kind_name == "StretchType" and initial is None:  # as short as the program allows
+            self.declare(name, Variable(DURATION, Duration(), "a stretch", level=self.level), node)
             return
-        if kind_name == "StretchType":
-            raise self.error(f"'stretch {name}' is not supported: this simulator has no times of gates.", node)
         kind = self.type_of(node.type)
         if kind.kind == "bit":
             self._declare_bits(name, kind, node, initial, measured)
             return
-        if measured:
-            raise self.error(self._not_kept(name, kind), node)
-        if initial is None:
-            content = None
-        else:
-            content = self.storable(name, self.guard(node, cast, self._checked(name, kind, initial), kind), node)
-        self.declare(name, Variable(kind, content, level=self.level), node)
-
-    def _checked(self, name: str, kind: Type, node: Any) -> Typed:
-        value = self.evaluate(node)
-        if value.is_runtime:
-            raise self.error(self._not_kept(name, kind), node)
-        return value
+        value = None if initial is None else self.guard(node, cast, self.value_of(initial, node), kind).value
+        self.declare(name, self.new_variable(kind, value, node), node)
 
     def _declare_bits(self, name: str, kind: Type, node: Any, initial: Any, measured: bool) -> None:
         value = None if initial is None or measured else self.guard(node, cast, self.evaluate(initial), kind)
@@ -223,98 +281,181 @@ class Statements(Gates):
         if measured:
             self.measure(initial, (bits, kind.width is None), node)
         elif value is not None:
-            self.write_bits(bits, value.value if value.is_runtime else int(value.value))
+            self.write_bits(bits, _content(value))
         elif self.runtime_loops:  # its value of the last round is gone
             self.circuit.assign(list(bits), Literal(0))
 
     runtime_loops = 0
 
-    @staticmethod
-    def _not_kept(name: str, kind: Type) -> str:
-        return (
-            f"'{name}' is of type {kind} and would depend on a measurement; only bits are kept while a circuit runs. "
-            "Use a bit register."
-        )
-
-    def storable(self, name: str, value: Typed, node: Any) -> Any:
-        """A value that a variable can keep."""
-        if value.is_runtime:
-            raise self.error(self._not_kept(name, value.type), node)
-        return value.value
-
     # assignment ---------------------------------------------------------------------------------------------
     def _ClassicalAssignment(self, node: Any) -> None:
-        target = node.lvalue
+        target, measured = node.lvalue, type(node.rvalue).__name__ == "QuantumMeasurement"
         name = target.name if type(target).__name__ == "Identifier" else target.name.name
         symbol = self.lookup(name, target)
         operator = node.op.name
         if isinstance(symbol, BitVariable):
-            bits, scalar = self.register(target, BitVariable)
-            kind = Type("bit", None if scalar else len(bits))
-            if type(node.rvalue).__name__ == "QuantumMeasurement":
-                self.measure(node.rvalue, (bits, scalar), node)
+            if measured and operator == "=":
+                self.measure(node.rvalue, self.register(target, BitVariable), node)
                 return
-            value = self.evaluate(node.rvalue)
-            if operator != "=":
-                value = self.guard(node, self.operators.binary, operator[:-1], self.read_bits(bits, scalar), value)
-            value = self.guard(node, cast, value, kind)
-            self.write_bits(bits, value.value if value.is_runtime else int(value.value))
+            self._assign_bits(symbol, node, name, operator)
             return
         if not isinstance(symbol, Variable):
             raise self.error(f"Only variables are assigned; '{name}' is a {kind_of(symbol)}.", node)
+        if isinstance(symbol.value, ArrayValue) and not measured:
+            self._assignable(symbol, name, node)
+            index = self._array_place(target)
+            shape = symbol.value.data.shape
+            if index is None or len(index) < len(shape) or any(type(e).__name__ == "RangeDefinition" for e in index):
+                if operator != "=":
+                    raise self.error("An array, or a part of one, is assigned with '='.", node)
+                self._assign_part(symbol.value, index, node, name)
+                return
+        self.assign(node, target, self.value_of(node.rvalue, node), operator)
+
+    def _assign_bits(self, register: BitVariable, node: Any, name: str, operator: str) -> None:
+        try:
+            bits, scalar = self.register(node.lvalue, BitVariable)
+        except NotKnown as index:
+            self._assign_unknown_bit(register, index, node, operator)
+            return
+        kind = Type("bit", None if scalar else len(bits))
+        value = self.value_of(node.rvalue, node)
+        if operator != "=":
+            value = self.guard(node, self.operators.binary, operator[:-1], self.read_bits(bits, scalar), value)
+        value = self.guard(node, cast, value, kind)
+        self.write_bits(bits, _content(value))
+
+    def _assign_unknown_bit(self, register: BitVariable, index: NotKnown, node: Any, operator: str) -> None:
+        """c[i] = value, where i is known only while the circuit runs: every bit is written, with its old value but one."""
+        if index.value.type.kind not in INTEGERS:
+            raise index
+        place = self.hold(index.value.type, index.value.value, node)
+        value = self.value_of(node.rvalue, node)
+        for k, bit in enumerate(register.indices):
+            old = self.read_bits([bit], True)
+            new = value
+            if operator != "=":
+                new = self.guard(node, self.operators.binary, operator[:-1], old, value)
+            chosen = self._chosen(index, place, k, len(register.indices), old, self.guard(node, cast, new, BIT))
+            self.write_bits([bit], chosen)
+
+    @staticmethod
+    def _chosen(index: NotKnown, place: tuple[int, ...], k: int, size: int, old: Typed, new: Typed) -> Any:
+        at = runtime.reading(index.value.type, place)
+        # A wrong index fails here too, as in reading.
+        at = runtime.operation("pick", at, *range(size))
+        here = runtime.operation("==", at, k)
+        return runtime.operation("pick", here, runtime.expression(old), runtime.expression(new))
+
+    def _assignable(self, symbol: Variable, name: str, node: Any) -> None:
         if symbol.constant:
             why = "a constant" if symbol.constant == "const" else symbol.constant
             raise self.error(f"'{name}' is {why} and cannot be assigned.", node)
-        if symbol.level < self.level:
-            raise self.error(
-                f"'{name}' is of type {symbol.type} and is assigned in a branch that depends on a measurement; only bits are "
-                "kept while a circuit runs. Use a bit register.", node
-            )  # fmt: skip
-        if type(target).__name__ == "IndexedIdentifier":
-            self._assign_element(symbol, target, operator, node, name)
-            return
-        if isinstance(symbol.value, ArrayValue):
-            if operator != "=":
-                raise self.error("An array is assigned with '='.", node)
-            symbol.value.data[...] = self.array_value(node.rvalue, symbol.value.base, symbol.value.data.shape).data
-            return
-        old = None if operator == "=" else self._Identifier(target)
-        symbol.value = self._new_value(symbol.type, old, operator, node, name)
 
-    def _new_value(self, kind: Type, old: Typed | None, operator: str, node: Any, name: str) -> Any:
-        value = self.evaluate(node.rvalue)
-        if value.is_runtime:
-            raise self.error(self._not_kept(name, kind), node)
+    def assign(self, node: Any, target: Any, value: Typed, operator: str) -> None:
+        """Assign a value to a variable or to one element of it."""
+        element = type(target).__name__ == "IndexedIdentifier"
+        name = target.name.name if element else target.name
+        symbol = self.lookup(name, target)
+        assert isinstance(symbol, Variable)
+        self._assignable(symbol, name, node)
+        if isinstance(symbol.value, ArrayValue):
+            self._assign_element(symbol.value, self._array_place(target) or [], value, operator, node, name)
+        elif element:
+            self._assign_part_of_integer(symbol, target, value, operator, node, name)
+        else:
+            old = None if operator == "=" else self._Identifier(target)
+            self.put(symbol, self._new_value(symbol.type, old, value, operator, node), node)
+
+    def _new_value(self, kind: Type, old: Typed | None, value: Typed, operator: str, node: Any) -> Any:
         if old is not None:
             value = self.guard(node, self.operators.binary, operator[:-1], old, value)
-        return self.storable(name, self.guard(node, cast, value, kind), node)
+        return self.guard(node, cast, value, kind).value
 
-    def _assign_element(self, symbol: Variable, target: Any, operator: str, node: Any, name: str) -> None:
-        if isinstance(symbol.value, ArrayValue):
-            array = symbol.value
-            index = [entry for part in target.indices for entry in (part if isinstance(part, list) else [part])]
+    # arrays -------------------------------------------------------------------------------------------------
+    @staticmethod
+    def _array_place(target: Any) -> list[Any] | None:
+        """The indices of an assignment to an array; None for all of it."""
+        if type(target).__name__ != "IndexedIdentifier":
+            return None
+        return [entry for part in target.indices for entry in (part if isinstance(part, list) else [part])]
+
+    def _assign_part(self, array: ArrayValue, index: list[Any] | None, node: Any, name: str) -> None:
+        at: Any = ... if index is None else self.array_index(index, array, name, node)
+        shape = array.data[at].shape
+        new = self.array_value(node.rvalue, array.base, shape)
+        part = array.part(at)
+        if part.cells is None and any(Typed(array.base, value).is_runtime for value in new.data.flat):
+            self.hold_array(array, node)
+            part = array.part(at)
+        for place, value in np.ndenumerate(new.data):
+            self.put_element(part, place, value, node)
+
+    def _assign_element(
+        self, array: ArrayValue, index: list[Any], value: Typed, operator: str, node: Any, name: str
+    ) -> None:
+        try:
             at = self.array_index(index, array, name, node)
-            data: Any = array.data[at]
-            if isinstance(data, np.ndarray):
-                if operator != "=":
-                    raise self.error("A part of an array is assigned with '='.", node)
-                data[...] = self.array_value(node.rvalue, array.base, data.shape).data
-                return
-            old = None if operator == "=" else self.pick(Typed(symbol.type, array), index, name, node)
-            array.data[at] = self._new_value(array.base, old, operator, node, name)
+        except NotKnown as unknown:
+            self._assign_unknown_element(array, unknown, value, operator, node, len(index))
             return
-        if symbol.type.kind not in ("bit", *INTEGERS) or len(target.indices) != 1:
+        old = None if operator == "=" else self.pick(Typed(Type("array"), array), index, name, node)
+        self.put_element(array, at, self._new_value(array.base, old, value, operator, node), node)
+
+    def _assign_unknown_element(
+        self, array: ArrayValue, index: NotKnown, value: Typed, operator: str, node: Any, indices: int
+    ) -> None:
+        if index.value.type.kind not in INTEGERS or array.data.ndim != 1 or indices != 1 or None in array.data:
+            raise index
+        place = self.hold(index.value.type, index.value.value, node)
+        for k, item in enumerate(array.data):
+            old = Typed(array.base, item)
+            new = Typed(
+                array.base, self._new_value(array.base, None if operator == "=" else old, value, operator, node)
+            )
+            self.put_element(array, k, self._chosen(index, place, k, array.data.size, old, new), node)
+
+    def _assign_part_of_integer(
+        self, symbol: Variable, target: Any, value: Typed, operator: str, node: Any, name: str
+    ) -> None:
+        """Assign bits of an integer."""
+        angle = symbol.type.kind == "angle" and symbol.type.width is not None
+        if not (angle or symbol.type.kind in ("bit", *INTEGERS)) or len(target.indices) != 1:
             raise self.error(f"'{name}' is of type {symbol.type} and has no elements to assign.", node)
-        width = symbol.type.width or 64
+        width = symbol.type.width or (1 if symbol.type.kind == "bit" else 64)
         positions, single = self.positions(target.indices[0], width, name, node)
         kind = BIT if single else Type("bit", len(positions))
+        if symbol.value is None:  # bits of a value that was never set are 0
+            symbol.value = 0.0 if angle else 0
         current = self._Identifier(target.name)
+        if angle:
+            current = self.guard(node, cast, current, Type("bit", width))
         old = None if operator == "=" else self.pick(current, target.indices[0], name, node)
-        bits = int(self._new_value(kind, old, operator, node, name))
+        bits = Typed(kind, self._new_value(kind, old, value, operator, node))
+        if current.is_runtime or bits.is_runtime or current.is_symbolic:
+            changed = Typed(current.type, self._with_bits(current.type, current, bits, positions, width))
+            self.put(symbol, self.guard(node, cast, changed, symbol.type).value, node)
+            return
         number = int(current.value)
         for k, bit in enumerate(positions):
-            number = (number & ~(1 << bit)) | (((bits >> k) & 1) << bit)
-        symbol.value = wrap(number, symbol.type) if symbol.type.kind != "bit" else number
+            number = (number & ~(1 << bit)) | (((int(bits.value) >> k) & 1) << bit)
+        changed = Typed(current.type, number if current.type.kind == "bit" else wrap(number, symbol.type))
+        self.put(symbol, self.guard(node, cast, changed, symbol.type).value, node)
+
+    @staticmethod
+    def _with_bits(kind: Type, current: Typed, bits: Typed, positions: list[int], width: int) -> Any:
+        mask = sum(1 << bit for bit in positions)
+        result: Any = runtime.operation("&", runtime.expression(current), ((1 << width) - 1) & ~mask)
+        content = runtime.expression(bits)
+        for k, bit in enumerate(positions):
+            part = runtime.operation("&", runtime.operation(">>", content, k), 1)
+            result = runtime.operation("|", result, runtime.operation("<<", part, bit))
+        return runtime.operation("int", result, width) if kind.kind == "int" else result
+
+
+def _content(value: Typed) -> Any:
+    """What bits are assigned: an integer when it is known."""
+    return runtime.expression(value) if value.is_runtime or value.is_symbolic else int(value.value)
 
 
 def _unsized(kind: Type) -> Type:

@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from qsim.classical import Bits, ClassicalOperation, Literal
+from qsim.classical import Bits, ClassicalOperation, Input, Literal
 from qsim.parameters import Expression
 
 #: Width of an int or uint without one: results outside are an error, not wrapped.
 DEFAULT_WIDTH = 64
-RUNTIME = (Bits, Literal, ClassicalOperation)
+RUNTIME = (Bits, Literal, Input, ClassicalOperation)
 
 
 class Problem(Exception):
@@ -63,10 +63,18 @@ class Typed:
 
 @dataclass(slots=True)
 class ArrayValue:
-    """A classical array: the type of its elements, and their Python values in an array of objects."""
+    """A classical array: the type of its elements, and their Python values in an array of objects.
+
+    `cells` has the bits that keep each element while the circuit runs, once any element depends on it.
+    """
 
     base: Type
     data: np.ndarray[Any, Any]
+    cells: np.ndarray[Any, Any] | None = None
+
+    def part(self, index: Any) -> ArrayValue:
+        """A view of some elements."""
+        return ArrayValue(self.base, self.data[index], None if self.cells is None else self.cells[index])
 
 
 def cast(item: Typed, to: Type) -> Typed:
@@ -82,7 +90,9 @@ def cast(item: Typed, to: Type) -> Typed:
             return item
         raise Problem(f"A value of type {item.type} cannot become {to}.")
     if item.is_runtime:
-        return Typed(to, _cast_runtime(item, to))
+        from parsers.qasm3_runtime import cast_at_run_time
+
+        return Typed(to, cast_at_run_time(item, to))
     if item.is_symbolic:
         return Typed(to, _cast_symbolic(item, to))
     return Typed(to, _cast_known(item.type, item.value, to))
@@ -165,42 +175,9 @@ def _to_float(value: Any) -> float:
 
 
 def _cast_symbolic(item: Typed, to: Type) -> Any:
-    if to.kind in ("float", "angle") and to.kind != "bit":
-        if to.width is None or to.kind == "float":
-            return item.value
-        raise Problem(
-            f"The value of {item.value} is known only when the circuit runs, so it cannot be rounded to {to}."
-        )
-    if to.kind == item.type.kind and to.width == item.type.width:
+    same = to.kind == item.type.kind and to.width == item.type.width
+    if same or (to.kind in ("float", "angle") and (to.width is None or to.kind == "float") and item.type.kind != "bit"):
         return item.value
-    raise Problem(f"'{item.value}' is an input, known only when the circuit runs; it cannot be cast to {to}.")
+    from parsers.qasm3_runtime import cast_at_run_time, run_time
 
-
-def _cast_runtime(item: Typed, to: Type) -> Any:
-    source, value = item.type, item.value
-    kind = to.kind
-    if kind == "bool":
-        return value if source.kind == "bool" or source == BIT else ClassicalOperation("!=", (value, Literal(0)))
-    if kind == "bit":
-        width = to.width or 1
-        if source.kind == "bit" and (source.width or 1) != width:
-            raise Problem(f"{source} cannot become {to}; the numbers of bits must agree.")
-        if source.kind in ("bit", "bool"):
-            return value
-        return ClassicalOperation("&", (value, Literal((1 << width) - 1)))
-    if kind in INTEGERS:
-        width = to.width or DEFAULT_WIDTH
-        have = source.width or 1 if source.kind in ("bit", "bool") else source.width or DEFAULT_WIDTH
-        fits = have < width or (have == width and (kind == source.kind or (kind == "uint" and source.kind == "bit")))
-        if (fits and source.kind != "int") or (source.kind == kind and fits):
-            return value
-        if to.width is None:
-            raise Problem(f"{source} cannot become {to} while the circuit runs.")
-        mask, sign = Literal((1 << width) - 1), Literal(1 << (width - 1))
-        masked = ClassicalOperation("&", (value, mask))
-        if kind == "uint":
-            return masked
-        return ClassicalOperation("-", (ClassicalOperation("^", (masked, sign)), sign))
-    raise Problem(
-        f"This value depends on a measurement, so it cannot become {to}: only bits are kept while a circuit runs."
-    )
+    return cast_at_run_time(run_time(item), to)

@@ -18,7 +18,11 @@ _V2_ONLY = re.compile(r"^\s*(?:qreg|creg|opaque)\b|\binclude\s*\"qelib1\.inc\"",
 
 
 def load(
-    path: str | os.PathLike[str], *, include_dirs: Sequence[str | os.PathLike[str]] = (), limits: Limits | None = None
+    path: str | os.PathLike[str],
+    *,
+    include_dirs: Sequence[str | os.PathLike[str]] = (),
+    limits: Limits | None = None,
+    skip_unsupported: bool = False,
 ) -> Circuit:
     """The circuit of an OpenQASM file.
 
@@ -26,6 +30,8 @@ def load(
         path: the file, in UTF-8.
         include_dirs: folders whose files the program may include; none by default. The standard includes are built in.
         limits: how much the program may ask for.
+        skip_unsupported: leave out `extern`, `cal`, `defcal` and `defcalgrammar` of OpenQASM 3, each with a `QasmWarning`,
+            where they would be an error.
 
     Raises:
         QasmError: the file cannot be read, or the program is wrong; with the place.
@@ -49,7 +55,7 @@ def load(
         raise QasmError(
             f"A program is UTF-8 text; byte {error.start + 1} of this file is not. Is it a binary file?", name
         ) from None
-    return loads(text, filename=name, include_dirs=include_dirs, limits=limits)
+    return loads(text, filename=name, include_dirs=include_dirs, limits=limits, skip_unsupported=skip_unsupported)
 
 
 def loads(
@@ -58,6 +64,7 @@ def loads(
     filename: str = "<string>",
     include_dirs: Sequence[str | os.PathLike[str]] = (),
     limits: Limits | None = None,
+    skip_unsupported: bool = False,
 ) -> Circuit:
     """The circuit of an OpenQASM 2.0 or 3.x program; the version line tells them apart.
 
@@ -94,7 +101,7 @@ def loads(
         return parse_qasm2(source, include_dirs, limits)
     from parsers.qasm3 import parse_qasm3
 
-    return parse_qasm3(source, include_dirs, limits)
+    return parse_qasm3(source, include_dirs, limits, skip_unsupported)
 
 
 def _version(source: Source) -> int:

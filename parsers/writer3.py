@@ -12,7 +12,7 @@ from parsers.writer_classical import Conditions
 from parsers.writer_gates import DEFINITIONS3, ROWS3
 from parsers.writer_values import number_text, value_text
 from qsim.circuit import Barrier, Circuit, Delay, GateDefinition, Instruction, Measure, Reset
-from qsim.classical import Assign, Break, Continue, End, FeedForward, IfElse, Switch, WhileLoop
+from qsim.classical import Assign, Break, Continue, End, FeedForward, IfElse, Switch, WhileLoop, WithValues
 from qsim.gates import Gate, GateRow, UnitaryMatrix
 from qsim.linalg import ComplexMatrix
 
@@ -54,7 +54,7 @@ class _Writer:
             self.names, circuit.clbit_registers, circuit.num_clbits, "c", lambda name, size: f"bit[{size}] {name};"
         )
         self.declarations = qubits + bits
-        self.conditions = Conditions(self.clbits, whole)
+        self.conditions = Conditions(self.clbits, whole, self.parameters)
 
     def _inputs(self, circuit: Circuit) -> None:
         for parameter in circuit.parameters:
@@ -122,7 +122,22 @@ class _Writer:
             return [*lines, "}"]
         if isinstance(node, Assign):
             return self.conditions.assignment(node)
+        if isinstance(node, WithValues):
+            return self._with_values(node)
+        if getattr(node, "levels", 1) > 1:
+            raise QasmError("Leaving several loops at once is not written as OpenQASM.", "<circuit>")
         return [{Break: "break;", Continue: "continue;", End: "end;"}[type(node)]]
+
+    def _with_values(self, node: WithValues) -> list[str]:
+        """The body, with the texts of the values in the place of its parameters."""
+        outer = dict(self.parameters)
+        for parameter, value in zip(node.parameters, node.values, strict=True):
+            self.parameters[parameter.name] = f"({self.conditions.number(value)})"
+        lines = self.block(node.body, 0)
+        if node.body.global_phase != 0.0:
+            lines.append(f"gphase({value_text(node.body.global_phase, self.parameters)});")
+        self.parameters = outer
+        return lines
 
     def _inner(self, body: Circuit, depth: int) -> list[str]:
         return ["  " + line for line in self.block(body, 0)] if depth < 90 else self.block(body, depth + 1)

@@ -4,18 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from qsim.classical import Assign, Bits, ClassicalExpression, Literal
+from parsers.errors import QasmError
+from parsers.writer_values import value_text
+from qsim.classical import Assign, Bits, ClassicalExpression, ClassicalOperation, Input, Literal
 
 _COMPARE = ("==", "!=", "<", "<=", ">", ">=")
+_INFIX = ("+", "-", "*", "/", "%", "**", "&", "|", "^", "<<", ">>")
+_FUNCTIONS = ("float", "floor", "ceiling", "sin", "cos", "tan", "arcsin", "arccos", "arctan", "exp", "log", "sqrt")
 _TRUTH = (*_COMPARE, "&&", "||", "!")
 
 
 class Conditions:
     """Writes expressions, given the texts of bits and of whole registers."""
 
-    def __init__(self, elements: Mapping[int, str], whole: Mapping[tuple[int, ...], str]) -> None:
+    def __init__(
+        self, elements: Mapping[int, str], whole: Mapping[tuple[int, ...], str], parameters: Mapping[str, str]
+    ) -> None:
         self.elements = elements
         self.whole = whole
+        self.parameters = dict(parameters)
 
     def truth(self, node: ClassicalExpression) -> str:
         """An expression as a condition."""
@@ -23,6 +30,8 @@ class Conditions:
             return self.elements[node.clbits[0]] if len(node.clbits) == 1 else f"{self.number(node)} != 0"
         if isinstance(node, Literal):
             return "true" if node.value else "false"
+        if isinstance(node, Input):
+            return f"{self.number(node)} != 0"
         if node.op == "!":
             return f"!({self.truth(node.args[0])})" if not _is_bit(node.args[0]) else f"!{self.truth(node.args[0])}"
         if node.op in ("&&", "||"):
@@ -42,16 +51,34 @@ class Conditions:
         if isinstance(node, Bits):
             return self._bits(node)
         if isinstance(node, Literal):
-            return str(int(node.value)) if node.value >= 0 else f"({int(node.value)})"
+            number = repr(node.value) if isinstance(node.value, float) else str(int(node.value))
+            return number if node.value >= 0 else f"({number})"
+        if isinstance(node, Input):
+            return f"({value_text(node.expression, self.parameters)})"
         if node.op in _TRUTH:
             return f"int({self.truth(node)})"
-        if node.op == "popcount":
-            return f"popcount(uint[64]({self.number(node.args[0])}))"
-        if node.op == "neg":
-            text = f"(-{self.number(node.args[0])})"
-        else:
-            text = "(" + f" {node.op} ".join(self.number(arg) for arg in node.args) + ")"
+        text = self._operation(node)
         return text if node.width is None else f"int(uint[{node.width}]({text}))"
+
+    def _operation(self, node: ClassicalOperation) -> str:
+        args = [self.number(arg) for arg in node.args]
+        if node.op == "popcount":
+            return f"popcount(uint[64]({args[0]}))"
+        if node.op == "neg":
+            return f"(-{args[0]})"
+        if node.op in ("int", "uint"):
+            inner = f"uint[{args[1]}]({'int(' * (node.op == 'int')}{args[0]}{')' * (node.op == 'int')})"
+            return f"int(int[{args[1]}]({inner}))" if node.op == "int" else f"int({inner})"
+        if node.op == "whole":
+            return f"int({args[0]})"
+        if node.op in _FUNCTIONS:
+            return f"{node.op}({args[0]})"
+        if node.op in _INFIX:
+            return "(" + f" {node.op} ".join(args) + ")"
+        raise QasmError(
+            f"A value is kept or chosen while the circuit runs in a way that is not written as OpenQASM ('{node.op}'). "
+            "Keep the program's own text.", "<circuit>"
+        )  # fmt: skip
 
     def _bits(self, node: Bits) -> str:
         whole = self.whole.get(node.clbits)
@@ -90,4 +117,4 @@ def _is_bit(node: ClassicalExpression) -> bool:
 
 
 def _is_truth(node: ClassicalExpression) -> bool:
-    return _is_bit(node) or (not isinstance(node, (Bits, Literal)) and node.op in _TRUTH)
+    return _is_bit(node) or (isinstance(node, ClassicalOperation) and node.op in _TRUTH)

@@ -24,8 +24,13 @@ from qsim.classical import (
     IfElse,
     Switch,
     WhileLoop,
+    WithValues,
+    bind_expression,
     bodies,
     clbits_of,
+    expressions,
+    parameters_of,
+    rebuilt,
 )  # fmt: skip
 from qsim.errors import CircuitError
 from qsim.gate_methods import GateMethods, QubitArgument
@@ -367,9 +372,11 @@ class Circuit(GateMethods):
         else:
             assert not isinstance(operation, Gate)
             self._add_object(operation, FEED_FORWARD, 0)
-            for body in bodies(operation):
-                for parameter in body.parameters:
-                    self.declare_parameter(parameter)
+            local = operation.parameters if isinstance(operation, WithValues) else ()
+            for needed in (*map(parameters_of, expressions(operation)), *(b.parameters for b in bodies(operation))):
+                for parameter in needed:
+                    if parameter not in local:
+                        self.declare_parameter(parameter)
         self._operands.extend(qubits)
         return self
 
@@ -497,13 +504,26 @@ class Circuit(GateMethods):
         """Store a value into classical bits, least significant first."""
         return self.feed_forward(Assign(tuple(self._clbit(c) for c in self._list(clbit)), value))
 
-    def break_loop(self) -> Circuit:
-        """Leave the innermost loop."""
-        return self.feed_forward(Break())
+    def with_values(
+        self, parameters: Sequence[Parameter], values: Sequence[ClassicalExpression], body: Circuit
+    ) -> Circuit:
+        """Run `body` with its `parameters` set to what the expressions on classical bits give then.
 
-    def continue_loop(self) -> Circuit:
-        """Start the next round of the innermost loop."""
-        return self.feed_forward(Continue())
+        >>> from qsim.classical import Bits, ClassicalOperation, Literal
+        >>> angle, circuit = Parameter("angle"), Circuit(1, 2)
+        >>> value = ClassicalOperation("*", (Bits((0, 1)), Literal(0.5)))
+        >>> circuit.with_values([angle], [value], circuit.block().rx(angle, 0)).parameters
+        ()
+        """
+        return self.feed_forward(WithValues(tuple(parameters), tuple(values), body))
+
+    def break_loop(self, levels: int = 1) -> Circuit:
+        """Leave the innermost loop, or as many as `levels` says."""
+        return self.feed_forward(Break(levels))
+
+    def continue_loop(self, levels: int = 1) -> Circuit:
+        """Start the next round of the innermost loop, or of the one `levels` out."""
+        return self.feed_forward(Continue(levels))
 
     def end(self) -> Circuit:
         """End the program here, in a branch of it."""
@@ -511,14 +531,7 @@ class Circuit(GateMethods):
 
     def feed_forward(self, node: FeedForward) -> Circuit:
         """Append a feed-forward node; its bodies are copied and must be over these qubits and bits."""
-        expressions: list[ClassicalExpression] = []
-        if isinstance(node, (IfElse, WhileLoop)):
-            expressions.append(node.condition)
-        elif isinstance(node, Switch):
-            expressions.append(node.target)
-        elif isinstance(node, Assign):
-            expressions.append(node.value)
-        for clbit in sorted(set().union(*[clbits_of(expression) for expression in expressions])):
+        for clbit in sorted(set().union(*map(clbits_of, expressions(node)))):
             self._clbit(clbit)
         for body in bodies(node):
             if body.num_qubits > self._num_qubits or body.num_clbits > self._num_clbits:
@@ -787,21 +800,15 @@ def _substitute(value: Value, values: Mapping[str, Value]) -> Value:
 def _bind_operation(operation: Operation, values: Mapping[str, Value]) -> Operation:
     if isinstance(operation, Gate):
         return operation._with(params=tuple(_substitute(p, values) for p in operation.params))
-    bound: Operation = _map_bodies(operation, lambda body: body.bind(values))
-    return bound
+    if isinstance(operation, (Measure, Reset, Barrier, Delay)):
+        return operation
+    if isinstance(operation, WithValues):
+        own = {parameter.name for parameter in operation.parameters}
+        inner = {name: value for name, value in values.items() if name not in own}
+    else:
+        inner = dict(values)
+    return rebuilt(operation, lambda body: body.bind(inner), lambda value: bind_expression(value, values))
 
 
 def _copy_bodies(node: FeedForward) -> FeedForward:
-    copied: FeedForward = _map_bodies(node, lambda body: body.copy())
-    return copied
-
-
-def _map_bodies(node: Any, change: Any) -> Any:
-    if isinstance(node, IfElse):
-        return IfElse(node.condition, change(node.body), None if node.orelse is None else change(node.orelse))
-    if isinstance(node, WhileLoop):
-        return WhileLoop(node.condition, change(node.body))
-    if isinstance(node, Switch):
-        cases = tuple((labels, change(body)) for labels, body in node.cases)
-        return Switch(node.target, cases, None if node.default is None else change(node.default))
-    return node
+    return rebuilt(node, lambda body: body.copy())

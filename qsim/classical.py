@@ -1,30 +1,24 @@
 """Classical bits and the expressions and control flow on them: the feed-forward part of the circuit IR.
 
 An expression reads classical bits while a circuit runs. Bits are numbered over the whole circuit; a register is read
-as an unsigned integer with its first bit as the least significant one.
+as an unsigned integer with its first bit as the least significant one. Values of other types are kept in bits too: an
+int in two's complement, a float as its 64 bits.
 """
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Union
 
+from qsim.classical_operations import OPERATIONS
 from qsim.errors import CircuitError
+from qsim.parameters import Expression, Parameter, Value
 
 if TYPE_CHECKING:
     from qsim.circuit import Circuit
 
 ClassicalValue = Union[int, float]
-
-_OPERATIONS: dict[str, Callable[..., ClassicalValue]] = {
-    "==": operator.eq, "!=": operator.ne, "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge,
-    "+": operator.add, "-": operator.sub, "*": operator.mul,
-    "&": operator.and_, "|": operator.or_, "^": operator.xor, "<<": operator.lshift, ">>": operator.rshift,
-    "&&": lambda a, b: bool(a) and bool(b), "||": lambda a, b: bool(a) or bool(b), "!": operator.not_,
-    "neg": operator.neg, "popcount": lambda a: int(a).bit_count(),
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -54,6 +48,28 @@ class Literal:
 
 
 @dataclass(frozen=True)
+class Input:
+    """An expression of the circuit's parameters, as a classical value: `Circuit.bind` makes it a `Literal`.
+
+    >>> Input(Parameter("n") + 1).bound({"n": 2})
+    Literal(value=3)
+    """
+
+    expression: Expression
+
+    def evaluate(self, memory: int) -> ClassicalValue:
+        """An error: it has no value before its parameters are bound."""
+        raise CircuitError(f"'{self.expression}' has no value yet. Bind the parameters of the circuit first.")
+
+    def bound(self, values: Mapping[str, Value]) -> ClassicalExpression:
+        """The value with these parameters; whole numbers become integers."""
+        value = self.expression.substitute(values)
+        if isinstance(value, Expression):
+            return Input(value)
+        return Literal(int(value) if value.is_integer() else value)
+
+
+@dataclass(frozen=True)
 class ClassicalOperation:
     """An operation on classical values; `width`, when given, wraps the result to that many bits.
 
@@ -68,25 +84,45 @@ class ClassicalOperation:
     width: int | None = None
 
     def __post_init__(self) -> None:
-        if self.op not in _OPERATIONS:
-            raise CircuitError(f"A classical operation is one of {' '.join(_OPERATIONS)}; got {self.op!r}.")
+        if self.op not in OPERATIONS:
+            raise CircuitError(f"A classical operation is one of {' '.join(OPERATIONS)}; got {self.op!r}.")
 
     def evaluate(self, memory: int) -> ClassicalValue:
         """Its value when the circuit's bits are the bits of `memory`."""
-        value = _OPERATIONS[self.op](*[arg.evaluate(memory) for arg in self.args])
+        value = OPERATIONS[self.op](*[arg.evaluate(memory) for arg in self.args])
         return int(value) & ((1 << self.width) - 1) if self.width is not None else value
 
 
-ClassicalExpression = Union[Bits, Literal, ClassicalOperation]
+ClassicalExpression = Union[Bits, Literal, Input, ClassicalOperation]
 
 
 def clbits_of(expression: ClassicalExpression) -> set[int]:
     """The classical bits that an expression reads."""
     if isinstance(expression, Bits):
         return set(expression.clbits)
-    if isinstance(expression, Literal):
+    if isinstance(expression, (Literal, Input)):
         return set()
     return set().union(*[clbits_of(arg) for arg in expression.args])
+
+
+def parameters_of(expression: ClassicalExpression) -> tuple[Parameter, ...]:
+    """The parameters of the circuit that an expression needs."""
+    if isinstance(expression, Input):
+        return expression.expression.parameters
+    if isinstance(expression, ClassicalOperation):
+        return tuple(dict.fromkeys(p for arg in expression.args for p in parameters_of(arg)))
+    return ()
+
+
+def bind_expression(expression: ClassicalExpression, values: Mapping[str, Value]) -> ClassicalExpression:
+    """The expression with parameters replaced by numbers or other expressions."""
+    if isinstance(expression, Input):
+        return expression.bound(values)
+    if isinstance(expression, ClassicalOperation) and parameters_of(expression):
+        return ClassicalOperation(
+            expression.op, tuple(bind_expression(arg, values) for arg in expression.args), expression.width
+        )
+    return expression
 
 
 # Feed-forward nodes: operations of an instruction whose bodies are circuits over the same qubits and bits ---------
@@ -127,13 +163,26 @@ class Assign:
 
 
 @dataclass(frozen=True)
+class WithValues:
+    """Run `body` with its parameters set to the values that expressions on bits have then."""
+
+    parameters: tuple[Parameter, ...]
+    values: tuple[ClassicalExpression, ...]
+    body: Circuit
+
+
+@dataclass(frozen=True)
 class Break:
-    """Leave the innermost loop."""
+    """Leave the innermost loop, or as many loops as `levels` says."""
+
+    levels: int = 1
 
 
 @dataclass(frozen=True)
 class Continue:
-    """Start the innermost loop's next round."""
+    """Start the innermost loop's next round, or that of the loop `levels` out."""
+
+    levels: int = 1
 
 
 @dataclass(frozen=True)
@@ -141,15 +190,46 @@ class End:
     """End the program here."""
 
 
-FeedForward = Union[IfElse, WhileLoop, Switch, Assign, Break, Continue, End]
+FeedForward = Union[IfElse, WhileLoop, Switch, Assign, WithValues, Break, Continue, End]
 
 
 def bodies(node: FeedForward) -> Sequence[Circuit]:
     """The circuits inside a feed-forward node."""
     if isinstance(node, IfElse):
         return [node.body] if node.orelse is None else [node.body, node.orelse]
-    if isinstance(node, WhileLoop):
+    if isinstance(node, (WhileLoop, WithValues)):
         return [node.body]
     if isinstance(node, Switch):
         return [body for _, body in node.cases] + ([] if node.default is None else [node.default])
     return []
+
+
+def expressions(node: FeedForward) -> Sequence[ClassicalExpression]:
+    """The expressions that a feed-forward node itself reads."""
+    if isinstance(node, (IfElse, WhileLoop)):
+        return [node.condition]
+    if isinstance(node, Switch):
+        return [node.target]
+    if isinstance(node, Assign):
+        return [node.value]
+    return node.values if isinstance(node, WithValues) else []
+
+
+def rebuilt(
+    node: FeedForward,
+    change: Callable[[Circuit], Circuit],
+    value: Callable[[ClassicalExpression], ClassicalExpression] = lambda expression: expression,
+) -> FeedForward:
+    """The node with its bodies and expressions changed."""
+    if isinstance(node, IfElse):
+        return IfElse(value(node.condition), change(node.body), None if node.orelse is None else change(node.orelse))
+    if isinstance(node, WhileLoop):
+        return WhileLoop(value(node.condition), change(node.body))
+    if isinstance(node, Switch):
+        cases = tuple((labels, change(body)) for labels, body in node.cases)
+        return Switch(value(node.target), cases, None if node.default is None else change(node.default))
+    if isinstance(node, Assign):
+        return Assign(node.clbits, value(node.value))
+    if isinstance(node, WithValues):
+        return WithValues(node.parameters, tuple(map(value, node.values)), change(node.body))
+    return node

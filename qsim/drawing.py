@@ -23,9 +23,11 @@ from qsim.classical import (
     End,
     FeedForward,
     IfElse,
+    Input,
     Literal,
     Switch,
     WhileLoop,
+    WithValues,
     bodies,
     clbits_of,
 )  # fmt: skip
@@ -413,13 +415,19 @@ def _number(value: Value) -> str:
 
 
 def _branches(
-    node: IfElse | WhileLoop | Switch, lines: _Lines
+    node: IfElse | WhileLoop | Switch | WithValues, lines: _Lines
 ) -> tuple[list[tuple[str, Circuit]], ClassicalExpression]:
     """Heads and bodies of a block, and the expression that is read."""
     if isinstance(node, Switch):
         target = _expression(node.target, lines)
         branches = [(f"if {target}=={','.join(map(str, labels))}", body) for labels, body in node.cases]
         return branches + ([("else", node.default)] if node.default is not None else []), node.target
+    if isinstance(node, WithValues):
+        names = ",".join(
+            f"{parameter.name}={_expression(value, lines)}"
+            for parameter, value in zip(node.parameters, node.values, strict=True)
+        )
+        return [(names, node.body)], node.values[0] if node.values else Literal(0)
     word = "while" if isinstance(node, WhileLoop) else "if"
     branches = [(f"{word} {_expression(node.condition, lines)}", node.body)]
     if isinstance(node, IfElse) and node.orelse is not None:
@@ -432,8 +440,10 @@ def _expression(expression: ClassicalExpression, lines: _Lines, inner: bool = Fa
         return str(int(expression.value) if isinstance(expression.value, bool) else expression.value)
     if isinstance(expression, Bits):
         return lines.bits_name(expression.clbits)
+    if isinstance(expression, Input):
+        return f"({expression.expression})" if inner else str(expression.expression)
     args = [_expression(arg, lines, inner=True) for arg in expression.args]
-    if len(args) == 2:
+    if len(args) == 2 and not expression.op.isalpha() and "_" not in expression.op:
         text = f"{args[0]}{expression.op}{args[1]}"
         return f"({text})" if inner else text
     prefix = {"neg": "-", "!": "!"}.get(expression.op)

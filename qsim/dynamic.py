@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from qsim.circuit import BARRIER, DELAY, FEED_FORWARD, MEASURE, RESET, ROW, Circuit
-from qsim.classical import Assign, Break, Continue, End, FeedForward, IfElse, Switch, WhileLoop
+from qsim.classical import Assign, Break, Continue, End, FeedForward, IfElse, Switch, WhileLoop, WithValues
 from qsim.errors import CircuitError
 from qsim.state import evolve
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 Array = npt.NDArray[Any]
 MAX_STEPS = 1_000_000
+MAX_IDLE = 10_000
 
 
 @dataclass(frozen=True)
@@ -34,8 +35,10 @@ class _Frame:
     at: int
     below: _Frame | None
     loop: WhileLoop | None = None
-    #: The classical bits and the number of measurements so far when the loop's round began.
-    begun: tuple[int, int] = (0, 0)
+    #: The classical bits and the numbers of measurements and of splits so far when the loop's round began.
+    begun: tuple[int, int, int] = (0, 0, 0)
+    #: How many rounds in a row changed no bit and measured only what was certain.
+    idle: int = 0
 
 
 @dataclass
@@ -47,6 +50,12 @@ class _Branch:
     memory: int
     shots: int
     measured: int = 0
+    uncertain: int = 0
+
+    @property
+    def progress(self) -> tuple[int, int, int]:
+        """What shows that a loop gets on."""
+        return self.memory, self.measured, self.uncertain
 
 
 def sample_dynamic(
@@ -91,12 +100,19 @@ def _step(simulator: Simulator, branch: _Branch, random: np.random.Generator) ->
         _run_gates(simulator, branch, circuit, start, stop)
     if stop == size:
         if frame.loop is not None and frame.loop.condition.evaluate(branch.memory):
-            if frame.begun == (branch.memory, branch.measured):
+            if frame.begun == branch.progress:
                 raise CircuitError(
                     "A while loop goes on for ever: a round of it measured nothing and left every bit as it was. "
                     "Its body must change what its condition reads."
                 )
-            branch.frame = replace(frame, at=0, begun=(branch.memory, branch.measured))
+            changed = branch.memory != frame.begun[0] or branch.uncertain != frame.begun[2]
+            idle = 0 if changed else frame.idle + 1
+            if idle >= MAX_IDLE:
+                raise CircuitError(
+                    f"A while loop goes on for ever: {MAX_IDLE:,} rounds left every bit as it was and measured only what "
+                    "was certain. Its body must change what its condition reads."
+                )
+            branch.frame = replace(frame, at=0, begun=branch.progress, idle=idle)
         else:
             branch.frame = frame.below
         return None
@@ -140,10 +156,11 @@ def _measure(branch: _Branch, qubit: int, random: np.random.Generator) -> _Branc
     one = weights[1] / (weights[0] + weights[1])
     # Below rounding an outcome does not happen: its state would be noise.
     one = 0.0 if one < 1e-14 else 1.0 if one > 1 - 1e-14 else one
+    branch.uncertain += 0.0 < one < 1.0
     ones = int(random.binomial(branch.shots, one))
     other = None
     if 0 < ones < branch.shots:
-        other = _Branch(branch.frame, branch.state.copy(), branch.memory, ones, branch.measured)
+        other = _Branch(branch.frame, branch.state.copy(), branch.memory, ones, branch.measured, branch.uncertain)
         branch.shots -= ones
         _project(other.state.reshape(-1, 2, 1 << qubit), 1, weights[1])
         _project(view, 0, weights[0])
@@ -167,7 +184,7 @@ def _follow(branch: _Branch, node: FeedForward) -> None:
             branch.frame = _Frame(body, 0, frame)
     elif isinstance(node, WhileLoop):
         if node.condition.evaluate(memory):
-            branch.frame = _Frame(node.body, 0, frame, node, (memory, branch.measured))
+            branch.frame = _Frame(node.body, 0, frame, node, branch.progress)
     elif isinstance(node, Switch):
         value = node.target.evaluate(memory)
         body = next((case for labels, case in node.cases if value in labels), node.default)
@@ -177,11 +194,18 @@ def _follow(branch: _Branch, node: FeedForward) -> None:
         number = int(node.value.evaluate(memory))
         for k, clbit in enumerate(node.clbits):
             branch.memory = branch.memory & ~(1 << clbit) | ((number >> k) & 1) << clbit
+    elif isinstance(node, WithValues):
+        names = [parameter.name for parameter in node.parameters]
+        values = [float(value.evaluate(memory)) for value in node.values]
+        branch.frame = _Frame(node.body.bind(dict(zip(names, values, strict=True))), 0, frame)
     elif isinstance(node, End):
         branch.frame = None
     elif isinstance(node, (Break, Continue)):
-        while frame is not None and frame.loop is None:
-            frame = frame.below
+        for level in range(node.levels):
+            if level and frame is not None:
+                frame = frame.below
+            while frame is not None and frame.loop is None:
+                frame = frame.below
         if frame is None:
             raise CircuitError(f"A {type(node).__name__.lower()} belongs inside a loop; this one is in none.")
         if isinstance(node, Break):

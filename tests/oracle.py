@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import cmath
 import math
+from collections import defaultdict
+from fractions import Fraction
 
 import numpy as np
 
 from qsim.circuit import Barrier, Delay, Measure, Reset
-from qsim.classical import Assign, Bits, Break, Continue, End, IfElse, Literal, Switch, WhileLoop
+from qsim.classical import Assign, Bits, Break, Continue, End, IfElse, Input, Literal, Switch, WhileLoop, WithValues
 from qsim.gates import Gate
 
 I2 = np.eye(2, dtype=complex)
@@ -354,21 +356,42 @@ def marginal(state, qubits):
 NEGLIGIBLE = 1e-11
 
 
-def classical_value(expression, memory):
+def wrapped(number, width, signed):
+    number = int(number) % 2**width
+    return number - 2**width if signed and number >= 2 ** (width - 1) else number
+
+
+CLASSICAL = {
+    "!": lambda a: not a, "neg": lambda a: -a, "popcount": lambda a: bin(a).count("1"),
+    "&&": lambda a, b: bool(a and b), "||": lambda a, b: bool(a or b),
+    "==": lambda a, b: a == b, "!=": lambda a, b: a != b, "<": lambda a, b: a < b, "<=": lambda a, b: a <= b,
+    ">": lambda a, b: a > b, ">=": lambda a, b: a >= b, "+": lambda a, b: a + b, "-": lambda a, b: a - b,
+    "*": lambda a, b: a * b, "**": lambda a, b: a**b, "&": lambda a, b: a & b, "|": lambda a, b: a | b,
+    "^": lambda a, b: a ^ b, "<<": lambda a, b: a << b, ">>": lambda a, b: a >> b,
+    "/": lambda a, b: a / b if float in (type(a), type(b)) else int(Fraction(a, b)),
+    "%": lambda a, b: a % b if float in (type(a), type(b)) else a - b * int(Fraction(a, b)),
+    "pick": lambda index, *values: values[index],
+    "int": lambda a, width: wrapped(a, width, True), "uint": lambda a, width: wrapped(a, width, False),
+    "float": float, "whole": int, "floor": lambda a: float(math.floor(a)), "ceiling": lambda a: float(math.ceil(a)),
+    "angle": lambda a, width: wrapped(round(a / math.tau * 2**width), width, False) * math.tau / 2**width,
+    "angle_bits": lambda a, width: wrapped(round(a / math.tau * 2**width), width, False),
+    "rotl": lambda a, n, width: int((f"{a:0{width}b}" * 3)[width + n % width :][:width], 2),
+    "float_bits": lambda a: int(np.float64(a).view(np.uint64)), "bits_float": lambda a: float(np.uint64(a).view(np.float64)),
+    **{name: getattr(math, name) for name in ("sin", "cos", "tan", "exp", "log", "sqrt")},
+    "arcsin": math.asin, "arccos": math.acos, "arctan": math.atan,
+}  # fmt: skip
+
+
+def classical_value(expression, memory, values=()):
     if isinstance(expression, Literal):
         return expression.value
     if isinstance(expression, Bits):
         return sum((memory >> bit & 1) << k for k, bit in enumerate(expression.clbits))
-    values = [classical_value(argument, memory) for argument in expression.args]
-    python = {"&&": "and", "||": "or"}.get(expression.op, expression.op)
-    if expression.op == "!":
-        result = not values[0]
-    elif expression.op == "neg":
-        result = -values[0]
-    elif expression.op == "popcount":
-        result = bin(values[0]).count("1")
-    else:
-        result = eval(f"a {python} b", {}, {"a": values[0], "b": values[1]})
+    if isinstance(expression, Input):
+        value = value_of(expression.expression, values)
+        return int(value) if value.is_integer() else value
+    arguments = [classical_value(argument, memory, values) for argument in expression.args]
+    result = CLASSICAL[expression.op](*arguments)
     return result if expression.width is None else int(result) % (1 << expression.width)
 
 
@@ -381,9 +404,9 @@ def _add(histories, memory, density):
 def _run(instructions, live, values):
     """Run unnormalised density matrices {memory: matrix} through instructions: {how it ended: {memory: matrix}}.
 
-    It ends by Break, Continue or End, or by None when the last instruction was reached.
+    It ends by End, by (Break or Continue, how many loops out), or by None when the last instruction was reached.
     """
-    ended = {None: {}, Break: {}, Continue: {}, End: {}}
+    ended = defaultdict(dict)
     for instruction in instructions:
         operation, after = instruction.operation, {}
         for memory, density in live.items():
@@ -414,28 +437,40 @@ def _step(instruction, operation, memory, density, values):
                 _add(result, memory, kept @ density @ adjoint(kept))
         return {None: result}
     if isinstance(operation, Assign):
-        number = int(classical_value(operation.value, memory))
+        number = int(classical_value(operation.value, memory, values))
         for k, bit in enumerate(operation.clbits):
             memory = memory & ~(1 << bit) | (number >> k & 1) << bit
         return {None: {memory: density}}
-    if isinstance(operation, (Break, Continue, End)):
-        return {type(operation): {memory: density}}
+    if isinstance(operation, End):
+        return {End: {memory: density}}
+    if isinstance(operation, (Break, Continue)):
+        return {(type(operation), operation.levels): {memory: density}}
+    if isinstance(operation, WithValues):
+        inner = [classical_value(value, memory, values) for value in operation.values]
+        names = [parameter.name for parameter in operation.parameters]
+        return _run(operation.body, {memory: density}, {**values, **dict(zip(names, inner, strict=True))})
     if isinstance(operation, WhileLoop):
-        left, stopped, live = {}, {}, {memory: density}
+        result, live = defaultdict(dict), {memory: density}
         while live:
             going = {}
             for now, part in live.items():
-                _add(going if classical_value(operation.condition, now) else left, now, part)
+                _add(going if classical_value(operation.condition, now, values) else result[None], now, part)
             ended, live = _run(operation.body, going, values), {}
-            for how, target in [(None, live), (Continue, live), (Break, left), (End, stopped)]:
-                for later, part in ended[how].items():
+            for how, histories in ended.items():
+                if how in (None, (Continue, 1)):
+                    target = live
+                elif isinstance(how, tuple):
+                    target = result[None if how == (Break, 1) else (how[0], how[1] - 1)]
+                else:
+                    target = result[how]
+                for later, part in histories.items():
                     _add(target, later, part)
-        return {None: left, End: stopped}
+        return result
     if isinstance(operation, IfElse):
-        body = operation.body if classical_value(operation.condition, memory) else operation.orelse
+        body = operation.body if classical_value(operation.condition, memory, values) else operation.orelse
     else:
         assert isinstance(operation, Switch)
-        value = classical_value(operation.target, memory)
+        value = classical_value(operation.target, memory, values)
         body = operation.default
         for labels, case in operation.cases:
             if value in labels:
@@ -450,7 +485,7 @@ def distribution(circuit, values=None):
     density[0, 0] = 1
     ended, result = _run(circuit, {0: density}, values or {}), {}
     for how in (None, End):
-        for memory, part in ended[how].items():
+        for memory, part in ended.get(how, {}).items():
             result[memory] = result.get(memory, 0.0) + float(part.trace().real)
     return result
 

@@ -20,20 +20,20 @@ def unitary(text, values=None):
     return circuit_unitary(loads(text), values)
 
 
-def outcomes(text):
+def outcomes(text, values=None):
     """Exact probabilities of the values of the declared classical bits, the first one least significant."""
     circuit = loads(text)
     bits = [bit for register in circuit.clbit_registers for bit in register.indices]
     result = {}
-    for memory, weight in distribution(circuit).items():
+    for memory, weight in distribution(circuit, values).items():
         if weight > 1e-9:
             value = sum((memory >> bit & 1) << k for k, bit in enumerate(bits))
             result[value] = result.get(value, 0.0) + weight
     return result
 
 
-def assert_outcomes(text, expected):
-    found = outcomes(text)
+def assert_outcomes(text, expected, values=None):
+    found = outcomes(text, values)
     assert found.keys() == expected.keys()
     for memory, weight in expected.items():
         assert abs(found[memory] - weight) < 1e-9

@@ -13,6 +13,8 @@ from qsim.classical import IfElse
 from qsim.gates import Gate
 from qsim.linalg import apply_matrix
 
+pytestmark = pytest.mark.filterwarnings("ignore::parsers.QasmWarning")
+
 #: Part of a path -> words of the error: programs that are wrong, or that say what is not supported.
 REFUSED = {
     # wrong programs
@@ -121,6 +123,38 @@ def test_reason_of_a_refusal(part):
         with pytest.raises(QasmError) as info:
             loaded(path)
         assert REASONS[part] in info.value.message
+
+
+#: The examples of the OpenQASM 3 specification that are refused, with words of the first reason; all others are read.
+EXAMPLES_REFUSED = {
+    "arrays.qasm": "there is no my_defined_uints[4]",
+    "cphase.qasm": "comes with an include",
+    "dd.qasm": "Gate 'u' is not in stdgates.inc",
+    "defcal.qasm": "defcalgrammar",
+    "gateteleport.qasm": "'extern vote'",
+    "ipe.qasm": "'c' is used before it has a value",
+    "msd.qasm": "is a subroutine",
+    "scqec.qasm": "'extern zfirst'",
+    "t1.qasm": "'extern tabulate'",
+    "varteleport.qasm": "is a subroutine",
+    "vqe.qasm": "'extern get_parameter'",
+}
+
+
+def examples():
+    """The specification's own examples."""
+    return [p for p in programs() if p.values[0] is None or "openqasm-spec/examples" in p.values[0].as_posix()]
+
+
+@pytest.mark.parametrize("path", examples())
+def test_examples_of_the_specification_are_read_or_refused_for_a_true_reason(path):
+    reason = EXAMPLES_REFUSED.get(path.name)
+    if reason is None:
+        loaded(path)
+        return
+    with pytest.raises(QasmError) as caught:
+        loaded(path)
+    assert any(reason in error.message for error in caught.value.errors)
 
 
 @pytest.mark.peer

@@ -14,6 +14,8 @@ from qsim.gates import Gate
 from qsim.linalg import apply_matrix
 from qsim.parameters import Parameter
 
+pytestmark = pytest.mark.filterwarnings("ignore::parsers.QasmWarning")
+
 HEADER = 'OPENQASM 3.0;\ninclude "stdgates.inc";\n'
 
 

@@ -28,13 +28,7 @@ HEADER = 'OPENQASM 3.0; include "stdgates.inc";\nqubit[2] q; bit[2] c;\n'
         ("h c;", "'c' is a bit register", 3),
         ("extern f(int) -> int;", "'extern f' is not supported", 1),
         ("cal { x }", "pulses", 1),
-        ("stretch a;", "stretch a", 1),
-        ("int n = 1; c = measure q; if (c[0]) { n = 2; }", "'n' is of type int and is assigned in a branch", 39),
-        ("c = measure q; int n = int(c);", "'n' is of type int and would depend on a measurement", 24),
-        ("c = measure q; rx(int(c)) q[0];", "cannot depend on a measurement", 19),
         ("const int n = 1; n = 2;", "is a constant", 18),
-        ("input int n; for int i in [0:n] { x q[0]; }", "depends on the input 'n'", 30),
-        ("input float t; if (t > 1) { x q[0]; }", "input", 20),
         ("gate g a { g a; }", "cannot use itself", 12),
         ("gate g a { } gate g a { }", "declared already", 14),
         ("int q;", "declared already", 1),
@@ -72,3 +66,78 @@ def test_flat_programs_need_no_grammar() -> None:
     text = HEADER.replace("\n", " ") + "h q; cx q[0], q[1]; rz(pi/2) q; c = measure q;"
     code = f"import sys; from parsers import loads; loads({text!r}); print('antlr4' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
+
+
+def errors_of(text: str) -> list[tuple[int | None, str]]:
+    with pytest.raises(QasmError) as caught:
+        loads(HEADER + text)
+    return [(error.line, error.message) for error in caught.value.errors]
+
+
+def test_several_errors_are_reported_in_one_go() -> None:
+    found = errors_of("hh q[0];\nh q[0];\nint n = zeta;\nrx(n) q[0];\nx q[5];\nif (c[0]) { yy q[0]; }\nx q[0];")
+    assert [line for line, _ in found] == [
+        3,
+        5,
+        7,
+        8,
+    ]  # the use of n, whose declaration is wrong, is no error of its own
+    with pytest.raises(QasmError) as caught:
+        loads(HEADER + "hh q[0];\nx q[5];")
+    assert str(caught.value).count("^") == 2 and caught.value.errors[0] is caught.value
+
+
+def test_errors_of_syntax_are_reported_together() -> None:
+    found = errors_of("int = 3;\nh q[0];\nif c[0] { x q[0]; }\nx q[0];\nrx(1 q[0];")
+    assert [line for line, _ in found] == [3, 5, 7] or found[0][0] == 7  # unbalanced brackets come first, alone
+    found = errors_of("int = 3;\nh q[0];\nif c[0] { x q[0]; } else { y q[1]; }\nwhile true { }\nx q[0];")
+    assert [line for line, _ in found] == [3, 5, 6]
+
+
+def test_the_number_of_errors_is_limited() -> None:
+    found = errors_of("hh q[0];\n" * 1000)
+    assert len(found) == 20
+
+
+def test_what_follows_from_an_error_is_not_reported() -> None:
+    text = "gate g a { hh a; }\ng q[0];\ng q[1];\nqubit[0] r;\nh r;\nlet part = r[0];\nx part;\ndef f() -> int { return zeta; }\nint k = f();\nrx(k) q[0];"
+    assert [line for line, _ in errors_of(text)] == [3, 6, 10]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "if (true) { " * 60 + "x q[0];" + "}" * 60,
+        "rx(" + "sin(" * 198 + "1" + ")" * 198 + ") q[0]; int n = 0; n = " + "(" * 199 + "1" + ")" * 199 + ";",
+        "for int i in [0:0] { " * 55 + "x q[0];" + "}" * 55,
+    ],
+)
+def test_deep_nesting_is_read_or_an_error_and_the_recursion_limit_stays(text: str) -> None:
+    before = sys.getrecursionlimit()
+    try:
+        loads(HEADER + text)
+    except QasmError as error:
+        assert "nested" in error.message and error.line == 3
+    assert sys.getrecursionlimit() == before
+
+
+def test_blocks_40_deep_and_calls_90_deep_are_read() -> None:
+    assert len(loads(HEADER + "if (true) { " * 40 + "x q[0];" + "}" * 40)) == 1
+    text = (
+        "def f(int n, qubit a) -> int { if (n == 0) { x a; return 1; } return 1 + f(n - 1, a); } rx(f(90, q[0])) q[1];"
+    )
+    assert len(loads(HEADER + text)) == 2
+
+
+def test_a_loop_that_never_ends_is_stopped_by_a_limit_that_is_named() -> None:
+    found = errors_of("int n = 0; while (n < 10) { x q[0]; n = n * 2; }")
+    assert "at most 20,000 rounds" in found[0][1]
+
+
+def test_division_of_integers_in_an_angle_warns_once_for_a_place() -> None:
+    from parsers import QasmWarning
+
+    with pytest.warns(QasmWarning, match=r"<string>:3:\d+: .*1/2 is 0") as caught:
+        circuit = loads(HEADER + "for int i in [0:5] { rx(1/2 * pi) q[0]; }")
+    assert len(caught) == 1 and len(circuit) == 6
+    loads(HEADER + "rx(4/2 * pi) q[0]; rx(pi/2) q[0];")

@@ -270,7 +270,7 @@ def test_classical_operations_against_python():
         assert ClassicalOperation("neg", (Literal(a),), width=3).evaluate(0) == -a % 8
         assert ClassicalOperation("popcount", (Literal(a),)).evaluate(0) == bin(a).count("1")
     with pytest.raises(CircuitError, match="A classical operation is one of"):
-        ClassicalOperation("**", (Literal(1), Literal(1)))
+        ClassicalOperation("???", (Literal(1), Literal(1)))
 
 
 def test_blocks_are_copied_and_checked():
