@@ -16,7 +16,7 @@ from parsers import qasm3_runtime as runtime
 from parsers.qasm3_context import Frame, Variable
 from parsers.qasm3_gates import Gates
 from parsers.qasm3_types import ArrayValue, Type, Typed
-from qsim.circuit import MEASURE, ROW, Circuit, Delay
+from qsim.circuit import MEASURE, ROW, Circuit, Delay, Snapshot
 from qsim.classical import Assign, bodies
 from qsim.gates import Gate
 
@@ -63,7 +63,7 @@ def written_bits(circuit: Circuit) -> set[int]:
     for item in circuit._objects:
         if isinstance(item, Assign):
             result.update(item.clbits)
-        elif not isinstance(item, (Gate, Delay)):
+        elif not isinstance(item, (Gate, Delay, Snapshot)):
             for body in bodies(item):
                 result |= written_bits(body)
     return result

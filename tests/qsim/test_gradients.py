@@ -1,5 +1,6 @@
 """Adjoint gradients against dense matrices and finite differences."""
 
+import math
 import threading
 
 import numpy as np
@@ -252,7 +253,10 @@ def test_parameter_shift_agrees(data):
 def test_a_gate_alone_with_any_modifiers(data):
     name = data.draw(st.sampled_from(PARAMETRIC))
     names = [Parameter(f"p{k}") for k in range(TABLE[name][1])]
-    gate = apply_modifiers(Gate(name, *names), data.draw(modifier_lists(4 - min(TABLE[name][0], 4))))
+    modifiers = data.draw(modifier_lists(4 - min(TABLE[name][0], 4)))
+    # Differences of a high power's many turns are not exact enough to compare with.
+    assume(math.prod(max(abs(float(m[1])), 1) for m in modifiers if m[0] == "pow") <= 8)
+    gate = apply_modifiers(Gate(name, *names), modifiers)
     circuit = Circuit(4)
     for q in range(4):
         circuit.u(0.3 + q, 0.2, 0.7 * q, q)
