@@ -12,7 +12,7 @@ from parsers.qasm3_context import BitVariable, Frame, Loop, Qubits, Subroutine, 
 from parsers.qasm3_expressions import NotKnown
 from parsers.qasm3_statements import Statements
 from parsers.qasm3_types import BIT, BOOL, INT, INTEGERS, ArrayValue, Type, Typed, cast
-from parsers.qasm3_variables import Snapshot, parts, written_bits
+from parsers.qasm3_variables import LoweringMark, parts, written_bits
 from parsers.threads import deep
 from qsim.circuit import Circuit
 from qsim.classical import Literal
@@ -235,7 +235,7 @@ class Lowering(Statements):
 
     def _in_blocks(self, node: Any, lower: Callable[[str], Any]) -> None:
         """Lower a loop, again with blocks around it, or around each round, when it is left in a measured branch."""
-        blocks, snapshot = "", Snapshot(self) if _may_leave(node.block) else None
+        blocks, snapshot = "", LoweringMark(self) if _may_leave(node.block) else None
         while True:
             try:
                 lower(blocks)
@@ -315,7 +315,7 @@ class Lowering(Statements):
     def _condition(self, node: Any) -> tuple[Typed, bool]:
         """The condition of a while loop whatever its body does to bits, and whether it acts on the circuit itself."""
         calls = any(type(n).__name__ == "FunctionCall" for n in parts([node.while_condition]))
-        snapshot = Snapshot(self) if calls else None
+        snapshot = LoweringMark(self) if calls else None
         known, measured = dict(self.known), set(self.measured)
         self.measured = set(range(self.root.num_clbits))
         with self.block() as scratch:
@@ -552,7 +552,7 @@ class Lowering(Statements):
         frame.return_type = self._in(source, frame, self._return_type, definition)
         self.depth += 1
         try:
-            snapshot = Snapshot(self) if _may_return(definition.body) else None
+            snapshot = LoweringMark(self) if _may_return(definition.body) else None
             names = dict(frame.scopes[0])
             inner = [(s, s.value, s.bits) for s in names.values() if isinstance(s, Variable)]
             try:

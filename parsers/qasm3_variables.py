@@ -69,7 +69,7 @@ def written_bits(circuit: Circuit) -> set[int]:
     return result
 
 
-class Snapshot:
+class LoweringMark:
     """What lowering has done so far, to go back to when a loop must be lowered in another way."""
 
     def __init__(self, variables: Variables) -> None:
