@@ -5,9 +5,7 @@ from __future__ import annotations
 import threading
 from typing import Any
 
-import numpy as np
-
-from qsim.circuit import Circuit
+from qsim.errors import QsimError
 from qsim.memory import check_memory
 from qsim.pauli import SparsePauliOp
 from qsim.simulator import Simulator
@@ -15,17 +13,8 @@ from session.errors import SessionError
 from session.preferences import BackendNames, ExecutionPreferences
 from session.programs import Program
 from session.results import EstimationResult, ExecutionDetails
-from session.shot_estimates import (
-    Basis,
-    MeasurementGroup,
-    group_estimate,
-    measurement_groups,
-    measuring_circuit,
-    split_shots,
-)
-from session.tasks import MAX_SEED, Result, Task, TaskKind
+from session.tasks import Result, Task, TaskKind
 
-_KEPT_CIRCUITS = 256
 _SMALL = 1 << 20  # bytes that are not worth asking the system about before a run; the engine does ask
 
 
@@ -39,7 +28,6 @@ class LocalBackend:
         self._program = program
         self._backend = preferences.backend
         self._simulator = Simulator(preferences.precision, preferences.threads, preferences.memory_limit)
-        self._measuring: dict[Basis, Circuit] = {}
         self._running = threading.Lock()
 
     @property
@@ -79,7 +67,10 @@ class LocalBackend:
                 "A hamiltonian is Hermitian, so its coefficients are real numbers; this one has complex ones."
             )
         if self._backend is BackendNames.SIMULATOR:
-            split_shots(task.num_shots, [group.weight for group in measurement_groups(operator)[1]])
+            try:
+                self._simulator.check_estimate(circuit, operator, task.num_shots)
+            except QsimError as error:
+                raise SessionError(f"{error} Raise num_shots.") from None
 
     def run(self, task: Task) -> list[Result]:
         """One result for each parameter set."""
@@ -109,36 +100,11 @@ class LocalBackend:
         ]
 
     def _estimate_from_shots(self, task: Task, operator: SparsePauliOp) -> list[EstimationResult]:
-        constant, groups = measurement_groups(operator)
-        shots = split_shots(task.num_shots, [group.weight for group in groups])
-        means = np.full(len(task.rows), constant)
-        errors = np.zeros(len(task.rows))
-        for k, (group, number) in enumerate(zip(groups, shots, strict=True)):
-            for row, counts in enumerate(self._sample_group(group, number, task, k)):
-                mean, error_squared = group_estimate(group, counts)
-                means[row] += mean
-                errors[row] += error_squared
+        found = self._simulator.estimate(self._program.circuit, operator, task.num_shots, task.rows, task.seed)
         return [
-            EstimationResult.from_shots(float(mean), float(error), self._metadata(task, row, len(groups)))
-            for row, (mean, error) in enumerate(zip(means, errors, strict=True))
+            EstimationResult(one.value, one.variance, one.standard_error, self._metadata(task, row, one.groups))
+            for row, one in enumerate(found)
         ]
-
-    def _sample_group(self, group: MeasurementGroup, shots: int, task: Task, index: int) -> list[Any]:
-        """Set k draws from (seed + k, group), so that it gives in a batch what it gives alone."""
-        circuit = self._measuring_circuit(group.basis)
-        results = []
-        for row, values in enumerate(task.rows):
-            words = np.random.SeedSequence([task.seed + row, index]).generate_state(1, np.uint64)
-            seed = int(words[0]) % MAX_SEED
-            results += self._simulator.sample(circuit, shots, values.reshape(1, -1), seed)
-        return results
-
-    def _measuring_circuit(self, basis: Basis) -> Circuit:
-        if basis not in self._measuring:
-            if len(self._measuring) >= _KEPT_CIRCUITS:
-                self._measuring.pop(next(iter(self._measuring)))
-            self._measuring[basis] = measuring_circuit(self._program.circuit, basis)
-        return self._measuring[basis]
 
     def _metadata(self, task: Task, row: int, groups: int) -> dict[str, Any]:
         return {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -211,8 +210,3 @@ class EstimationResult:
         True
         """
         return cls(data["value"], data["variance"], data["standard_error"], dict(data["metadata"]))
-
-    @classmethod
-    def from_shots(cls, value: float, error_squared: float, metadata: dict[str, Any]) -> EstimationResult:
-        """From a mean and its squared standard error; `metadata` has the number of shots."""
-        return cls(value, error_squared * metadata["num_shots"], math.sqrt(error_squared), metadata)

@@ -51,7 +51,7 @@ def test_counts_of_output() -> None:
 
 def test_json_keeps_everything() -> None:
     assert ExecutionDetails.from_dict(json.loads(DETAILS.to_json())) == DETAILS
-    result = EstimationResult.from_shots(0.1, 0.01, {"num_shots": 100})
+    result = EstimationResult(0.1, 1.0, 0.1, {"num_shots": 100})
     assert result.standard_error == pytest.approx(0.1)
     assert result.variance == pytest.approx(1.0)
     assert EstimationResult.from_dict(json.loads(result.to_json())) == result
