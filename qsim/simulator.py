@@ -365,8 +365,21 @@ class Simulator:
         """
         return self._gradients(circuit, observable, parameters)
 
-    def parameter_shift_gradient(self, circuit: Circuit, observable: SparsePauliOp, parameters: Any = None) -> Any:
-        """The same as `gradient`, from shifted expectation values: slow, and a check of it.
+    def parameter_shift_gradient(
+        self,
+        circuit: Circuit,
+        observable: SparsePauliOp,
+        parameters: Any = None,
+        *,
+        shots: int | None = None,
+        seed: int | None = None,
+    ) -> Any:
+        """The same as `gradient`, from shifted expectation values: slow, a check of it, and what hardware can do.
+
+        Args:
+            circuit, observable, parameters: as for `gradient`.
+            shots: of the estimate of each shifted value; None takes exact values.
+            seed: of the shots; set k of a batch uses seed + k.
 
         Source: Schuld et al., arXiv:1811.11184; Anselmetti et al., arXiv:2104.05695 for controlled rotations.
 
@@ -375,16 +388,26 @@ class Simulator:
         >>> round(slope["a"], 6)
         -1.682942
         """
+        from qsim.estimation import estimate_state, group_seed
         from qsim.gradients import named
         from qsim.shift_rules import parameter_shift
+        from qsim.state import operator_means
 
         self._check_gradient(circuit, [observable])
         rows, batched = bind_parameters(circuit, parameters)
-        self._check(circuit)
+        self._check(circuit, copies=1 if shots is None else 2)
+        made = None if shots is None else self.check_estimate(circuit, observable, shots)
+        seed = _checked_seed(seed)
         results = []
         for k, row in enumerate(rows):
+
+            def value_of(state: Array, count: int, own: int = (seed + k) % (1 << 64)) -> float:
+                if shots is None or made is None:
+                    return float(operator_means(state.reshape(1, -1), observable, self.threads)[0])
+                return float(estimate_state(self, state, made, int(shots), group_seed(own, count)).value)
+
             with one_part(k, len(rows)):
-                slopes = parameter_shift(circuit, observable, row, self._dtype, self.threads)
+                slopes = parameter_shift(circuit, value_of, row, self._dtype, self.threads)
             results.append(named(circuit, slopes))
         return results if batched else results[0]
 

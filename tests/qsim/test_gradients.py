@@ -267,3 +267,19 @@ def test_a_gate_alone_with_any_modifiers(data):
         assert_gradient(circuit, operator_on(4), values)
     except NeedsNumbers:
         assume(False)
+
+
+def test_parameter_shift_from_shots():
+    circuit, values = ansatz(3, 1)
+    operator = operator_on(3, 4)
+    exact = Simulator().gradient(circuit, operator, values)["w"]
+    found = np.array(
+        [s["w"] for s in Simulator().parameter_shift_gradient(circuit, operator, [values] * 40, shots=4000, seed=3)]
+    )
+    errors = found.std(axis=0, ddof=1) / len(found) ** 0.5
+    assert (np.abs(found.mean(axis=0) - exact) < 5 * errors + 1e-12).all()
+    assert np.ptp(found, axis=0).max() > 0
+    alone = Simulator(threads=1).parameter_shift_gradient(circuit, operator, values, shots=4000, seed=4)
+    assert np.array_equal(alone["w"], found[1])
+    with pytest.raises(QsimError, match="at least 2"):
+        Simulator().parameter_shift_gradient(circuit, operator, values, shots=1)
