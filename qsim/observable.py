@@ -61,7 +61,8 @@ class Observable:
         flat = states.reshape(-1).view(np.float64 if states.dtype == np.complex128 else np.float32)
         stretches = len(states) * (blocks // span)
         out = np.empty(stretches * self.num_operators)
-        work = len(self.groups) // kernels.GROUP_COLUMNS * (states.size >> 1) + states.size
+        # Products, half of which are made; a block takes as long as one of 256 at least.
+        work = len(self.groups) // kernels.GROUP_COLUMNS * (max(states.size, len(states) << 8) >> 1) + states.size
 
         def share(_: int, start: int, stop: int) -> None:
             kernels.means(

@@ -258,6 +258,75 @@ class Simulator:
         """
         return self._moments(circuit, observable, parameters, initial_state)
 
+    def matrix_element(self, bra: Circuit, observable: SparsePauliOp, ket: Circuit, parameters: Any = None) -> complex:
+        """<bra|O|ket> of the states of two circuits of one size, for any operator; one set of parameters serves both.
+
+        >>> from qsim import Pauli
+        >>> Simulator().matrix_element(Circuit(1).x(0), Pauli.X(0), Circuit(1))
+        (1+0j)
+        """
+        from qsim.readout import matrix_element
+
+        states = self._pair(bra, ket, parameters)
+        return matrix_element(states[0], observable, states[1])
+
+    def fidelity(self, first: Circuit, second: Circuit, parameters: Any = None) -> float:
+        """|<first|second>|**2 of the states of two circuits of one size; one set of parameters serves both.
+
+        >>> round(Simulator().fidelity(Circuit(1).h(0), Circuit(1)), 12)
+        0.5
+        """
+        from qsim.readout import fidelity
+
+        return fidelity(*self._pair(first, second, parameters))
+
+    def reduced_density_matrix(
+        self, circuit: Circuit, qubits: Sequence[int], parameters: Any = None, *, initial_state: Any = None
+    ) -> Array:
+        """The density matrix of a few of a circuit's qubits, the first as the least significant bit of an index.
+
+        Returns:
+            Complex, shape (2**k, 2**k); for a batch (sets, 2**k, 2**k).
+
+        >>> Simulator().reduced_density_matrix(Circuit(2).h(0).cx(0, 1), [0]).real.round(12)
+        array([[0.5, 0. ],
+               [0. , 0.5]])
+        """
+        from qsim.readout import reduced_density_matrix
+
+        self._only_gates(circuit, "reduced density matrix")
+        wanted = [circuit._qubit(q) for q in qubits]
+        rows, batched = bind_parameters(circuit, parameters)
+        start = self._start(circuit, initial_state, 2)
+        found = [
+            reduced_density_matrix(self._state(circuit, row, None if start is None else start.copy()), wanted)
+            for row in rows
+        ]
+        return np.array(found) if batched else found[0]
+
+    def _pair(self, first: Circuit, second: Circuit, parameters: Any) -> list[Array]:
+        """The states of two circuits, each with the parameters that it has of those given."""
+        for circuit in (first, second):
+            self._only_gates(circuit, "state")
+        if first.num_qubits != second.num_qubits:
+            raise CircuitError(
+                f"Two states are compared on the same qubits; these circuits have {first.num_qubits} and "
+                f"{second.num_qubits}."
+            )
+        given = dict(parameters or {})
+        own = [
+            {key: value for key, value in given.items() if _names(circuit) & {getattr(key, "name", key)}}
+            for circuit in (first, second)
+        ]
+        unknown = [key for key in given if all(key not in part for part in own)]
+        if unknown:
+            own[0][unknown[0]] = given[unknown[0]]  # for the error that names it
+        self._check(first, copies=2)
+        return [
+            self._state(circuit, bind_parameters(circuit, part)[0][0])
+            for circuit, part in zip((first, second), own, strict=True)
+        ]
+
     def estimate(
         self,
         circuit: Circuit,
@@ -670,6 +739,11 @@ def _checked_seed(seed: Any) -> int:
     if isinstance(seed, (bool, np.bool_)) or not isinstance(seed, (int, np.integer)) or not 0 <= seed < 1 << 64:
         raise QsimError(f"A seed is a whole number from 0 to 2**64 - 1, got {seed!r}.")
     return int(seed)
+
+
+def _names(circuit: Circuit) -> set[str]:
+    """What parameters of a circuit are given by: names of single ones and of arrays."""
+    return {p.name if p.array is None else p.array.name for p in circuit.parameters}
 
 
 def _check_circuit(circuit: Any) -> None:

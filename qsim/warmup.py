@@ -117,8 +117,10 @@ def _compile_running(precision: str) -> None:
     from qsim.circuit import Circuit
     from qsim.compiler import run_directly
     from qsim.compiler.program import compile_kernels
+    from qsim.parameters import Parameter
     from qsim.pauli import Pauli
     from qsim.sampling import marginal_probabilities, sample_state
+    from qsim.simulator import Simulator
     from qsim.state import operator_means, operator_moments
 
     dtype = np.dtype(np.complex128 if _checked(precision) == "double" else np.complex64)
@@ -130,3 +132,6 @@ def _compile_running(precision: str) -> None:
     operator_means(state.reshape(1, 2), Pauli.X(0), 1)
     marginal_probabilities(state, [0], 1)
     marginal_probabilities(state, [], 1)
+    angle = Parameter("angle")
+    turned = Circuit(3).rx(2 * angle, 0).rzz(angle, 0, 1).rxx(angle, 1, 2).crx(angle, 0, 2).rz(angle, 1)
+    Simulator(precision).gradient(turned, Pauli.X(0) + Pauli.Z(1), {"angle": 0.3})

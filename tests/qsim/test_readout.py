@@ -1,13 +1,13 @@
 """Matrix elements, fidelities and reduced density matrices against dense linear algebra."""
 
 import numpy as np
+import oracle
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qsim import Pauli, QsimError, SparsePauliOp
+from qsim import Circuit, Parameter, Pauli, QsimError, Simulator, SparsePauliOp
 from qsim.readout import fidelity, matrix_element, reduced_density_matrix
-from tests import oracle
 
 
 def random_state(num_qubits, seed, dtype=np.complex128):
@@ -97,3 +97,29 @@ def test_qubits_that_cannot_be_kept_are_refused(qubits, rule):
 def test_too_many_kept_qubits_are_refused():
     with pytest.raises(QsimError, match="at most 12 qubits, got 13"):
         reduced_density_matrix(np.zeros(1 << 13, complex), range(13))
+
+
+def test_circuits_are_compared_and_reduced():
+    a = Parameter("a")
+    first, second = Circuit(2).ry(a, 0).cx(0, 1), Circuit(2).h(0)
+    simulator = Simulator()
+    one, two = simulator.statevector(first, {"a": 0.4}), simulator.statevector(second)
+    operator = Pauli.X(0) * Pauli.Y(1) + 0.5j
+    assert simulator.fidelity(first, second, {"a": 0.4}) == pytest.approx(abs(np.vdot(one, two)) ** 2, abs=1e-14)
+    expected = np.vdot(one, operator.to_matrix(2) @ two)
+    assert simulator.matrix_element(first, operator, second, {"a": 0.4}) == pytest.approx(expected, abs=1e-14)
+    batch = simulator.reduced_density_matrix(first, [1], [{"a": 0.4}, {"a": 1.0}])
+    assert batch.shape == (2, 2, 2)
+    assert np.abs(batch[0] - np.diag([np.cos(0.2) ** 2, np.sin(0.2) ** 2])).max() < 1e-14
+
+
+def test_circuits_that_cannot_be_compared():
+    simulator = Simulator()
+    with pytest.raises(QsimError, match="have 1 and 2"):
+        simulator.fidelity(Circuit(1), Circuit(2))
+    with pytest.raises(QsimError, match="'b'"):
+        simulator.fidelity(Circuit(1), Circuit(1), {"b": 1.0})
+    with pytest.raises(QsimError, match="missing"):
+        simulator.fidelity(Circuit(1).rx(Parameter("a"), 0), Circuit(1))
+    with pytest.raises(QsimError):
+        simulator.reduced_density_matrix(Circuit(1), [1])
