@@ -68,7 +68,7 @@ def measurements(operator: SparsePauliOp, num_qubits: int, grouping: str) -> Mea
     >>> from qsim import Pauli
     >>> made = measurements(2 + Pauli.X(0) * Pauli.X(1) + Pauli.Z(0) * Pauli.Z(1) + Pauli.Z(0), 2, "commuting")
     >>> made.constant, [len(group.coefficients) for group in made.groups]
-    (2.0, [2, 1])
+    (2.0, [1, 2])
     """
     x, z, re, im = terms_of(operator)
     # (re + i im) is the coefficient of X**x Z**z; that of the product of Paulis is real.

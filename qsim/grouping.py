@@ -47,7 +47,7 @@ def commuting_groups(x: Masks, z: Masks, weights: npt.NDArray[np.float64]) -> li
     """Greedy groups of products that commute with each other, by falling weight; the indices of each.
 
     >>> [group.tolist() for group in commuting_groups(np.array([3, 3, 1]), np.array([0, 3, 0]), np.ones(3))]
-    [[0, 1, 2]]
+    [[0, 1], [2]]
     """
     order = np.argsort(-weights, kind="stable")
     xs, zs = x[order], z[order]
