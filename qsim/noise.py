@@ -197,7 +197,8 @@ class NoiseModel:
         """The model as JSON text: numbers and names only; `from_json` reads it."""
         from qsim.noise_json import write
 
-        return write(self)
+        text: str = write(self)
+        return text
 
     @staticmethod
     def from_json(given: str | bytes | Mapping[str, Any]) -> NoiseModel:
@@ -211,7 +212,8 @@ class NoiseModel:
         """
         from qsim.noise_json import read
 
-        return read(given)
+        model: NoiseModel = read(given)
+        return model
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, NoiseModel):
