@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from qsim.compiler.program import Program
-from qsim.kernels import readout
-from qsim.observable import compiled, terms_of
+from qsim.kernels import operators
+from qsim.observable import compiled, terms_to_apply
 from qsim.pauli import SparsePauliOp
 from qsim.pool import part, report, run_shares
 from qsim.workspace import rooms
@@ -177,13 +177,12 @@ def operator_means(states: Array, operator: SparsePauliOp, threads: int) -> Arra
 
 def operator_moments(states: Array, operator: SparsePauliOp, threads: int) -> tuple[Array, Array]:
     """<psi|O|psi> (real part) and |O psi|**2 of each of `states`, shape (sets, 2**n); normalised or not."""
-    bits = min(states.shape[1].bit_length() - 1, readout.BLOCK_BITS)
-    x, z, re, im = terms_of(operator)
+    bits = min(states.shape[1].bit_length() - 1, operators.BLOCK_BITS)
+    terms, weights, spans = terms_to_apply(operator, bits)
     flat, out = flat_view(states.reshape(-1)), np.empty((states.size >> bits, 2))
-    signs = readout.parity_signs(bits)
     _run_blocks(
-        lambda _, start, stop: readout.operator_moments(flat, bits, start, stop, x, z, re, im, signs, out),
-        len(out), bits, len(x), threads,
+        lambda _, start, stop: operators.apply_operator(flat, 0, bits, start, stop, terms, weights, spans, out),
+        len(out), bits, len(weights), threads,
     )  # fmt: skip
     mean, square = out.reshape(len(states), -1, 2).sum(axis=1).T
     return mean, square

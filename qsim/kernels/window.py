@@ -66,6 +66,16 @@ def memory_at(typing_context: Any, address: Any, length: Any, like: Any) -> Any:
     return result(types.intp, types.intp, like), generate
 
 
+@intrinsic
+def trailing_zeros(typing_context: Any, number: Any) -> Any:
+    """How many bits of an integer of 64 bits are 0 below its lowest 1."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.cttz(arguments[0], cgutils.false_bit)
+
+    return types.int64(types.int64), generate
+
+
 @kernel(inner=True)
 def section(ints: Any, number: int) -> Any:
     """One of a program's arrays of integers; see `qsim.compiler.program.Program`."""
