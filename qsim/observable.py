@@ -129,10 +129,11 @@ def terms_to_apply(operator: SparsePauliOp, bits: int) -> tuple[Array, Array, Ar
     which = np.concatenate([with_real, with_imaginary])
     imaginary = np.arange(len(which)) >= len(with_real)
     x, z, weights = x[which], z[which], np.where(imaginary, im[which], re[which])
-    order = (x & low & _LANES) + imaginary * (_LANES + 1)
+    order = (x & low & (applied.GROUP - 1)) + imaginary * applied.GROUP
     sort = np.lexsort((x >> bits, order))
     x, z = x[sort], z[sort]
-    terms = np.stack([x >> bits, (x & low) >> LANE_BITS, z & low, z >> bits], axis=1).astype(np.int64).reshape(-1)
+    terms = np.stack([x >> bits, (x & low) >> applied.GROUP_BITS, z & low, z >> bits], axis=1)
+    terms = terms.astype(np.int64).reshape(-1)
     spans = np.searchsorted(order[sort], np.arange(applied.SPANS)).astype(np.int64)
     operator._applied = bits, (terms, weights[sort], spans)
     return terms, weights[sort], spans

@@ -363,11 +363,8 @@ class Simulator:
         """
         from qsim.estimation import estimate_state
 
-        single = isinstance(observable, SparsePauliOp)
-        made = [
-            self.check_estimate(circuit, operator, shots, grouping)
-            for operator in ([observable] if single else list(observable))
-        ]
+        single, operators = _operators(observable)
+        made = [self.check_estimate(circuit, operator, shots, grouping) for operator in operators]
         shots, seed = _checked_shots(shots), _checked_seed(seed)
         rows, batched = bind_parameters(circuit, parameters)
         start = self._start(circuit, initial_state, 2)
@@ -654,11 +651,10 @@ class Simulator:
     ) -> tuple[Any, Any]:
         """Expectation values and, with `spread`, variances (else zeros)."""
         from qsim.observable import compile_observable, compiled
-        from qsim.state import operator_moments
+        from qsim.state import batch_means, operator_moments
 
         self._only_gates(circuit, "expectation value")
-        single = isinstance(observable, SparsePauliOp)
-        operators = [observable] if single else list(observable)
+        single, operators = _operators(observable)
         for operator in operators:
             check_observable(operator, circuit.num_qubits)
         rows, batched = bind_parameters(circuit, parameters)
@@ -676,6 +672,13 @@ class Simulator:
         if not spread and operators and len(rows):
             n = circuit.num_qubits
             together = compiled(observable, n) if single else compile_observable(operators, n)
+        if together is not None and start is None and len(rows) > 1:
+            program, row = self._program(circuit, rows[0])
+            found = (
+                batch_means(program, rows, together, self._dtype, self.threads) if len(row) == rows.shape[1] else None
+            )
+            if found is not None:
+                means[:], rows = found, rows[:0]
         for part in self._parts(circuit, len(rows)):
             states = self._states(circuit, rows[part], start)
             if together is not None:
@@ -703,8 +706,7 @@ class Simulator:
     def _gradients(self, circuit: Circuit, observable: Any, parameters: Any) -> tuple[Any, Any]:
         from qsim.gradients import named, plan, value_and_gradient
 
-        single = isinstance(observable, SparsePauliOp)
-        operators = [observable] if single else list(observable)
+        single, operators = _operators(observable)
         self._check_gradient(circuit, operators)
         rows, batched = bind_parameters(circuit, parameters)
         self._check(circuit, copies=3)
@@ -739,6 +741,17 @@ def _checked_seed(seed: Any) -> int:
     if isinstance(seed, (bool, np.bool_)) or not isinstance(seed, (int, np.integer)) or not 0 <= seed < 1 << 64:
         raise QsimError(f"A seed is a whole number from 0 to 2**64 - 1, got {seed!r}.")
     return int(seed)
+
+
+def _operators(observable: Any) -> tuple[bool, list[Any]]:
+    """Whether it is a single observable, and a list of it or of them, whose items are yet to be checked."""
+    if isinstance(observable, SparsePauliOp):
+        return True, [observable]
+    try:
+        return False, list(observable)
+    except TypeError:
+        name = type(observable).__name__
+        raise QsimError(f"An observable is a SparsePauliOp or a list of them, got {name}.") from None
 
 
 def _names(circuit: Circuit) -> set[str]:

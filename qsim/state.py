@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from qsim.compiler.program import Program
 from qsim.kernels import operators
-from qsim.observable import compiled, terms_to_apply
+from qsim.observable import Observable, compiled, terms_to_apply
 from qsim.pauli import SparsePauliOp
 from qsim.pool import part, report, run_shares
 from qsim.workspace import rooms
@@ -121,6 +121,26 @@ def evolve_batch(program: Program, rows: Array, dtype: Any, threads: int) -> Arr
     def share(_: int, start: int, stop: int) -> None:
         states = evolve_rows(program, flat[start * width : stop * width], 0, stop - start, dtype)
         result[start:stop] = states.reshape(stop - start, size)
+
+    threads = threads if sets * (size + 64) > 1 << 10 else 1
+    run_shares(share, sets, threads, chunk=max(1, min(-(-sets // (4 * threads)), (1 << 20) // size)))
+    return result
+
+
+def batch_means(program: Program, rows: Array, observable: Observable, dtype: Any, threads: int) -> Array | None:
+    """Expectation values for rows of parameter values, shape (sets, operators), each as soon as its state is there.
+
+    None where a state is worth all threads, or long: see `evolve_batch`.
+    """
+    sets, size = len(rows), 1 << program.num_qubits
+    if size >= 2 * threads * MIN_SHARE or program.num_passes > 1:
+        return None
+    flat = np.ascontiguousarray(rows, dtype=np.float64).reshape(-1)
+    width, result = rows.shape[1], np.empty((sets, observable.num_operators))
+
+    def share(_: int, start: int, stop: int) -> None:
+        states = evolve_rows(program, flat[start * width : stop * width], 0, stop - start, dtype)
+        result[start:stop] = observable.means(states.reshape(stop - start, size), 1)
 
     threads = threads if sets * (size + 64) > 1 << 10 else 1
     run_shares(share, sets, threads, chunk=max(1, min(-(-sets // (4 * threads)), (1 << 20) // size)))

@@ -1,8 +1,8 @@
 """O |psi> for a sum of many Pauli products, with <psi|O|psi> and |O psi|**2.
 
 Terms are X**x Z**z with X**x Z**z |k> = (-1)**|z & k| |k ^ x>. A state is walked block by block, in double precision, and in
-a block as groups of LANES amplitudes. x takes block b to block b ^ x_high, group g to g ^ far and lane j to j ^ order. Lanes
-are exchanged last: terms are sorted by `order`, those of one order are added up as they lie, and the sums of all orders
+a block as groups of GROUP amplitudes. x takes block b to block b ^ x_high, group g to g ^ far and amplitude j of a group to j ^ order.
+That exchange comes last: terms are sorted by `order`, those of one order are added up as they lie, and the sums of all orders
 meet in a binary tree, one bit of `order` a level. Terms with real and with imaginary coefficients have a tree each.
 """
 
@@ -17,18 +17,21 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from qsim.kernels.jit import REDUCTION_MATH, kernel
-from qsim.kernels.opcodes import LANE_BITS
 from qsim.kernels.readout import odd
-from qsim.kernels.simd import BLOCK, LANES, _declare, _Emitter
+from qsim.kernels.simd import _declare, _Emitter
 from qsim.kernels.window import window
 
 #: Amplitudes of a block, as a power of two: the sums of all levels of a tree fit a cache of level 1.
-BLOCK_BITS = 8
+BLOCK_BITS = 9
+#: Amplitudes of a group, small ones so that a tree has few levels, and their numbers.
+GROUP_BITS = 2
+GROUP = 1 << GROUP_BITS
+NUMBERS = 2 * GROUP
 #: Columns of a term: what x does to blocks and groups, and z in the block and above it.
 X_HIGH, FAR, Z_LOW, Z_HIGH = range(4)
 TERM_COLUMNS = 4
 #: Entries of `spans`: where the terms of each order begin, first of real, then of imaginary coefficients, and the end.
-SPANS = 2 * LANES + 1
+SPANS = 2 * GROUP + 1
 
 
 @intrinsic
@@ -42,18 +45,19 @@ def add_term(
         sums, data = e.data_of(arguments[0]), given.data_of(arguments[1])
         weights, sign_data = e.data_of(arguments[2]), e.data_of(arguments[3])
         to, at, groups, far, z = arguments[4:]
-        slots = range(0, BLOCK, e.width)
-        factor = [e.load(weights, e.index(slot)) for slot in slots]
+        width = min(e.width, NUMBERS)
+        slots = range(0, NUMBERS, width)
+        factor = [e.load(weights, e.index(slot), width) for slot in slots]
         with cgutils.for_range(builder, groups) as loop:
-            sign = e.splat(builder.load(builder.gep(sign_data, [builder.and_(loop.index, z)])))
-            goal = builder.add(to, builder.mul(loop.index, e.index(BLOCK)))
-            place = builder.add(at, builder.mul(builder.xor(loop.index, far), e.index(BLOCK)))
+            sign = e.splat(builder.load(builder.gep(sign_data, [builder.and_(loop.index, z)])), width)
+            goal = builder.add(to, builder.mul(loop.index, e.index(NUMBERS)))
+            place = builder.add(at, builder.mul(builder.xor(loop.index, far), e.index(NUMBERS)))
             for slot, weight in zip(slots, factor, strict=True):
-                value = given.load(data, e.offset(place, slot), e.width)
+                value = given.load(data, e.offset(place, slot), width)
                 if given.size < e.size:
-                    value = builder.fpext(value, ir.VectorType(e.element, e.width))
+                    value = builder.fpext(value, ir.VectorType(e.element, width))
                 where = e.offset(goal, slot)
-                e.store(e.fma(builder.fmul(sign, weight), value, e.load(sums, where)), sums, where)
+                e.store(e.fma(builder.fmul(sign, weight), value, e.load(sums, where, width)), sums, where)
         return context.get_dummy_value()
 
     integer = types.int64
@@ -64,18 +68,18 @@ def _add_exchanged(bit: int) -> Any:
     """(out, source, -, -, to, at, groups, -): add groups with lane j ^ 2**bit in place of lane j; as they are for -1."""
 
     def generate(e: _Emitter, out: Any, source: Any, _: Any, __: Any, to: Any, at: Any, groups: Any, ___: Any) -> None:
-        moved = [k ^ (2 << bit) if bit >= 0 else k for k in range(BLOCK)]
+        moved = [k ^ (2 << bit) if bit >= 0 else k for k in range(NUMBERS)]
         with cgutils.for_range(e.builder, groups) as loop:
-            here = e.builder.mul(loop.index, e.index(BLOCK))
+            here = e.builder.mul(loop.index, e.index(NUMBERS))
             where = e.builder.add(to, here)
-            value = e.load(source, e.builder.add(at, here), BLOCK)
-            e.store(e.builder.fadd(e.load(out, where, BLOCK), e.pick(value, value, moved)), out, where)
+            value = e.load(source, e.builder.add(at, here), NUMBERS)
+            e.store(e.builder.fadd(e.load(out, where, NUMBERS), e.pick(value, value, moved)), out, where)
 
     return _declare(generate)
 
 
 add_plain = _add_exchanged(-1)
-add_bit0, add_bit1, add_bit2, add_bit3 = (_add_exchanged(bit) for bit in range(LANE_BITS))
+add_bit0, add_bit1 = (_add_exchanged(bit) for bit in range(GROUP_BITS))
 
 
 @kernel(apart=True)
@@ -85,7 +89,7 @@ def climb(sums: Any, numbers: int, groups: int, order: int, filled: int) -> int:
     Level k is at sums[k * numbers:]; bit k of `filled` tells whether anything is there. Orders come from the highest down.
     """
     zero = groups * 0
-    for k in range(LANE_BITS):
+    for k in range(GROUP_BITS):
         at, to = k * numbers, (k + 1) * numbers
         first = (order >> k) & 1 == 1
         if (filled >> k) & 1:
@@ -97,12 +101,8 @@ def climb(sums: Any, numbers: int, groups: int, order: int, filled: int) -> int:
                 add_plain(sums, sums, sums, sums, to, at, groups, zero)
             elif k == 0:
                 add_bit0(sums, sums, sums, sums, to, at, groups, zero)
-            elif k == 1:
-                add_bit1(sums, sums, sums, sums, to, at, groups, zero)
-            elif k == 2:
-                add_bit2(sums, sums, sums, sums, to, at, groups, zero)
             else:
-                add_bit3(sums, sums, sums, sums, to, at, groups, zero)
+                add_bit1(sums, sums, sums, sums, to, at, groups, zero)
             filled &= ~(1 << k)
         if first:
             break
@@ -118,28 +118,32 @@ def apply_operator(
     states: (re, im) pairs; terms: rows of the columns above, flat; weights: their coefficients, of which only the real or
     only the imaginary part is not zero; spans: see SPANS. out[b] = the block's parts of <psi|O|psi>, real, and |O psi|**2.
     """
-    padded = max(bits, LANE_BITS)
-    groups, numbers = 1 << (padded - LANE_BITS), 2 << padded
-    room = np.empty((LANE_BITS + 2) * numbers + LANES * BLOCK + BLOCK + groups)
-    sums, other = room[: (LANE_BITS + 1) * numbers], room[(LANE_BITS + 1) * numbers : (LANE_BITS + 2) * numbers]
-    rest = room[(LANE_BITS + 2) * numbers :]
-    patterns, factors, signs = rest[: LANES * BLOCK], rest[LANES * BLOCK :][:BLOCK], rest[LANES * BLOCK + BLOCK :]
+    padded = max(bits, GROUP_BITS)
+    groups, numbers = 1 << (padded - GROUP_BITS), 2 << padded
+    room = np.empty((GROUP_BITS + 2) * numbers + GROUP * NUMBERS + NUMBERS + groups)
+    sums, other = room[: (GROUP_BITS + 1) * numbers], room[(GROUP_BITS + 1) * numbers : (GROUP_BITS + 2) * numbers]
+    rest = room[(GROUP_BITS + 2) * numbers :]
+    patterns, factors, signs = (
+        rest[: GROUP * NUMBERS],
+        rest[GROUP * NUMBERS :][:NUMBERS],
+        rest[GROUP * NUMBERS + NUMBERS :],
+    )
     for k in range(groups):
         signs[k] = -1.0 if odd(k) else 1.0
-    for z in range(LANES):
-        for j in range(BLOCK):
-            patterns[BLOCK * z + j] = -1.0 if odd(z & (j >> 1)) else 1.0
-    small = np.zeros(BLOCK, states.dtype)  # a state of fewer amplitudes than a group
-    top = LANE_BITS * numbers
+    for z in range(GROUP):
+        for j in range(NUMBERS):
+            patterns[NUMBERS * z + j] = -1.0 if odd(z & (j >> 1)) else 1.0
+    small = np.zeros(NUMBERS, states.dtype)  # a state of fewer amplitudes than a group
+    top = GROUP_BITS * numbers
     for b in range(start, stop):
         zero = b * 0
-        if bits < LANE_BITS:
+        if bits < GROUP_BITS:
             for k in range(2 << bits):
                 small[k] = states[(b << (bits + 1)) + k]
         for imaginary in range(2):
             filled = zero
-            for order in range(LANES - 1, -1, -1):
-                first, last = spans[LANES * imaginary + order], spans[LANES * imaginary + order + 1]
+            for order in range(GROUP - 1, -1, -1):
+                first, last = spans[GROUP * imaginary + order], spans[GROUP * imaginary + order + 1]
                 if first < last:
                     filled |= 1
                     for k in range(numbers):
@@ -148,19 +152,19 @@ def apply_operator(
                     term = window(terms, TERM_COLUMNS * t, TERM_COLUMNS)
                     source, z = b ^ term[X_HIGH], term[Z_LOW]
                     # (-1)**|z & k| for the amplitude k that is read; g & z below is of the group that is written.
-                    turned = odd(term[Z_HIGH] & source) != odd(term[FAR] & (z >> LANE_BITS))
+                    turned = odd(term[Z_HIGH] & source) != odd(term[FAR] & (z >> GROUP_BITS))
                     weight = -weights[t] if turned else weights[t]
-                    for j in range(BLOCK):
-                        factors[j] = weight * patterns[BLOCK * (z & (LANES - 1)) + j]
-                    if bits < LANE_BITS:
+                    for j in range(NUMBERS):
+                        factors[j] = weight * patterns[NUMBERS * (z & (GROUP - 1)) + j]
+                    if bits < GROUP_BITS:
                         add_term(sums, small, factors, signs, zero, zero, zero + 1, zero, zero)
                     else:
                         add_term(
                             sums, states, factors, signs, zero, source << (bits + 1), zero + groups, term[FAR],
-                            z >> LANE_BITS,
+                            z >> GROUP_BITS,
                         )  # fmt: skip
                 filled = climb(sums, numbers, zero + groups, zero + order, filled)
-            if not (filled >> LANE_BITS) & 1:
+            if not (filled >> GROUP_BITS) & 1:
                 for k in range(top, top + numbers):
                     sums[k] = 0.0
             if imaginary == 0:

@@ -16,7 +16,7 @@ from qsim.kernels.jit import kernel
 from qsim.kernels.opcodes import LANE_BITS, NO_BIT, TARGET, TARGETS
 from qsim.kernels.simd import BLOCK, LANES, times_scaled_table, times_table
 from qsim.kernels.tile import place
-from qsim.kernels.window import trailing_zeros, window
+from qsim.kernels.window import keep, trailing_zeros, window
 
 #: Low bits of a tile: a table of 2**LOW_BITS complex numbers and its copies stay in the cache of level 1.
 LOW_BITS = 8
@@ -81,12 +81,17 @@ def phases(tile: Any, t: int, base: int, op: Any, bits: Any, coefficients: Any, 
     one qubit) and where its diagonal is in `coefficients`: entries for 0, 1 or for 00, 01, 10, 11 (the first bit low),
     of which the first is 1. `tables` is room for the tables: see `table_numbers`.
     """
-    c, s = np.empty(MAX_TILE_BITS), np.empty(MAX_TILE_BITS)
-    coupled, used = np.empty(MAX_TILE_BITS, dtype=np.int64), np.empty(MAX_TILE_BITS, dtype=np.int64)
+    numbers = np.empty(2 * MAX_TILE_BITS + 2 * MAX_TILE_BITS * MAX_TILE_BITS)
+    integers = np.empty(2 * MAX_TILE_BITS, dtype=np.int64)
+    c, s = window(numbers, 0, MAX_TILE_BITS), window(numbers, MAX_TILE_BITS, MAX_TILE_BITS)
+    coupled, used = window(integers, 0, MAX_TILE_BITS), window(integers, MAX_TILE_BITS, MAX_TILE_BITS)
     for j in range(MAX_TILE_BITS):
         c[j], s[j], coupled[j] = 1.0, 0.0, 0
-    pair_c = np.empty(MAX_TILE_BITS * MAX_TILE_BITS)
-    pair_s = np.empty(MAX_TILE_BITS * MAX_TILE_BITS)
+    square = MAX_TILE_BITS * MAX_TILE_BITS
+    pair_c, pair_s = (
+        window(numbers, 2 * MAX_TILE_BITS, square),
+        window(numbers, 2 * MAX_TILE_BITS + square, square),
+    )
     whole_c, whole_s = factor, 0.0
     for n in range(op[TARGETS]):
         a, b, at = bits[op[TARGET] + 3 * n], bits[op[TARGET] + 3 * n + 1], bits[op[TARGET] + 3 * n + 2]
@@ -157,9 +162,8 @@ def phases(tile: Any, t: int, base: int, op: Any, bits: Any, coefficients: Any, 
     if mixed == 0:
         for h in range(count):
             times_tables(tile, tables, 2 * size * h, 2 * low_at, place(high_at + h), 2 * size)
-        return
     # used[j] tells where the low table is for a number whose lowest bit is high bit j.
-    for h in range(count):
+    for h in range(count if mixed else 0):
         table = low_at
         if h:
             level = trailing_zeros(h)
@@ -173,6 +177,8 @@ def phases(tile: Any, t: int, base: int, op: Any, bits: Any, coefficients: Any, 
                 table = to
             used[level] = table
         times_tables(tile, tables, 2 * size * h, 2 * table, place(high_at + h), 2 * size)
+    keep(numbers)
+    keep(integers)
 
 
 @kernel(inner=True)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from qsim.kernels.jit import REDUCTION_MATH, kernel
-from qsim.kernels.window import window
+from qsim.kernels.window import popcount, window
 
 #: Amplitudes in a block of a reduction, as a power of two.
 BLOCK_BITS = 10
@@ -50,8 +50,4 @@ def parity_signs(bits: int) -> Any:
 @kernel(inner=True)
 def odd(mask: int) -> bool:
     """Whether an odd number of bits is set."""
-    result = False
-    while mask:
-        mask &= mask - 1
-        result = not result
-    return result
+    return popcount(mask) & 1 == 1
