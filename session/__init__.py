@@ -1,11 +1,25 @@
 """Sessions: run OpenQASM text or a circuit with parameters, singly, in batches and in the background."""
 
 from qsim.pauli import Pauli, SparsePauliOp
-from session.errors import JobCancelledError, JobError, JobTimeoutError, ProgramTypeError, SessionError
+from session.errors import (
+    JobCancelledError,
+    JobError,
+    JobFailedError,
+    JobNotFoundError,
+    JobTimeoutError,
+    ProgramTypeError,
+    SessionError,
+    StorageFullError,
+    StoreAccessError,
+    StoreCorruptError,
+    StoreError,
+    StoreVersionError,
+)
 from session.execution import ExecutionSession
-from session.jobs import ExecutionJob, JobStatus
+from session.jobs import ExecutionJob, get_execution_jobs
 from session.preferences import BackendNames, ExecutionPreferences
 from session.results import EstimationResult, ExecutionDetails, SampledState
+from session.store.records import JobStatus
 
 __all__ = [
     "BackendNames",
@@ -16,6 +30,8 @@ __all__ = [
     "ExecutionSession",
     "JobCancelledError",
     "JobError",
+    "JobFailedError",
+    "JobNotFoundError",
     "JobStatus",
     "JobTimeoutError",
     "Pauli",
@@ -23,4 +39,10 @@ __all__ = [
     "SampledState",
     "SessionError",
     "SparsePauliOp",
+    "StorageFullError",
+    "StoreAccessError",
+    "StoreCorruptError",
+    "StoreError",
+    "StoreVersionError",
+    "get_execution_jobs",
 ]
