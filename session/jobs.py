@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import builtins
 import json
 import math
@@ -153,6 +152,8 @@ class ExecutionJob:
         ...     asyncio.run(session.submit_sample().poll_async())
         <JobStatus.COMPLETED: 'COMPLETED'>
         """
+        import asyncio
+
         timeout = _checked_timeout(timeout_sec)
         deadline, wait = _deadline(timeout), _FIRST_WAIT
         while not await asyncio.to_thread(self._advance):
@@ -188,6 +189,8 @@ class ExecutionJob:
         >>> [result.counts for result in asyncio.run(main())]
         [{'0': 5}, {'0': 5}]
         """
+        import asyncio
+
         await self.poll_async(timeout_sec)
         return await asyncio.to_thread(self._fetch)
 

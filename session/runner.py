@@ -23,6 +23,7 @@ from session.store.faults import fault
 from session.store.jobs import JobStore
 from session.store.liveness import Identity
 from session.store.records import Claim
+from session.store.upkeep import check_after_crash
 from session.tasks import Backend, Task
 
 #: Seconds between two looks at whether somebody cancelled a job, and between two notes of its progress.
@@ -194,6 +195,7 @@ class Runner:
     def _run(self, store: JobStore, job_id: str, work: Work | None) -> None:
         identity = self._identities.get(store.folder)
         if identity is None:
+            check_after_crash(store)
             identity = self._identities[store.folder] = Identity(store.folder)
         claim = store.claim(job_id, identity.id)
         if claim is None:

@@ -197,7 +197,7 @@ class JobStore:
             _log(connection, record.number, record.status, JobStatus.RUNNING, owner, note)
             fault("claim-before-commit")
         fault("claim-after-commit")
-        return Claim(record.number, job_id, owner, fence, record.kind, record.batched, record.attempts + 1)
+        return Claim(record, owner, fence)
 
     def holds(self, claim: Claim) -> bool:
         """Whether a claim still stands and nobody asked to cancel the job."""
@@ -218,8 +218,7 @@ class JobStore:
 
     def complete(self, claim: Claim, result: Any) -> bool:
         """Store a result, if the claim still stands; False when it does not and nothing was stored."""
-        header = {"job": claim.id, "fence": claim.fence, "kind": claim.kind, "batched": claim.batched}
-        stored = write_result(self.folder, header, result)
+        stored = write_result(self.folder, claim.header(), result)
         try:
             done = self._finish(claim, JobStatus.COMPLETED, stored)
         except BaseException:

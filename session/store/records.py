@@ -6,6 +6,7 @@ import sqlite3
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from typing import Any
 
 
 class JobStatus(StrEnum):
@@ -86,13 +87,24 @@ class JobRecord:
 class Claim:
     """The right to run a job and to store its result, until somebody else gets it: then the fence has moved on."""
 
-    number: int
-    id: str
+    record: JobRecord  # as it was before
     owner: str
     fence: int
-    kind: str
-    batched: bool
-    attempts: int
+
+    @property
+    def id(self) -> str:
+        """The id of the job."""
+        return self.record.id
+
+    @property
+    def number(self) -> int:
+        """The number of the job in the database."""
+        return self.record.number
+
+    def header(self) -> dict[str, Any]:
+        """What a file of results says of its job: enough to find it again without the database."""
+        names = ("kind", "batched", "backend", "provider", "num_shots", "session", "created_ns", "engine")
+        return {"job": self.id, "fence": self.fence, **{name: getattr(self.record, name) for name in names}}
 
 
 @dataclass(frozen=True)
