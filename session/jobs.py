@@ -14,7 +14,7 @@ from typing import Any
 from qsim import errors as engine_errors
 from session import errors as session_errors
 from session.errors import JobCancelledError, JobError, JobFailedError, JobTimeoutError, SessionError
-from session.results import EstimationResult, ExecutionDetails
+from session.results import ExecutionDetails, MinimizationResult, StateVectorResult
 from session.runner import runner
 from session.store.jobs import JobStore, checked_id
 from session.store.records import JobRecord, JobStatus, moment
@@ -204,14 +204,52 @@ class ExecutionJob:
         results: list[ExecutionDetails] = self._typed_result(TaskKind.SAMPLE, True, timeout_sec)
         return results
 
-    def get_estimate_result(self, timeout_sec: float | None = None) -> EstimationResult:
-        """The result of `submit_estimate` with one parameter set."""
-        result: EstimationResult = self._typed_result(TaskKind.ESTIMATE, False, timeout_sec)
+    def get_estimate_result(self, timeout_sec: float | None = None) -> Any:
+        """The `EstimationResult` of `submit_estimate` with one parameter set; a list for a list of Hamiltonians."""
+        return self._typed_result(TaskKind.ESTIMATE, False, timeout_sec)
+
+    def get_batch_estimate_result(self, timeout_sec: float | None = None) -> list[Any]:
+        """The results of `submit_estimate` with a list of parameter sets."""
+        results: list[Any] = self._typed_result(TaskKind.ESTIMATE, True, timeout_sec)
+        return results
+
+    def get_state_vector_result(self, timeout_sec: float | None = None) -> StateVectorResult:
+        """The result of `submit_calculate_state_vector` with one parameter set."""
+        result: StateVectorResult = self._typed_result(TaskKind.STATE_VECTOR, False, timeout_sec)
         return result
 
-    def get_batch_estimate_result(self, timeout_sec: float | None = None) -> list[EstimationResult]:
-        """The results of `submit_estimate` with a list of parameter sets."""
-        results: list[EstimationResult] = self._typed_result(TaskKind.ESTIMATE, True, timeout_sec)
+    def get_batch_state_vector_result(self, timeout_sec: float | None = None) -> list[StateVectorResult]:
+        """The results of `submit_calculate_state_vector` with a list of parameter sets."""
+        results: list[StateVectorResult] = self._typed_result(TaskKind.STATE_VECTOR, True, timeout_sec)
+        return results
+
+    def get_gradient_result(self, timeout_sec: float | None = None) -> Any:
+        """The `GradientResult` of `submit_gradient` with one parameter set; a list for a list of Hamiltonians."""
+        return self._typed_result(TaskKind.GRADIENT, False, timeout_sec)
+
+    def get_batch_gradient_result(self, timeout_sec: float | None = None) -> list[Any]:
+        """The results of `submit_gradient` with a list of parameter sets."""
+        results: list[Any] = self._typed_result(TaskKind.GRADIENT, True, timeout_sec)
+        return results
+
+    def get_cost_result(self, timeout_sec: float | None = None) -> float:
+        """The result of `submit_estimate_cost` with one parameter set."""
+        result: float = self._typed_result(TaskKind.ESTIMATE_COST, False, timeout_sec)
+        return result
+
+    def get_batch_cost_result(self, timeout_sec: float | None = None) -> list[float]:
+        """The results of `submit_estimate_cost` with a list of parameter sets."""
+        results: list[float] = self._typed_result(TaskKind.ESTIMATE_COST, True, timeout_sec)
+        return results
+
+    def get_minimization_result(self, timeout_sec: float | None = None) -> MinimizationResult:
+        """The result of `submit_minimize` with one set of parameters to begin at."""
+        result: MinimizationResult = self._typed_result(TaskKind.MINIMIZE, False, timeout_sec)
+        return result
+
+    def get_batch_minimization_result(self, timeout_sec: float | None = None) -> list[MinimizationResult]:
+        """The results of `submit_minimize` with a list of sets to begin at."""
+        results: list[MinimizationResult] = self._typed_result(TaskKind.MINIMIZE, True, timeout_sec)
         return results
 
     def _typed_result(self, kind: TaskKind, batched: bool, timeout_sec: float | None) -> Any:
@@ -261,8 +299,6 @@ class ExecutionJob:
         if record.error is not None:
             raise rebuilt_error(record.error)
         if not self._has_result:
-            from session.store import types  # noqa: F401  (makes results readable)
-
             self._result = self._store.result(self.id)
             self._has_result = True
         return list(self._result) if record.batched else self._result[0]
@@ -348,7 +384,8 @@ def _checked_status(value: Any) -> JobStatus:
 
 
 def _getter(kind: str, batched: bool) -> str:
-    return f"get_{'batch_' if batched else ''}{kind}_result"
+    names = {TaskKind.STATE_VECTOR: "state_vector", TaskKind.ESTIMATE_COST: "cost", TaskKind.MINIMIZE: "minimization"}
+    return f"get_{'batch_' if batched else ''}{names.get(TaskKind(kind), kind)}_result"
 
 
 def _deadline(timeout: float | None) -> float:

@@ -11,28 +11,30 @@ import contextlib
 import os
 import threading
 import time
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from qsim import pool
 from qsim.errors import RunCancelled
+from session.backends.bound import BoundBackend
 from session.errors import JobError, StoreError
+from session.programs import Program
 from session.store.faults import fault
 from session.store.jobs import JobStore
 from session.store.liveness import Identity
 from session.store.records import Claim
+from session.store.spec import read_work
 from session.store.upkeep import check_after_crash
-from session.tasks import Backend, Task
+from session.tasks import Task, TaskKind
 
 #: Seconds between two looks at whether somebody cancelled a job, and between two notes of its progress.
 LOOK_SECONDS, NOTE_SECONDS = 0.2, 1.0
 _IDLE_SECONDS = 5.0  # after so long without a job, this process is no runner any more
 _EXIT_SECONDS = 20.0  # what the end of the interpreter waits for a run to notice; compiling cannot be interrupted
-_KEPT_BACKENDS = 4
 
-Work = tuple[Backend, Task]
+Work = tuple[BoundBackend, Task]
 
 
 class Control:
@@ -71,8 +73,8 @@ def run_claimed(store: JobStore, claim: Claim, work: Work | None, stop: threadin
     """
     control = Control(store, claim, stop, tell or (lambda fraction: None))
     try:
-        backend, task = work or load_work(store, claim.id)
-        store.check_room(expected_bytes(backend, task))
+        backend, task = work or read_work(*store.spec(claim.id))
+        store.check_room(expected_bytes(backend.program, task))
         with pool.controlled(cancel=control, progress=control.progress):
             results = backend.run(task)
         fault("run-done")
@@ -86,35 +88,15 @@ def run_claimed(store: JobStore, claim: Claim, work: Work | None, stop: threadin
         store.fail(claim, error)
 
 
-def expected_bytes(backend: Backend, task: Task) -> int:
-    """About how many bytes the result of a task takes; 0 when nobody can tell."""
-    estimate = getattr(backend, "result_bytes", None)
-    return int(estimate(task)) if estimate is not None else 0
-
-
-# what a job runs, out of the store ------------------------------------------------------------------------------
-_backends: OrderedDict[tuple[str, str], Backend] = OrderedDict()
-_backends_guard = threading.Lock()
-
-
-def load_work(store: JobStore, job_id: str) -> Work:
-    """The backend and the task of a stored job; the last few backends are kept, with what they have compiled."""
-    from session.local import LocalBackend
-    from session.store import types  # noqa: F401  (makes programs and tasks readable)
-    from session.store.values import from_text, to_text
-
-    program_text, spec_text = store.spec(job_id)
-    spec = from_text(spec_text)
-    key = (program_text, to_text(spec["preferences"]))
-    with _backends_guard:
-        backend = _backends.pop(key, None)
-    if backend is None:
-        backend = LocalBackend(from_text(program_text), spec["preferences"])
-    with _backends_guard:
-        _backends[key] = backend
-        while len(_backends) > _KEPT_BACKENDS:
-            _backends.popitem(last=False)
-    return backend, spec["task"]
+def expected_bytes(program: Program, task: Task) -> int:
+    """About how many bytes the results of a task take; 0 for what is small."""
+    sets, qubits = len(task.rows), program.circuit.num_qubits
+    if task.kind is TaskKind.STATE_VECTOR and not task.filters and qubits < 60:
+        return sets * (16 << qubits)
+    if task.kind is TaskKind.SAMPLE:
+        # A line of text an outcome; an upper bound, so only as far as many outcomes are likely.
+        return sets * min(task.num_shots, 1 << min(qubits, 22)) * (qubits + 12)
+    return 0
 
 
 # the thread -----------------------------------------------------------------------------------------------------
@@ -122,7 +104,9 @@ class Runner:
     """The thread of this process that runs jobs, started by the first one."""
 
     def __init__(self) -> None:
-        self.changed = threading.Condition()  # for all below; notified whenever a job may have changed
+        self.changed = (
+            threading.Condition()
+        )  # (its lock is re-entrant) for all below; notified whenever a job may have changed
         self._waiting: deque[tuple[JobStore, str, Work | None]] = deque()
         self._known: set[str] = set()  # waiting or running here
         self._progress: dict[str, float] = {}
@@ -193,16 +177,21 @@ class Runner:
             return self._waiting.popleft()
 
     def _run(self, store: JobStore, job_id: str, work: Work | None) -> None:
-        identity = self._identities.get(store.folder)
-        if identity is None:
-            check_after_crash(store)
-            identity = self._identities[store.folder] = Identity(store.folder)
-        claim = store.claim(job_id, identity.id)
+        claim = store.claim(job_id, self.identity(store).id)
         if claim is None:
             return
         self._progress[job_id] = 0.0
         self.notify()
         run_claimed(store, claim, work, self._stop, lambda fraction: self._progress.update({job_id: fraction}))
+
+    def identity(self, store: JobStore) -> Identity:
+        """Who this process is in a store, until it has been idle for a while."""
+        with self.changed:
+            identity = self._identities.get(store.folder)
+            if identity is None:
+                check_after_crash(store)
+                identity = self._identities[store.folder] = Identity(store.folder)
+            return identity
 
     def _release_identities(self) -> None:
         for identity in self._identities.values():
@@ -233,10 +222,10 @@ def runner() -> Runner:
 
 def _after_fork() -> None:
     # A child has no such thread, and is nobody in the store until it runs a job of its own.
-    global _runner, _guard, _backends_guard
+    global _runner, _guard
     if _runner is not None:
         atexit.unregister(_runner.end)
-    _runner, _guard, _backends_guard = None, threading.Lock(), threading.Lock()
+    _runner, _guard = None, threading.Lock()
 
 
 if hasattr(os, "register_at_fork"):

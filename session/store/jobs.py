@@ -61,10 +61,10 @@ class JobStore:
                 connection.execute("INSERT INTO program(sha256, text) VALUES (?, ?)", (program_sha, job.program))
             cursor = connection.execute(
                 "INSERT INTO job(id, kind, batched, status, program, spec, spec_sha256, created_ns, backend, provider, "
-                "num_shots, session, engine) VALUES (?, ?, ?, 'QUEUED', ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "num_shots, session, owner, engine) VALUES (?, ?, ?, 'QUEUED', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     job_id, job.kind, job.batched, program_sha, job.spec, _sha256(job.spec), now, job.backend,
-                    job.provider, job.num_shots, job.session, __version__,
+                    job.provider, job.num_shots, job.session, job.owner, __version__,
                 ),
             )  # fmt: skip
             _log(connection, int(cursor.lastrowid or 0), None, JobStatus.QUEUED, None, None)
@@ -145,8 +145,8 @@ class JobStore:
             )
         return row["text"], row["spec"]
 
-    def result(self, job_id: str) -> Any:
-        """The stored result of a completed job, checked against its SHA-256."""
+    def result(self, job_id: str) -> list[Any]:
+        """The stored results of a completed job, one for each parameter set, checked against their SHA-256."""
         with self.database.reading() as connection:
             row = connection.execute(
                 "SELECT result, result_file, result_size, result_sha256 FROM job WHERE id = ?", (checked_id(job_id),)
@@ -178,7 +178,8 @@ class JobStore:
             if row is None:
                 return None
             record = JobRecord.from_row(row)
-            if not self.is_claimable(record):
+            own = record.status is JobStatus.QUEUED and record.owner == owner
+            if not own and not self.is_claimable(record):
                 return None
             if record.status is JobStatus.CANCELLING:
                 _end(connection, record, JobStatus.CANCELLED, record.owner, "its process died")
@@ -193,7 +194,7 @@ class JobStore:
                 "UPDATE job SET status = 'RUNNING', owner = ?, fence = ?, attempts = attempts + 1, progress = 0, "
                 "started_ns = ? WHERE number = ?", (owner, fence, time.time_ns(), record.number)
             )  # fmt: skip
-            note = None if record.owner is None else f"taken over from {record.owner}, which died"
+            note = None if own or record.owner is None else f"taken over from {record.owner}, which died"
             _log(connection, record.number, record.status, JobStatus.RUNNING, owner, note)
             fault("claim-before-commit")
         fault("claim-after-commit")
@@ -216,9 +217,9 @@ class JobStore:
                 (fraction, claim.number, claim.fence, claim.owner),
             )
 
-    def complete(self, claim: Claim, result: Any) -> bool:
-        """Store a result, if the claim still stands; False when it does not and nothing was stored."""
-        stored = write_result(self.folder, claim.header(), result)
+    def complete(self, claim: Claim, results: Sequence[Any]) -> bool:
+        """Store the results of a run, if the claim still stands; False when it does not and nothing was stored."""
+        stored = write_result(self.folder, claim.header(), results)
         try:
             done = self._finish(claim, JobStatus.COMPLETED, stored)
         except BaseException:
@@ -258,7 +259,7 @@ class JobStore:
             record = JobRecord.from_row(row)
             if record.status.is_final:
                 return record.status is JobStatus.CANCELLED
-            if self.is_claimable(record):
+            if record.status is JobStatus.QUEUED or self.is_claimable(record):
                 _end(connection, record, JobStatus.CANCELLED, None, None)
             elif record.status is not JobStatus.CANCELLING:
                 connection.execute("UPDATE job SET status = 'CANCELLING' WHERE number = ?", (record.number,))

@@ -32,7 +32,10 @@ class JobStatus(StrEnum):
 
 @dataclass(frozen=True)
 class NewJob:
-    """What is stored when a job is submitted. `program` and `spec` are texts of `session.store.values`."""
+    """What is stored when a job is submitted. `program` and `spec` are texts of `session.store.spec`.
+
+    `owner` is the process that alone can run it, if only one can.
+    """
 
     kind: str
     batched: bool
@@ -42,6 +45,7 @@ class NewJob:
     provider: str
     num_shots: int | None = None
     session: str | None = None
+    owner: str | None = None
 
 
 #: The columns of `JobRecord`: all but what it runs and what it gave, which may be large.

@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import zipfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -20,7 +21,7 @@ import numpy as np
 from session.errors import StoreCorruptError, StoreError
 from session.store.faults import fault
 from session.store.place import explained, private_file, sync_folder
-from session.store.values import from_text, to_text
+from session.store.spec import read_results, results_text
 
 INLINE_BYTES = 64 * 1024
 _CHUNK = 1 << 20
@@ -36,19 +37,24 @@ class StoredResult:
     sha256: str
 
 
-def write_result(folder: Path, header: dict[str, Any], result: Any) -> StoredResult:
-    """Store a result, durably when it is a file.
+def write_result(folder: Path, header: dict[str, Any], results: Sequence[Any]) -> StoredResult:
+    """Store the results of a job, durably when they are a file.
 
     Args:
         folder: the store's.
         header: whose result it is: ``job`` and ``fence``, and what else helps to find it again.
-        result: any storable value.
+        results: one for each parameter set.
     """
     arrays: list[Any] = []
-    text = to_text(result, arrays)
+
+    def keep(array: Any) -> int:
+        arrays.append(array)
+        return len(arrays) - 1
+
+    text = results_text(results, keep)
     size = len(text) + sum(array.nbytes for array in arrays)
     if size <= INLINE_BYTES:
-        data = (to_text(result) if arrays else text).encode()
+        data = (results_text(results) if arrays else text).encode()
         return StoredResult(data.decode(), None, len(data), hashlib.sha256(data).hexdigest())
     name = f"{header['job']}.{header['fence']}.zip"
     target = folder / "results" / name
@@ -118,8 +124,8 @@ def write_array(stream: Any, array: Any) -> None:
         stream.write(data[start : start + _CHUNK])
 
 
-def read_result(folder: Path, stored: StoredResult) -> Any:
-    """The result that was stored, after its SHA-256 was found to be right.
+def read_result(folder: Path, stored: StoredResult) -> list[Any]:
+    """The results that were stored, after its SHA-256 was found to be right.
 
     Raises:
         StoreCorruptError: the file is missing or damaged.
@@ -127,7 +133,7 @@ def read_result(folder: Path, stored: StoredResult) -> Any:
     if stored.text is not None:
         if hashlib.sha256(stored.text.encode()).hexdigest() != stored.sha256:
             raise StoreCorruptError(f"A result in '{folder}' is damaged: its SHA-256 is wrong. Submit the job again.")
-        return from_text(stored.text)
+        return read_results(stored.text)
     path = folder / "results" / str(stored.file)
     try:
         with open(path, "rb") as file:
@@ -144,12 +150,12 @@ def read_result(folder: Path, stored: StoredResult) -> Any:
         return _read_members(archive)
 
 
-def _read_members(archive: zipfile.ZipFile) -> Any:
+def _read_members(archive: zipfile.ZipFile) -> list[Any]:
     def array(number: int) -> Any:
         with archive.open(f"{int(number)}.npy") as member:
             return np.lib.format.read_array(member, allow_pickle=False)
 
-    return from_text(archive.read("result.json").decode(), array)
+    return read_results(archive.read("result.json").decode(), array)
 
 
 def read_header(path: Path) -> dict[str, Any] | None:

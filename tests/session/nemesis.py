@@ -24,6 +24,7 @@ def jobs_of(round_number: int) -> list[Any]:
     """Calls that submit the jobs of a round: short and long ones, batches, results in the database and in files."""
     from qsim import Circuit, Parameter, Pauli
     from session import ExecutionSession
+    from session.tasks import TaskKind
 
     angle = Parameter("t")
     small = Circuit(6)
@@ -49,7 +50,7 @@ def jobs_of(round_number: int) -> list[Any]:
         if operator is None:
             task = session._sample_task(parameters, None)
         else:
-            task = session._estimate_task(operator, parameters)
+            task = session._operator_task(TaskKind.ESTIMATE, operator, parameters)
         return session._submit(task, start=start)
 
     return [lambda start, number=number: call(number, start) for number in range(len(calls))]
@@ -79,7 +80,7 @@ def main(folder: Path, kills: int, seed: int) -> dict[str, Any]:
     os.environ.update(QSIM_STATE_DIR=str(folder / "disturbed"), QSIM_JOB_ATTEMPTS="1000000", QSIM_NUM_THREADS="1")
     from session.jobs import ExecutionJob
     from session.store.jobs import JobStore
-    from session.store.values import to_text
+    from session.store.spec import results_text
 
     killed, rounds, submitters_killed, expected = 0, 0, 0, {}
     workers: list[int] = []
@@ -108,7 +109,7 @@ def main(folder: Path, kills: int, seed: int) -> dict[str, Any]:
     store = JobStore()
     records = store.find()
     events = {record.id: store.events(record.id) for record in records}
-    disturbed = {job_id: to_text(ExecutionJob.from_id(job_id)._store.result(job_id)) for job_id in ids}
+    disturbed = {job_id: results_text(ExecutionJob.from_id(job_id)._store.result(job_id)) for job_id in ids}
     integrity = store.database.check()
     os.environ["QSIM_STATE_DIR"] = str(folder / "undisturbed")
     wrong = 0
@@ -117,7 +118,7 @@ def main(folder: Path, kills: int, seed: int) -> dict[str, Any]:
             for k, call in enumerate(jobs_of(round_number)):
                 job = call(True)
                 job.poll(120)
-                expected[round_number, k] = to_text(job._store.result(job.id))
+                expected[round_number, k] = results_text(job._store.result(job.id))
         wrong += disturbed[job_id] != expected[round_number, number]
     finished = [sum(event.after == "COMPLETED" for event in steps) for steps in events.values()]
     return {
