@@ -25,7 +25,7 @@ def shown(circuit, values=None):
     for memory, weight in oracle.distribution(circuit, values or {}).items():
         key = sum((memory >> bit & 1) << k for k, bit in enumerate(bits))
         result[key] = result.get(key, 0) + weight
-    return {key: weight for key, weight in result.items() if weight > 1e-9}
+    return {key: weight for key, weight in result.items() if weight > 1e-7}
 
 
 def assert_same_outcomes(circuit, text, values=None):
@@ -33,7 +33,7 @@ def assert_same_outcomes(circuit, text, values=None):
     assert [(r.name, len(r)) for r in again.clbit_registers] == [(r.name, len(r)) for r in circuit.clbit_registers]
     found, expected = shown(again, values), shown(circuit, values)
     assert found.keys() == expected.keys(), text
-    assert all(abs(found[key] - expected[key]) < 1e-9 for key in found), text
+    assert all(abs(found[key] - expected[key]) < 1e-6 for key in found), text
 
 
 #: Bits 0 to 2 are a register, 3 another, 4 to 8 are in none.
