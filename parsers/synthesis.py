@@ -80,7 +80,7 @@ def _two_level_steps(rest: ComplexMatrix) -> list[tuple[int, int, ComplexMatrix]
             turned = (row, kept) == steps[-1] and abs(a - abs(a)) > _ZERO  # the diagonal ends as 1, its phase too
             if abs(b) < _ZERO and not turned:
                 continue
-            turn: ComplexMatrix = np.array([[a.conjugate(), b.conjugate()], [-b, a]]) / math.hypot(abs(a), abs(b))
+            turn = np.array([[a.conjugate(), b.conjugate()], [-b, a]], dtype=np.complex128) / math.hypot(abs(a), abs(b))
             rest[[kept, row]] = turn @ rest[[kept, row]]
             rest[row, column] = 0
             undo = turn.conj().T if kept < row else turn.conj().T[::-1, ::-1]

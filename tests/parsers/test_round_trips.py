@@ -76,7 +76,13 @@ def test_a_matrix_that_is_too_wide_is_refused():
 @pytest.mark.parametrize("controls", [3, 5, 6])
 def test_many_controls_in_version_2(controls):
     rng = np.random.default_rng(controls)
-    gates = [Gate("x"), Gate("t"), Gate("gphase", 0.4), Gate("u", 0.1, 0.2, 0.3), Gate(UnitaryMatrix(random_unitary(rng, 1)))]
+    gates = [
+        Gate("x"),
+        Gate("t"),
+        Gate("gphase", 0.4),
+        Gate("u", 0.1, 0.2, 0.3),
+        Gate(UnitaryMatrix(random_unitary(rng, 1))),
+    ]
     for gate in gates:
         circuit = Circuit(controls + 1)
         circuit.append(gate.control(controls - 2).control(2, 0), list(rng.permutation(controls + gate.num_qubits)))
@@ -125,14 +131,33 @@ def test_parameters_are_called_as_before(name):
     assert_same_unitary(circuit, dumps(circuit), {name: 0.3})
 
 
-@pytest.mark.parametrize("name", ["pi", "π", "input", "ctrl", "my angle", "2a", "a-b", "__a", "a.b", "sin", "U", "a\n;x"])
+@pytest.mark.parametrize(
+    "name", ["pi", "π", "input", "ctrl", "my angle", "2a", "a-b", "__a", "a.b", "sin", "U", "a\n;x"]
+)
 def test_parameters_that_cannot_keep_their_names_are_refused(name):
     with pytest.raises(QasmError, match="Rename it"):
         dumps(Circuit(1).rx(Parameter(name), 0))
 
 
 def test_awkward_registers_and_gates():
-    names = ["input", "qubit", "a b", "é", "π", "2", "", "q_2", "_", "if", "U", "OPENQASM", "Big", "gphase", "x" * 300, "q\n;h"]
+    names = [
+        "input",
+        "qubit",
+        "a b",
+        "é",
+        "π",
+        "2",
+        "",
+        "q_2",
+        "_",
+        "if",
+        "U",
+        "OPENQASM",
+        "Big",
+        "gphase",
+        "x" * 300,
+        "q\n;h",
+    ]
     circuit = Circuit()
     for name in names:
         circuit.add_qubits(1, name)

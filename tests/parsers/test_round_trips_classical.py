@@ -1,14 +1,12 @@
 """Circuits with feed-forward written and read back: the same outcomes, exactly, in the registers that results show."""
 
 import oracle
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from programs import H2, H3
 
-from parsers import QasmError, dumps, loads
+from parsers import dumps, loads
 from qsim import Circuit, Parameter
-from qsim.classical import Bits, ClassicalOperation, Input, Literal
+from qsim.classical import Bits, ClassicalOperation, Literal
 from qsim.errors import CircuitError
 
 relaxed = settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
