@@ -161,7 +161,9 @@ class Conditions:
         if op in ("/", "%", "**") and any(isinstance(arg, Input) for arg in args) and not any(
             is_real(arg) and not isinstance(arg, Input) for arg in args
         ):  # fmt: skip
-            refuse(f"'{op}' of a parameter means one thing for whole numbers and another for others. Write float(...).")
+            refuse(
+                f"'{op}' of a parameter means one thing for whole numbers and another for others, so it is not written. Use float(...)."
+            )
         if op == "neg":
             return f"(-{self._number(args[0])})"
         if op in _INTEGERS_ONLY:
