@@ -9,6 +9,7 @@ from parsers.qasm3_context import BitVariable, Frame, Qubits, Variable, kind_of
 from parsers.qasm3_quick import Quick
 from parsers.qasm3_types import INTEGERS, Type
 from qsim.circuit import Circuit, GateDefinition, expanded_size
+from qsim.classical import WithValues
 from qsim.errors import suggestion
 from qsim.gates import GATES, MAX_CONTROLS, Gate, GateRow
 from qsim.parameters import Parameter, Value
@@ -138,7 +139,7 @@ class Gates(Quick):
             return
         with self.block() as body:
             self._apply(gate, node)
-        self.circuit.with_values([angle for angle, _ in angles], [value for _, value in angles], body)
+        self.emit(WithValues(tuple(angle for angle, _ in angles), tuple(value for _, value in angles), body))
 
     def _apply(self, gate: Gate, node: Any) -> None:
         """Apply a gate with the node's modifiers to its operands."""

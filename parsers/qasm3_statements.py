@@ -17,7 +17,7 @@ from parsers.qasm3_types import BIT, FLOAT, INT, INTEGERS, ArrayValue, Type, Typ
 from parsers.qasm3_variables import Variables
 from parsers.threads import deep
 from qsim.circuit import Delay
-from qsim.classical import Literal
+from qsim.classical import Assign, Literal
 from qsim.parameters import Parameter, ParameterArray
 
 _REFUSED = {
@@ -65,9 +65,16 @@ class Statements(Variables):
             scopes.pop()
 
     nested = 0
+    statements = 0  # that were unrolled
 
     def _each(self, nodes: Iterable[Any]) -> None:
         for node in nodes:
+            self.statements += 1
+            if self.statements > self.limits.statements:
+                raise self.error(
+                    f"At most {self.limits.statements:,} statements are unrolled while a program is read; this loop or "
+                    "subroutine makes more. Raise the limit: Limits(statements=...).", node
+                )  # fmt: skip
             self.execute(node)
 
     # no effect ----------------------------------------------------------------------------------------------
@@ -283,7 +290,7 @@ class Statements(Variables):
         elif value is not None:
             self.write_bits(bits, _content(value))
         elif self.runtime_loops:  # its value of the last round is gone
-            self.circuit.assign(list(bits), Literal(0))
+            self.emit(Assign(bits, Literal(0)))
 
     runtime_loops = 0
 

@@ -124,7 +124,7 @@ class Variables(Gates):
     def _keep(self, bits: tuple[int, ...], kind: Type, value: Any) -> None:
         self.add_count(1)
         self.measured.update(bits)
-        self.circuit.assign(list(bits), runtime.encoded(kind, runtime.expression(Typed(kind, value))))
+        self.emit(Assign(bits, runtime.encoded(kind, runtime.expression(Typed(kind, value)))))
 
     def put(self, symbol: Variable, value: Any, node: Any) -> None:
         """Assign a value of the variable's type."""
