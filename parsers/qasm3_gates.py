@@ -98,13 +98,19 @@ class Gates(Quick):
             return symbol
         if name in self.defining:
             raise self.error(f"A gate cannot use itself; '{name}' does.", node)
+        if symbol is None:
+            if name == "CX":  # built in until version 3, and used so by programs of the specification
+                self.warn("CX comes with stdgates.inc. Add 'include \"stdgates.inc\";' after the version line.", node)
+                self.included_names = self.included_names | {name}
+                self.globals[name] = GATES["cx"]
+                return GATES["cx"]
+            self.unknown_gate_hint(name, node)
         if symbol is not None:
             hint = f" Write {name}(...) to call it." if kind_of(symbol) == "subroutine" else ""
             raise self.error(f"A gate is needed here; '{name}' is a {kind_of(symbol)}.{hint}", node)
         self._no_gate(name, node)
 
     def _no_gate(self, name: str, node: Any) -> NoReturn:
-        self.unknown_gate_hint(name, node)
         if name == "opaque":
             raise self.error("'opaque' belongs to OpenQASM 2; in version 3 a gate has a body.", node)
         gates = [n for n in self.names() if isinstance(self.find(n), (GateRow, GateDefinition))]

@@ -9,6 +9,7 @@ from typing import Any
 from parsers import qasm3_runtime as runtime
 from parsers.qasm3_branches import Branches, NeedsBlocks, Stop
 from parsers.qasm3_context import BitVariable, Loop, Qubits, Symbol
+from parsers.qasm3_durations import DURATION, Duration
 from parsers.qasm3_expressions import NotKnown
 from parsers.qasm3_types import BIT, BOOL, INT, INTEGERS, ArrayValue, Type, Typed, cast
 from parsers.qasm3_variables import LoweringMark, parts
@@ -256,6 +257,8 @@ class Loops(Branches):
         if name == "RangeDefinition":
             if node.start is None or node.end is None:
                 raise self.error("The range of a loop has a start and an end.", loop)
+            if kind.kind == "duration":
+                return self._durations(node, loop)
             start = self.constant_int(node.start, "The start of a loop")
             stop = self.constant_int(node.end, "The end of a loop")
             step = 1 if node.step is None else self.constant_int(node.step, "The step of a loop")
@@ -287,10 +290,27 @@ class Loops(Branches):
             items = [Typed(BIT, (value.value >> k) & 1) for k in range(value.type.width)]
         else:
             raise self.error("A loop goes over a range, a set, an array or bits.", loop)
-        for item in items:
-            if item.value is None:
-                raise self.error("An element of this array has no value yet.", loop)
         return [self.guard(loop, cast, item, kind).value for item in items]
+
+    def _durations(self, node: Any, loop: Any) -> Iterable[Duration]:
+        """A range of durations: its ends and its step are durations."""
+        if node.step is None:
+            raise self.error("A range of durations has a step, as in [10ns:5ns:50ns].", loop)
+        start, step, stop = map(self._duration_end, (node.start, node.step, node.end))
+        if bool(step.dt) == bool(step.seconds) or any(d.dt if step.seconds else d.seconds for d in (start, stop)):
+            raise self.error("The durations of a range are all in seconds or all in dt, and its step is not 0.", loop)
+        first, by, last = (d.seconds or d.dt for d in (start, step, stop))
+        times = max(0, (last - first) // by + 1)
+        if self.trips + times > self.limits.loop_trips:
+            self.trip(loop, times)
+        return (start + Duration(step.seconds * k, step.dt * k) for k in range(int(times)))
+
+    def _duration_end(self, node: Any) -> Duration:
+        value = self.evaluate(node)
+        if value.type.kind in INTEGERS and value.value == 0:
+            return Duration()
+        result: Duration = self.guard(node, cast, value, DURATION).value
+        return result
 
     def _copied_bits(self, register: BitVariable, kind: Type, loop: Any) -> Iterator[Any]:
         """Measured bits one by one, each copied, so that the loop's body may write the register."""

@@ -10,7 +10,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from parsers.qasm3_types import BOOL, DEFAULT_WIDTH, FLOAT, INT, INTEGERS, Problem, Type, Typed
+from parsers.qasm3_types import BOOL, DEFAULT_WIDTH, FLOAT, INT, INTEGERS, Problem, Type, Typed, other_width
 from qsim.classical import Bits, ClassicalExpression, ClassicalOperation, Input, Literal
 from qsim.parameters import Expression
 
@@ -56,7 +56,9 @@ def cast_at_run_time(item: Typed, to: Type) -> ClassicalExpression:
     if kind == "float":
         if source.kind == "bit":
             raise Problem("Bits cannot become a float; cast them to int or uint first.")
-        return value if source.kind in _REAL else operation("float", value)
+        number = value if source.kind in _REAL else operation("float", value)
+        exact = to.width not in (16, 32) or (source.kind == "float" and source.width in (16, to.width))
+        return number if exact else operation("rounded", number, to.width)
     if kind == "angle":
         if source.kind == "bit":
             width = source.width or 1
@@ -81,6 +83,8 @@ def _bits(source: Type, value: Any, to: Type) -> ClassicalExpression:
     if source.kind in ("bit", "bool"):
         result: ClassicalExpression = value
         return result
+    if source.width not in (None, width):
+        raise Problem(other_width(source, to))
     return operation("uint", value, width)
 
 
@@ -88,6 +92,8 @@ def _integer(source: Type, value: Any, to: Type) -> ClassicalExpression:
     width = to.width or DEFAULT_WIDTH
     if source.kind in _REAL:
         return operation(to.kind, value, width)
+    if source.kind == "bit" and (source.width or 1) > width:
+        raise Problem(other_width(source, to))
     have = (source.width or 1) if source.kind in ("bit", "bool") else (source.width or DEFAULT_WIDTH)
     unsigned = source.kind != "int"
     fits = have < width or (have == width and (to.kind == "uint" or not unsigned))

@@ -10,10 +10,11 @@ import numpy as np
 
 from parsers import qasm3_runtime as runtime
 from parsers.errors import QasmWarning
+from parsers.qasm3_arrays import split_groups
 from parsers.qasm3_context import BitVariable, Qubits, Subroutine, Symbol, Variable, kind_of
 from parsers.qasm3_durations import DURATION, Duration
 from parsers.qasm3_expressions import NotKnown
-from parsers.qasm3_types import BIT, FLOAT, INT, INTEGERS, ArrayValue, Type, Typed, cast, wrap
+from parsers.qasm3_types import BIT, FLOAT, INT, INTEGERS, ArrayValue, Type, Typed, cast, wrap, zero
 from parsers.qasm3_variables import Variables
 from parsers.threads import deep
 from qsim.circuit import Delay
@@ -83,6 +84,8 @@ class Statements(Variables):
 
     def _ExpressionStatement(self, node: Any) -> None:
         expression = node.expression
+        if type(expression).__name__ == "Identifier" and expression.name == "nop" and self.find("nop") is None:
+            return
         if type(expression).__name__ == "FunctionCall":
             symbol = self.find(expression.name.name)
             if symbol is not None and not isinstance(symbol, Subroutine):
@@ -262,7 +265,7 @@ class Statements(Variables):
         if kind_name == "ArrayType":
             base, shape = self.array_type(node.type)
             if initial is None:
-                array = ArrayValue(base, np.full(shape, None, dtype=object))
+                array = ArrayValue(base, np.full(shape, zero(base), dtype=object))
             else:
                 array = self.array_value(initial, base, shape)
             if any(Typed(base, value).is_runtime for value in array.data.flat):
@@ -310,8 +313,11 @@ class Statements(Variables):
             raise self.error(f"Only variables are assigned; '{name}' is a {kind_of(symbol)}.", node)
         if isinstance(symbol.value, ArrayValue) and not measured:
             self._assignable(symbol, name, node)
-            index = self._array_place(target)
             shape = symbol.value.data.shape
+            index, inner = self._array_place(target, len(shape))
+            if inner:
+                self._assign_bits_of_element(symbol.value, index or [], inner, node, name)
+                return
             if index is None or len(index) < len(shape) or any(type(e).__name__ == "RangeDefinition" for e in index):
                 if operator != "=":
                     raise self.error("An array, or a part of one, is assigned with '='.", node)
@@ -367,7 +373,8 @@ class Statements(Variables):
         assert isinstance(symbol, Variable)
         self._assignable(symbol, name, node)
         if isinstance(symbol.value, ArrayValue):
-            self._assign_element(symbol.value, self._array_place(target) or [], value, operator, node, name)
+            index, _ = self._array_place(target, symbol.value.data.ndim)
+            self._assign_element(symbol.value, index or [], value, operator, node, name)
         elif element:
             self._assign_part_of_integer(symbol, target, value, operator, node, name)
         else:
@@ -381,11 +388,21 @@ class Statements(Variables):
 
     # arrays -------------------------------------------------------------------------------------------------
     @staticmethod
-    def _array_place(target: Any) -> list[Any] | None:
-        """The indices of an assignment to an array; None for all of it."""
+    def _array_place(target: Any, dimensions: int) -> tuple[list[Any] | None, list[Any]]:
+        """The indices of an assignment to an array, None for all of it, and brackets after them: bits of an element."""
         if type(target).__name__ != "IndexedIdentifier":
-            return None
-        return [entry for part in target.indices for entry in (part if isinstance(part, list) else [part])]
+            return None, []
+        return split_groups(target.indices, dimensions)
+
+    def _assign_bits_of_element(
+        self, array: ArrayValue, index: list[Any], inner: list[Any], node: Any, name: str
+    ) -> None:
+        value = self.value_of(node.rvalue, node)
+        at = self.array_index(index, array, name, node)
+        if len(inner) != 1 or isinstance(array.data[at], np.ndarray):
+            raise self.error(f"An element of '{name}' has one more index, for its bits.", node)
+        current = Typed(array.base, array.data[at])
+        self.put_element(array, at, self._with_part(current, inner[0], value, node.op.name, node, name), node)
 
     def _assign_part(self, array: ArrayValue, index: list[Any] | None, node: Any, name: str) -> None:
         at: Any = ... if index is None else self.array_index(index, array, name, node)
@@ -412,7 +429,7 @@ class Statements(Variables):
     def _assign_unknown_element(
         self, array: ArrayValue, index: NotKnown, value: Typed, operator: str, node: Any, indices: int
     ) -> None:
-        if index.value.type.kind not in INTEGERS or array.data.ndim != 1 or indices != 1 or None in array.data:
+        if index.value.type.kind not in INTEGERS or array.data.ndim != 1 or indices != 1:
             raise index
         place = self.hold(index.value.type, index.value.value, node)
         for k, item in enumerate(array.data):
@@ -426,28 +443,34 @@ class Statements(Variables):
         self, symbol: Variable, target: Any, value: Typed, operator: str, node: Any, name: str
     ) -> None:
         """Assign bits of an integer."""
-        angle = symbol.type.kind == "angle" and symbol.type.width is not None
-        if not (angle or symbol.type.kind in ("bit", *INTEGERS)) or len(target.indices) != 1:
-            raise self.error(f"'{name}' is of type {symbol.type} and has no elements to assign.", node)
-        width = symbol.type.width or (1 if symbol.type.kind == "bit" else 64)
-        positions, single = self.positions(target.indices[0], width, name, node)
-        kind = BIT if single else Type("bit", len(positions))
+        if len(target.indices) != 1:
+            raise self.error(f"'{name}' is of type {symbol.type}; its bits have one index.", node)
         if symbol.value is None:  # bits of a value that was never set are 0
-            symbol.value = 0.0 if angle else 0
+            symbol.value = zero(symbol.type)
         current = self._Identifier(target.name)
+        self.put(symbol, self._with_part(current, target.indices[0], value, operator, node, name), node)
+
+    def _with_part(self, current: Typed, index: Any, value: Typed, operator: str, node: Any, name: str) -> Any:
+        """A value with some of its bits assigned."""
+        whole = current.type
+        angle = whole.kind == "angle" and whole.width is not None
+        if not (angle or whole.kind in ("bit", *INTEGERS)):
+            raise self.error(f"'{name}' is of type {whole} and has no elements to assign.", node)
+        width = whole.width or (1 if whole.kind == "bit" else 64)
+        positions, single = self.positions(index, width, name, node)
+        kind = BIT if single else Type("bit", len(positions))
         if angle:
             current = self.guard(node, cast, current, Type("bit", width))
-        old = None if operator == "=" else self.pick(current, target.indices[0], name, node)
+        old = None if operator == "=" else self.pick(current, index, name, node)
         bits = Typed(kind, self._new_value(kind, old, value, operator, node))
         if current.is_runtime or bits.is_runtime or current.is_symbolic:
             changed = Typed(current.type, self._with_bits(current.type, current, bits, positions, width))
-            self.put(symbol, self.guard(node, cast, changed, symbol.type).value, node)
-            return
+            return self.guard(node, cast, changed, whole).value
         number = int(current.value)
         for k, bit in enumerate(positions):
             number = (number & ~(1 << bit)) | (((int(bits.value) >> k) & 1) << bit)
-        changed = Typed(current.type, number if current.type.kind == "bit" else wrap(number, symbol.type))
-        self.put(symbol, self.guard(node, cast, changed, symbol.type).value, node)
+        changed = Typed(current.type, number if current.type.kind == "bit" else wrap(number, whole))
+        return self.guard(node, cast, changed, whole).value
 
     @staticmethod
     def _with_bits(kind: Type, current: Typed, bits: Typed, positions: list[int], width: int) -> Any:

@@ -15,7 +15,7 @@ import numpy as np
 from parsers import qasm3_runtime as runtime
 from parsers.qasm3_context import Frame, Variable
 from parsers.qasm3_gates import Gates
-from parsers.qasm3_types import ArrayValue, Type, Typed
+from parsers.qasm3_types import ArrayValue, Type, Typed, zero
 from qsim.circuit import MEASURE, ROW, Circuit, Delay, Snapshot
 from qsim.classical import Assign, bodies
 from qsim.gates import Gate
@@ -177,7 +177,10 @@ class Variables(Gates):
             elif symbol.bits is None:
                 if symbol.type.kind == "complex":
                     continue
-                symbol.bits = self.hold(symbol.type, symbol.value, at)
+                value = symbol.value
+                if value is None and self.loop_depth:  # what the last round left in these bits is gone
+                    value = zero(symbol.type)
+                symbol.bits = self.hold(symbol.type, value, at)
             kept.append(symbol)
         return kept
 

@@ -82,6 +82,14 @@ def _signed(value: Any, width: int) -> int:
     return number - (1 << width) if number >> (width - 1) else number
 
 
+def _rounded(value: Any, width: int) -> float:
+    form = "<e" if width == 16 else "<f"
+    try:
+        return float(struct.unpack(form, struct.pack(form, value))[0])
+    except OverflowError:
+        raise CircuitError(f"While the circuit ran {value} did not fit a float of {width} bits.") from None
+
+
 def _angle(value: Any, width: int) -> float:
     steps = 1 << width
     return float((round(value / math.tau * steps) % steps) * (math.tau / steps))
@@ -118,6 +126,8 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     #: value, width: wrapped to that many bits, with and without a sign; truncated first.
     "int": _signed, "uint": lambda a, width: int(a) & ((1 << width) - 1),
     "float": float, "whole": _whole,
+    #: value, width: the nearest float of 16 or 32 bits.
+    "rounded": _rounded,
     #: value, width: rounded to a multiple of 2 pi / 2**width, and which multiple that is.
     "angle": _angle, "angle_bits": _angle_bits,
     #: bits, places, width: bits moved to the left, those that leave come in at the right.
