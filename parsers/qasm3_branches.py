@@ -4,14 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from typing import Any
 
 from parsers import qasm3_runtime as runtime
+from parsers.errors import QasmError
+from parsers.qasm3_expressions import NotKnown
 from parsers.qasm3_statements import Statements
 from parsers.qasm3_types import INTEGERS
 from parsers.qasm3_variables import parts, written_bits
 from qsim.circuit import Circuit
-from qsim.classical import Break, IfElse, Literal, Switch, WhileLoop
+from qsim.classical import Assign, Break, IfElse, Literal, Switch, WhileLoop
+
+#: Values of an index for each of which a statement is lowered.
+MAX_CHOICES = 1024
+
+
+@dataclass
+class Chosen:
+    """A statement in which an index has a value."""
+
+    span: Any
+    statement: Any
+    index: Any
+    value: int
 
 
 class Stop(Exception):
@@ -42,7 +58,7 @@ class Branches(Statements):
 
     def _branches(self, bodies: list[Iterable[Any]], node: Any) -> list[Circuit]:
         """Blocks of which at most one runs; afterwards only what agrees in all is known."""
-        kept = self.keep_assigned([list(body) for body in bodies], node)
+        kept = self.keep_assigned(bodies, node)
         values = self.values_of(kept)
         known, measured = dict(self.known), set(self.measured)
         after: list[tuple[dict[int, int], set[int]]] = []
@@ -101,6 +117,29 @@ class Branches(Statements):
         for node in parts(statements):
             if type(node).__name__ == "QuantumGate" and (node.name.name != "nop" or self.find("nop") is not None):
                 self.gate_named(node.name.name, node)
+
+    def choose(self, statement: Any, unknown: NotKnown) -> None:
+        """Lower a statement once for each value of an index that is known only while the circuit runs."""
+        if unknown.value.type.kind not in ("bit", "bool", *INTEGERS) or unknown.length > MAX_CHOICES:
+            raise unknown
+        values = range(unknown.length)
+        bodies: list[Iterable[Any]] = [[Chosen(statement.span, statement, unknown.node, value)] for value in values]
+        blocks = self._branches(bodies, statement)
+        # A wrong index fails here while the circuit runs, as everywhere; a negative one counts from the end.
+        target = runtime.operation("pick", runtime.expression(unknown.value), *values)
+        self.emit(Switch(target, tuple(((value,), block) for value, block in zip(values, blocks, strict=True))))
+
+    def _Chosen(self, node: Chosen) -> None:
+        self.assumed[id(node.index)] = node.value
+        try:
+            self.execute(node.statement)
+        except QasmError as error:
+            if "different qubits" not in error.message and "passed twice" not in error.message:
+                raise
+            scratch = self.add_bits(1, "", node)  # an error only if the index ever has this value
+            self.emit(Assign(scratch, runtime.operation("repeated", node.value)))
+        finally:
+            del self.assumed[id(node.index)]
 
     def _SwitchStatement(self, node: Any) -> None:
         target = self.evaluate(node.target)

@@ -24,9 +24,12 @@ _PICKED = 4096  # elements among which an index that is known only while the cir
 class NotKnown(QasmError):
     """An integer that must be known while the program is read, and is not."""
 
-    def __init__(self, error: QasmError, value: Typed) -> None:
+    def __init__(self, error: QasmError, value: Typed, node: Any = None) -> None:
         super().__init__(error.message, error.filename, error.line, error.column, error.source_line)
         self.value = value
+        #: The syntax tree of the integer, and how many elements it picks from when it is an index.
+        self.node = node
+        self.length = 0
 
 
 class Expressions(Context):
@@ -35,6 +38,8 @@ class Expressions(Context):
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self.warned: set[tuple[str, int]] = set()
+        #: The values that indices of qubits, by their syntax trees, are taken to have; see `Branches.choose`.
+        self.assumed: dict[int, int] = {}
         #: Parameters of the gate that is being read which are known only while the circuit runs, with their values.
         self.angles: list[tuple[Parameter, ClassicalExpression]] = []
 
@@ -53,7 +58,7 @@ class Expressions(Context):
             why = (
                 f"depends on the input '{value.value}'" if value.is_symbolic else "depends on a measurement or an input"
             )
-            raise NotKnown(self.error(f"{what} must be known when the program is read; this {why}.", node), value)
+            raise NotKnown(self.error(f"{what} must be known when the program is read; this {why}.", node), value, node)
         if value.type.kind in (*INTEGERS, "bool", "bit"):
             return int(value.value)
         raise self.error(f"{what} is an integer, got a value of type {value.type}.", node)
@@ -246,7 +251,13 @@ class Expressions(Context):
         return [self._position(entry, length, name)], True
 
     def _position(self, node: Any, length: int, name: str) -> int:
-        number = self.constant_int(node, "An index")
+        number = self.assumed.get(id(node))
+        if number is None:
+            try:
+                number = self.constant_int(node, "An index")
+            except NotKnown as unknown:
+                unknown.length = length
+                raise
         if not -length <= number < length:
             shown = number if abs(number) < 10**30 else "this number"
             raise self.error(f"'{name}' has elements 0 to {length - 1}; there is no {name}[{shown}].", node)
@@ -257,8 +268,12 @@ class Expressions(Context):
         if step == 0:
             raise self.error("The step of a range is not 0.", node)
         ends = (0, length - 1) if step > 0 else (length - 1, 0)
-        start = ends[0] if node.start is None else self._position(node.start, length, name)
-        stop = ends[1] if node.end is None else self._position(node.end, length, name)
+        try:
+            start = ends[0] if node.start is None else self._position(node.start, length, name)
+            stop = ends[1] if node.end is None else self._position(node.end, length, name)
+        except NotKnown as unknown:
+            unknown.length = 0  # the number of elements would depend on it
+            raise
         return start, stop, step
 
     def _IndexExpression(self, node: Any) -> Typed:
@@ -298,8 +313,7 @@ class Expressions(Context):
         """One of some values, by an index that is known only while the circuit runs."""
         if index.value.type.kind not in (*INTEGERS, "bit", "bool") or len(elements) > _PICKED:
             raise index
-        values = [runtime.expression(element) for element in elements]
-        return Typed(elements[0].type, runtime.operation("pick", runtime.expression(index.value), *values))
+        return Typed(elements[0].type, runtime.choice(runtime.expression(index.value), elements))
 
     def array_index(self, index: Any, array: ArrayValue, name: str, node: Any) -> tuple[int | slice, ...]:
         """The numpy index of an array element or slice; arrays know how."""

@@ -272,12 +272,14 @@ class Operators:
     # inputs and measured values -----------------------------------------------------------------------------
     def _symbolic(self, op: str, left: Typed, right: Typed) -> Typed:
         integers = all(side.type.kind in (*INTEGERS, "bool", "bit") for side in (left, right))
-        name = str(left.value if left.is_symbolic else right.value)
         bits = "bit" in (left.type.kind, right.type.kind)
-        if bits or op not in ("+", "-", "*", "/", "**", "%") or (integers and op in ("/", "%", "**")):
+        if (
+            bits
+            or "complex" in (left.type.kind, right.type.kind)
+            or op not in ("+", "-", "*", "/", "**", "%")
+            or (integers and op in ("/", "%", "**"))
+        ):
             return self._runtime(op, left, right)
-        if "complex" in (left.type.kind, right.type.kind):
-            raise Problem(f"Complex numbers and inputs do not mix; '{name}' is an input.")
         a, b = (side.value if side.is_symbolic else float(side.value) for side in (left, right))
         kind = INT if integers else self._real_type(op, left.type, right.type)
         if kind.kind == "angle" and kind.width is not None:
@@ -314,7 +316,7 @@ class Operators:
             return self.binary("%", *args)
         if name in ("popcount", "rotl", "rotr"):
             return self._bits_function(name, args)
-        if first.is_runtime:
+        if first.is_runtime or (first.is_symbolic and first.type.kind == "complex"):
             return runtime.function(name, args)
         if first.type.kind == "bit":
             raise Problem(f"{name} is not defined for bits; cast them to int first.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,20 @@ _REFUSED = {
 }
 
 
+#: Statements whose indices may be known only while the circuit runs.
+_CHOOSING = {"QuantumGate", "QuantumReset", "QuantumBarrier", "DelayInstruction", "ExpressionStatement",
+             "ClassicalAssignment", "QuantumMeasurementStatement"}  # fmt: skip
+
+
+@dataclass
+class Measuring:
+    """A measurement whose qubit is picked while the circuit runs."""
+
+    span: Any
+    measurement: Any
+    target: tuple[tuple[int, ...], bool]
+
+
 #: Blocks, or calls, inside one another after which a thread of its own goes on, whose stack is empty.
 _DEEP = 12
 
@@ -49,7 +64,17 @@ class Statements(Variables):
         if method is None:
             text = _REFUSED.get(kind, f"{kind} is not supported.")
             raise self.error(text.format(getattr(getattr(node, "name", None), "name", "")), node)
-        method(node)
+        before = len(self.circuit)
+        try:
+            method(node)
+        except NotKnown as unknown:  # an index: one block for each value that it may have
+            if kind not in _CHOOSING or not unknown.length or len(self.circuit) != before:
+                raise
+            self.choose(node, unknown)
+
+    def choose(self, statement: Any, unknown: NotKnown) -> None:
+        """Lower a statement for each value of an index; branches know how."""
+        raise NotImplementedError
 
     def execute_all(self, nodes: Iterable[Any]) -> None:
         """Lower statements in a scope of their own."""
@@ -165,7 +190,14 @@ class Statements(Variables):
         self, measurement: Any, target: tuple[tuple[int, ...], bool] | None, node: Any
     ) -> tuple[tuple[int, ...], bool]:
         """Measure into the target, or into new bits; gives the bits."""
-        qubits, scalar = self.register(measurement.qubit, Qubits)
+        try:
+            qubits, scalar = self.register(measurement.qubit, Qubits)
+        except NotKnown as unknown:
+            if not unknown.length:
+                raise
+            target = target or (self.add_bits(1, "", node), True)
+            self.choose(Measuring(node.span, measurement, target), unknown)
+            return target
         self.add_count(len(qubits), node)
         if target is None:
             target = self.add_bits(len(qubits), "", node), scalar
@@ -178,6 +210,9 @@ class Statements(Variables):
         self.measured.update(bits)
         self.circuit.measure(list(qubits), list(bits))
         return target
+
+    def _Measuring(self, node: Measuring) -> None:
+        self.measure(node.measurement, node.target, node)
 
     def _QuantumMeasurementStatement(self, node: Any) -> None:
         root = node.target
@@ -358,7 +393,7 @@ class Statements(Variables):
         # A wrong index fails here too, as in reading.
         at = runtime.operation("pick", at, *range(size))
         here = runtime.operation("==", at, k)
-        return runtime.operation("pick", here, runtime.expression(old), runtime.expression(new))
+        return runtime.choice(here, [old, new])
 
     def _assignable(self, symbol: Variable, name: str, node: Any) -> None:
         if symbol.constant:

@@ -12,12 +12,23 @@ from typing import Any
 
 import numpy as np
 
-from qsim.classical import Bits, ClassicalOperation, Input, Literal
+from qsim.classical import Bits, ClassicalExpression, ClassicalOperation, Input, Literal
 from qsim.parameters import Expression
 
 #: Width of an int or uint without one: results outside are an error, not wrapped.
 DEFAULT_WIDTH = 64
-RUNTIME = (Bits, Literal, Input, ClassicalOperation)
+
+
+@dataclass(frozen=True, slots=True)
+class ComplexParts:
+    """A complex number that is known only while the circuit runs; `size` is how many operations it has."""
+
+    real: ClassicalExpression
+    imag: ClassicalExpression
+    size: int = 1
+
+
+RUNTIME = (Bits, Literal, Input, ClassicalOperation, ComplexParts)
 
 
 class Problem(Exception):
@@ -216,4 +227,4 @@ def _cast_symbolic(item: Typed, to: Type) -> Any:
         return item.value
     from parsers.qasm3_runtime import cast_at_run_time, run_time
 
-    return cast_at_run_time(run_time(item), to)
+    return cast_at_run_time(item if to.kind == "complex" else run_time(item), to)
