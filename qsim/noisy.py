@@ -134,7 +134,7 @@ class _Expander:
             if code == BARRIER:
                 continue
             # Gates on other qubits may come before a measurement that waits.
-            if tail and (code < 0 and code not in (DELAY, GATE_OBJECT) or not touched.isdisjoint(qubits)):
+            if tail and ((code < 0 and code not in (DELAY, GATE_OBJECT)) or not touched.isdisjoint(qubits)):
                 self._flush(tail, touched)
             if code >= 0:
                 gate = row_by_code(code)
