@@ -18,12 +18,12 @@ from qsim.compiler.program import Program, compile_lowered
 from qsim.error_patterns import Patterns, PauliPlaces
 from qsim.frames import FramedCircuit, framed
 from qsim.kernels.readout import block_norms
+from qsim.kraus_tree import run_alone
 from qsim.noisy import Segment
 from qsim.observable import compile_observable
 from qsim.pauli import SparsePauliOp
 from qsim.pool import run_shares
 from qsim.state import copy_of, evolve, flat_view
-from qsim.workspace import rooms
 
 Array = npt.NDArray[Any]
 #: Shots whose errors are drawn together; which shot has which errors depends on it.
@@ -126,20 +126,10 @@ class PauliTrajectories:
             values = np.where(slot, np.pi * mask, self.angles[first:] * (1.0 - 2.0 * mask))
             if own:
                 state = state.copy()
-                _run_alone(program, state, values)
+                run_alone(program, state, values)
             else:
                 state = evolve(program, values, self.dtype, self.threads, copy_of(state, self.threads))
         visit(state, number)
-
-
-def _run_alone(program: Program, state: Array, values: Array) -> None:
-    """Run a program on this thread; a global phase does not matter."""
-    real = np.float64 if state.dtype == np.complex128 else np.float32
-    if not program.num_passes:
-        return
-    coefficients = np.empty(len(program.template), real)
-    with rooms(real, program.workspace_numbers, 1) as (room,):
-        program.run(state.view(real), values, 0, 1, program.num_passes, 0, 0, -1, coefficients, 1 + 0j, room)
 
 
 def sample_pauli(trajectories: PauliTrajectories, shots: int, random: np.random.Generator) -> Iterator[Array]:
