@@ -17,7 +17,7 @@ import numpy.typing as npt
 from qsim.noisy import Place
 
 Array = npt.NDArray[Any]
-#: Wider than this, an error is certain: exp(-60) is less than any probability that can be told from 0.
+#: The width of a place where an error is certain: it is passed over with the probability exp(-60).
 _CERTAIN = 60.0
 
 
@@ -61,7 +61,7 @@ class PauliPlaces:
             self.tables.append((cumulative, np.array(x, np.int64), np.array(z, np.int64)))
         #: The probability of an error at each place.
         self.chances = chances[self.channel] if len(places) else np.zeros(0)
-        widths = np.minimum(-np.log1p(-np.minimum(self.chances, 1 - 1e-30)), _CERTAIN)
+        widths = np.where(self.chances < 1, -np.log1p(-np.minimum(self.chances, 1 - 1e-16)), _CERTAIN)
         self.ends = np.cumsum(widths)
 
     @property

@@ -149,7 +149,8 @@ class KrausSegment:
             writer.unitary(matrix, [], qubits)
         elif len(qubits) == 1:  # on a second qubit as the identity: see RowWriter
             other = qubits[0] + 1 if qubits[0] + 1 < self.n else qubits[0] - 1
-            writer.matrix(np.kron(np.eye(2), matrix), [qubits[0], other])
+            wide: Any = np.kron(np.eye(2), matrix)
+            writer.matrix(wide, [qubits[0], other])
         else:
             writer.matrix(matrix, qubits)
 

@@ -14,6 +14,14 @@ from qsim.noisy import Step, noisy_steps
 if TYPE_CHECKING:
     from qsim.noise import NoiseModel
 
+#: How often a while loop's body may be run in one history.
+MAX_ROUNDS = 10_000
+
+
+def endless(rounds: int) -> str:
+    """What is said of a loop that goes on."""
+    return f"A while loop still goes on after {rounds:,} rounds. Does its condition ever become false?"
+
 
 @dataclass(frozen=True)
 class Frame:
@@ -23,6 +31,8 @@ class Frame:
     at: int = 0
     below: Frame | None = None
     loop: WhileLoop | None = None
+    #: How often a loop's body has been run already.
+    rounds: int = 0
 
     def next(self) -> Frame:
         """The frame after the step at hand."""
@@ -48,7 +58,9 @@ class Flow:
     def ended(self, frame: Frame, memory: int) -> Frame | None:
         """What follows when a frame's steps are done."""
         if frame.loop is not None and frame.loop.condition.evaluate(memory):
-            return replace(frame, at=0)
+            if frame.rounds >= MAX_ROUNDS:
+                raise CircuitError(endless(MAX_ROUNDS))
+            return replace(frame, at=0, rounds=frame.rounds + 1)
         return frame.below
 
     def follow(self, node: FeedForward, frame: Frame, memory: int) -> tuple[Frame | None, int]:
