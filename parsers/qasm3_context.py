@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, NoReturn, TypeVar
 
-from parsers.errors import QasmError, Source
+from parsers.errors import Consequence, QasmError, Source
 from parsers.library import QELIB1_NAMES, STDGATES_NAMES
 from parsers.limits import Limits
 from parsers.qasm3_operators import CONSTANTS, FUNCTIONS, Operators
@@ -19,10 +19,6 @@ from qsim.errors import QsimError, suggestion
 from qsim.gates import GATES, GateRow
 
 _T = TypeVar("_T")
-
-
-class Consequence(QasmError):
-    """An error that only follows from an earlier one."""
 
 
 def declared_names(node: Any) -> list[str]:
