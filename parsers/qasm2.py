@@ -29,6 +29,7 @@ _INCLUDE = re.compile(r'\s*include\s*"([^"\n]*)"\s*;')
 _REGISTER = re.compile(r"\s*([qc])reg\s+([A-Za-z_]\w*)\s*\[\s*(\d+)\s*\]\s*;")
 _OPAQUE = re.compile(r"\s*opaque\s+([A-Za-z_]\w*)\s*(?:\(([^(){};]*)\))?\s*([^(){};]*);")
 _IF = re.compile(r"\s*if\s*\(\s*([A-Za-z_]\w*)\s*==\s*(\d+)\s*\)")
+_BRACE = re.compile(r"[{}]")
 _NEW_STATEMENT = re.compile(r"\s*[A-Za-z_]\w*\s+[A-Za-z_(]")
 _DECLARED = re.compile(r"\s*(qreg|creg|gate|opaque)\s+([A-Za-z_]\w*)")
 _MAX_TRIED = 200  # wrong statements after which reading stops
@@ -117,10 +118,14 @@ class _Parser(Calls):
         declared = _DECLARED.match(text, at)
         if declared is not None:
             self.broken.add(declared.group(2))
-        body = text.find("{", at)
-        end = text.find(";", at)
-        if declared is not None and declared.group(1) == "gate" and 0 <= body < (end if end >= 0 else len(text)):
-            return text.find("}", body) + 1 or -1
+        body, end = text.find("{", at), text.find(";", at)
+        if 0 <= body < (end if end >= 0 else len(text)):  # all of the block belongs to it
+            depth = 0
+            for brace in _BRACE.finditer(text, body):
+                depth += 1 if brace.group() == "{" else -1
+                if not depth:
+                    return brace.end()
+            return -1
         newline = text.find("\n", after_space(text, at))
         if 0 <= newline < end and _NEW_STATEMENT.match(text[newline:end]):
             return newline  # this statement has no ';'
@@ -237,6 +242,8 @@ class _Parser(Calls):
         if pairs is None:
             if match.group(2) is not None or text.count("->") != 1:
                 raise self.source.error("A measurement has the form 'measure qubits -> bits;'.", match.start(1))
+            if "," in text:
+                raise self.source.error("A measurement has the form 'measure qubits -> bits;', one of each.", offset)
             both = self.operands(self.program, text.replace("->", " ,"), offset, 1)
             if len(both) > 1 and len({q for q, _ in both}) != len({c for _, c in both}):
                 raise self.source.error("A register is measured into one of the same size.", offset)
@@ -290,7 +297,10 @@ class _Parser(Calls):
         text = self.source.text
         match = _IF.match(text, at)
         if match is None:
-            raise self.source.error("A condition has the form 'if (register == number) operation;'.", start)
+            raise self.source.error(
+                "A condition has the form 'if (register == number) operation;'; single bits and other comparisons belong "
+                "to OpenQASM 3.", start
+            )  # fmt: skip
         name, digits = match.groups()
         if len(digits) > self.limits.token_length:
             raise self.source.error(f"A number has at most {self.limits.token_length} digits.", match.start(2))
@@ -300,11 +310,12 @@ class _Parser(Calls):
             condition = self.conditions[name, digits] = ClassicalOperation("==", (bits, Literal(int(digits))))
         inner = CALL.match(text, match.end())
         if inner is not None:
-            known = self.branches.get(text[at : inner.end()])
+            end = inner.end()
+            known = self.branches.get(text[at:end])
             if known is not None:
                 self.charge(known[1], start)
                 self.circuit._append_other(known[0], (), ())
-                return inner.end()
+                return end
         before = self.count
         if inner is None:
             braces = " Braces belong to OpenQASM 3." if text.startswith("{", after_space(text, match.end())) else ""

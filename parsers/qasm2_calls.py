@@ -9,8 +9,9 @@ from collections.abc import Mapping, Sequence
 from typing import NoReturn
 
 from parsers.definitions2 import ValueCheck
-from parsers.errors import Consequence, QasmError
+from parsers.errors import Consequence, QasmError, Source
 from parsers.expressions2 import ExpressionParser
+from parsers.hints import gate_hint
 from parsers.library import QELIB1_EXTRAS, QELIB1_NAMES
 from parsers.limits import Limits
 from qsim.circuit import Circuit, GateDefinition, Register
@@ -23,7 +24,8 @@ CALL = re.compile(r"\s*([A-Za-z_]\w*)\s*(?:\(([^;{}\"]*)\))?\s*([^;{}()\"]*);")
 KEYWORDS = {"OPENQASM", "include", "qreg", "creg", "gate", "opaque", "if", "measure", "reset", "barrier"}
 VERSION_3 = frozenset(
     "qubit bit let const input output def for while "
-    "int uint float angle bool ctrl negctrl inv pow gphase box end".split()
+    "int uint float angle bool ctrl negctrl inv pow gphase box end nop switch return extern duration stretch complex array cal "
+    "defcal break continue".split()
 )
 _OPERAND = re.compile(r"\s*([A-Za-z_]\w*)\s*(?:\[\s*(\d+)\s*\]\s*)?\Z")
 _GATE = re.compile(r"\s*gate\s+([A-Za-z_]\w*)\s*(?:\(([^(){};]*)\))?\s*([^(){};]*)\{([^{}]*)\}")
@@ -129,7 +131,10 @@ class Calls:
         formals = self.names(match, 2, "parameter")
         wires = self.names(match, 3, "qubit")
         if not wires:
-            raise self.source.error(f"Gate '{name}' acts on at least one qubit.", match.start(1))
+            raise self.source.error(
+                f"Gate '{name}' acts on at least one qubit, which has a name of its own: 'gate {name[:40]} a {{ ... }}'.",
+                match.start(1),
+            )
         parameters = [Parameter(formal) for formal in formals]
         body = Circuit(len(wires))
         scope = Scope(body, dict(zip(formals, parameters, strict=True)), {wire: k for k, wire in enumerate(wires)})
@@ -270,10 +275,11 @@ class Calls:
             raise self.source.error(
                 f"Gate '{name}' comes with an include. Add 'include \"qelib1.inc\";' after the version line.", offset
             )
-        hint = " Did you mean 'cx'?" if name.lower() in ("cnot", "not") else ""
-        if not hint and len(name) <= 80:
-            hint = suggestion(name, self.gates)
-        raise self.source.error(f"There is no gate called '{shown}'.{hint}", offset)
+        if name in self.qregs or name in self.cregs:
+            raise self.source.error(
+                f"'{name}' is a register, not a gate; a gate call has the form 'name(parameters) qubits;'.", offset
+            )
+        raise self.source.error(f"There is no gate called '{shown}'.{gate_hint(name, self.gates)}", offset)
 
     def operands(self, scope: Scope, text: str, offset: int, classical: int) -> Operands:
         """The tuples of qubits (of bits where `classical` is the operand's index) that a statement goes through."""
@@ -292,6 +298,14 @@ class Calls:
                         at + unseparated.end(),
                     )
                 shown = part.strip()[:40]
+                if not shown:
+                    rule = "Here an operand is missing: qubits stand after the name and parameters, without brackets: 'cx a, b;'."
+                    raise self.source.error(rule, place)
+                if re.match(r"[A-Za-z_]\w*\s*\[", shown):
+                    raise self.source.error(
+                        f"An index is a number from 0, as in q[0]; got '{shown}'. Ranges and variables belong to OpenQASM 3.",
+                        place,
+                    )
                 raise self.source.error(
                     f"An operand is a register or one of its elements, like q[0]; got '{shown}'.", place
                 )
