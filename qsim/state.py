@@ -12,7 +12,7 @@ from qsim.kernels import operators
 from qsim.observable import Observable, compiled, terms_to_apply
 from qsim.pauli import SparsePauliOp
 from qsim.pool import part, report, run_shares
-from qsim.workspace import rooms
+from qsim.workspace import rooms, state_room
 
 Array = npt.NDArray[Any]
 #: A share of a pass below this many amplitudes is not worth a thread.
@@ -150,16 +150,11 @@ def batch_means(program: Program, rows: Array, observable: Observable, dtype: An
 def _fresh(program: Program, dtype: Any) -> Array:
     """Room for a state; zeros where the passes do not write. They take what they have not written yet for zero."""
     size = 1 << program.num_qubits
-    if program.num_passes and program.writes_all:
-        return _aligned(np.empty, size, dtype) if size >= _ALIGN_FROM else np.empty(size, dtype=dtype)
-    return _aligned(np.zeros, size, dtype) if size >= _ALIGN_FROM else np.zeros(size, dtype=dtype)
-
-
-def _aligned(make: Any, size: int, dtype: Any) -> Array:
-    """An array that starts at a cache line, which vector stores past the caches need."""
+    if size < _ALIGN_FROM:
+        return np.empty(size, dtype=dtype) if program.num_passes and program.writes_all else np.zeros(size, dtype=dtype)
     length = size * np.dtype(dtype).itemsize
-    room = make(length + 64, dtype=np.uint8)
-    start = -room.ctypes.data % 64
+    room = state_room(length + 64) if program.num_passes and program.writes_all else np.zeros(length + 64, np.uint8)
+    start = -room.ctypes.data % 64  # at the beginning of a cache line, so that no vector lies across two
     view: Array = room[start : start + length].view(dtype)
     return view
 

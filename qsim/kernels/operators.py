@@ -1,9 +1,10 @@
-"""O |psi> for a sum of many Pauli products, with <psi|O|psi> and |O psi|**2.
+"""O |psi> for sums of many Pauli products, with <psi|O|psi> and |O psi|**2.
 
-Terms are X**x Z**z with X**x Z**z |k> = (-1)**|z & k| |k ^ x>. A state is walked block by block, in double precision, and in
-a block as groups of GROUP amplitudes. x takes block b to block b ^ x_high, group g to g ^ far and amplitude j of a group to j ^ order.
-That exchange comes last: terms are sorted by `order`, those of one order are added up as they lie, and the sums of all orders
-meet in a binary tree, one bit of `order` a level. Terms with real and with imaginary coefficients have a tree each.
+Terms are X**x Z**z with X**x Z**z |k> = (-1)**|z & k| |k ^ x>. A state is walked block by block, in double precision, and
+in a block as groups of GROUP amplitudes. x takes block b to block b ^ x_high, group g to g ^ far and amplitude j of a group
+to j ^ order. That exchange comes last: terms are sorted by `order`, those of one order are added up as they lie, and the
+sums of all orders meet in a binary tree, one bit of `order` a level. Terms with real and with imaginary coefficients have a
+tree each.
 """
 
 from __future__ import annotations
