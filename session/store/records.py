@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
+from session.errors import StoreCorruptError
+
 
 class JobStatus(StrEnum):
     """Where a job is.
@@ -84,7 +86,14 @@ class JobRecord:
     def from_row(cls, row: sqlite3.Row) -> JobRecord:
         """From a row with `COLUMNS`."""
         values = {name: row[name] for name in row.keys() if name in cls.__dataclass_fields__}  # noqa: SIM118
-        return cls(**{**values, "batched": bool(row["batched"]), "status": JobStatus(row["status"])})
+        try:
+            status = JobStatus(row["status"])
+        except ValueError:
+            raise StoreCorruptError(
+                f"The store of jobs is damaged: a job has the status {row['status']!r}. Nothing in it was changed. "
+                "'qsim jobs recover' puts it aside and saves what can be read."
+            ) from None
+        return cls(**{**values, "batched": bool(row["batched"]), "status": status})
 
 
 @dataclass(frozen=True)
