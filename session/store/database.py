@@ -193,8 +193,11 @@ class Database:
 
     def check(self, *, quick: bool = False) -> list[str]:
         """What SQLite finds wrong with the file; an empty list when it is whole."""
-        with self.reading() as connection:
-            found = [row[0] for row in connection.execute(f"PRAGMA {'quick' if quick else 'integrity'}_check")]
+        try:
+            with self.reading() as connection:
+                found = [row[0] for row in connection.execute(f"PRAGMA {'quick' if quick else 'integrity'}_check")]
+        except StoreCorruptError as error:
+            return [str(error)]
         return [] if found == ["ok"] else found
 
     # errors -------------------------------------------------------------------------------------------------
