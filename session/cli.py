@@ -1,4 +1,4 @@
-"""The command line: ``qsim run``, ``estimate``, ``statevector``, ``info``, ``draw`` and ``warmup``.
+"""The command line: ``qsim run``, ``estimate``, ``statevector``, ``info``, ``draw``, ``check``, ``convert``, ``warmup``.
 
 Exit codes: 0; 1 for an error in what the user gave, told in one message; 2 for wrong usage; 130 for Ctrl-C.
 """
@@ -26,6 +26,7 @@ from qsim.version import __version__
 from qsim.warmup import can_keep_kernels, kernels_ready, warm_up
 from session import cli_jobs
 from session.cli_input import read_text, read_values
+from session.cli_programs import check, convert
 from session.description import describe, fact_text
 from session.errors import SessionError
 from session.execution import ExecutionSession
@@ -273,3 +274,7 @@ def warmup(precision: str) -> None:
         print(f"compiling the engine in {name} precision (half a minute) ...", file=sys.stderr, flush=True)
         warm_up(name)
     print(f"compiled in {time.perf_counter() - start:.1f} s")
+
+
+cli.add_command(check)
+cli.add_command(convert)
