@@ -107,6 +107,11 @@ class ExecutionJob:
         return self._last.provider
 
     @property
+    def is_batch(self) -> bool:
+        """Whether a list of parameter sets was submitted, so that the result is a list."""
+        return self._last.batched
+
+    @property
     def kind(self) -> str:
         """What was submitted: "sample", "estimate" and so on."""
         return self._last.kind
