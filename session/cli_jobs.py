@@ -14,7 +14,7 @@ import click
 
 from session.cli_results import plain_result, print_result
 from session.errors import JobTimeoutError, SessionError
-from session.jobs import ExecutionJob, get_execution_jobs
+from session.jobs import ExecutionJob, about_error, get_execution_jobs
 from session.store.jobs import JobStore
 from session.store.records import Claim, JobRecord, JobStatus, moment
 from session.terminal import aligned
@@ -194,7 +194,7 @@ def worker(once: bool, idle_exit: float | None, as_json: bool) -> None:
         tell(claim.id, JobStatus.RUNNING, claim.record.kind, kind=claim.record.kind, attempt=claim.record.attempts + 1)
 
     def ended(record: JobRecord) -> None:
-        error = None if record.error is None else json.loads(record.error)["message"]
+        error = None if record.error is None else about_error(record.error)[1]
         text = error or (_took(record) if record.status is JobStatus.COMPLETED else "")
         tell(record.id, record.status, text, error=error)
 
@@ -248,7 +248,7 @@ def _wait(job: ExecutionJob, timeout: float | None) -> JobStatus:
 
 
 def _facts(record: JobRecord) -> dict[str, Any]:
-    error = None if record.error is None else json.loads(record.error)["message"]
+    error = None if record.error is None else about_error(record.error)[1]
     return {
         "id": record.id, "status": record.status, "kind": record.kind, "batched": record.batched,
         "backend": record.backend, "provider": record.provider, "num_shots": record.num_shots,

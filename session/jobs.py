@@ -126,7 +126,7 @@ class ExecutionJob:
     def error(self) -> str | None:
         """The message of the error that it failed with, if it did."""
         error = self._look().error
-        return None if error is None else str(json.loads(error)["message"])
+        return None if error is None else about_error(error)[1]
 
     # waiting and results ------------------------------------------------------------------------------------
     def poll(self, timeout_sec: float | None = None) -> JobStatus:
@@ -366,17 +366,26 @@ def rebuilt_error(text: str) -> Exception:
     >>> rebuilt_error('{"type": "builtins.ZeroDivisionError", "message": "by zero"}')
     ZeroDivisionError('by zero')
     """
-    about = json.loads(text)
-    module, _, name = about["type"].rpartition(".")
+    kind, message = about_error(text)
+    module, _, name = kind.rpartition(".")
     modules = {"builtins": builtins, "qsim.errors": engine_errors, "session.errors": session_errors}
     found = getattr(modules.get(module), name, None)
     if isinstance(found, type) and issubclass(found, Exception):
         try:
-            return found(about["message"])
+            return found(message)
         except TypeError:  # one that takes more than a message
             pass
     short = "" if found is JobFailedError or module == "builtins" else f"{name}: "
-    return JobFailedError(short + about["message"])
+    return JobFailedError(short + message)
+
+
+def about_error(text: str) -> tuple[str, str]:
+    """The type and the message of a stored error."""
+    try:
+        about = json.loads(text)
+        return str(about["type"]), str(about["message"])
+    except (ValueError, KeyError, TypeError):
+        return "session.errors.JobFailedError", "It failed, and the stored message of its error is damaged."
 
 
 def _checked_status(value: Any) -> JobStatus:

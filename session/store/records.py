@@ -50,13 +50,6 @@ class NewJob:
     owner: str | None = None
 
 
-#: The columns of `JobRecord`: all but what it runs and what it gave, which may be large.
-COLUMNS = (
-    "number, id, kind, batched, status, created_ns, started_ns, ended_ns, backend, provider, num_shots, session, owner, "
-    "fence, attempts, progress, error, result_size, result_file, engine"
-)
-
-
 @dataclass(frozen=True)
 class JobRecord:
     """A job without what it runs and what it gave. Times are in nanoseconds since 1970, UTC."""
@@ -84,16 +77,31 @@ class JobRecord:
 
     @classmethod
     def from_row(cls, row: sqlite3.Row) -> JobRecord:
-        """From a row with `COLUMNS`."""
-        values = {name: row[name] for name in row.keys() if name in cls.__dataclass_fields__}  # noqa: SIM118
-        try:
-            status = JobStatus(row["status"])
-        except ValueError:
-            raise StoreCorruptError(
-                f"The store of jobs is damaged: a job has the status {row['status']!r}. Nothing in it was changed. "
-                "'qsim jobs recover' puts it aside and saves what can be read."
-            ) from None
-        return cls(**{**values, "batched": bool(row["batched"]), "status": status})
+        """From a row with `COLUMNS`.
+
+        Raises:
+            StoreCorruptError: a value is not what the schema lets in.
+        """
+        values: dict[str, Any] = dict(zip(cls.__dataclass_fields__, row, strict=True))
+        wrong = [name for name, value in values.items() if not isinstance(value, _TYPES[name])]
+        if not wrong and values["status"] in set(JobStatus):
+            return cls(**{**values, "batched": bool(values["batched"]), "status": JobStatus(values["status"])})
+        raise StoreCorruptError(
+            f"The store of jobs is damaged: a job has the {wrong[0] if wrong else 'status'} "
+            f"{values[wrong[0] if wrong else 'status']!r}. Nothing in it was changed. 'qsim jobs recover' puts it aside and "
+            "saves what can be read."
+        )
+
+
+#: The columns of a `JobRecord`, and the types that each may have.
+COLUMNS = ", ".join(JobRecord.__dataclass_fields__)
+_TYPES: dict[str, tuple[type, ...]] = {
+    **dict.fromkeys(("number", "batched", "created_ns", "fence", "attempts"), (int,)),
+    **dict.fromkeys(("started_ns", "ended_ns", "num_shots", "result_size"), (int, type(None))),
+    **dict.fromkeys(("id", "kind", "status", "backend", "provider", "engine"), (str,)),
+    **dict.fromkeys(("session", "owner", "error", "result_file"), (str, type(None))),
+    "progress": (float, int),
+}
 
 
 @dataclass(frozen=True)
