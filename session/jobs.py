@@ -17,7 +17,7 @@ from session.errors import JobCancelledError, JobError, JobFailedError, JobTimeo
 from session.results import ExecutionDetails, MinimizationResult, StateVectorResult
 from session.runner import runner
 from session.store.jobs import JobStore, checked_id
-from session.store.records import JobRecord, JobStatus, moment
+from session.store.records import JobRecord, JobStatus, moment, nanoseconds_of
 from session.tasks import TaskKind
 
 _FIRST_WAIT, _LONGEST_WAIT = 0.002, 0.25  # seconds between two looks into the store
@@ -355,7 +355,7 @@ def get_execution_jobs(
     store = JobStore()
     records = store.find(
         statuses=[_checked_status(one) for one in wanted], kind=kind, backend=backend_name, session=session_id,
-        since_ns=None if since is None else int(since.timestamp() * 1e9), limit=limit,
+        since_ns=None if since is None else nanoseconds_of(since), limit=limit,
     )  # fmt: skip
     return [ExecutionJob(store, record) for record in records]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -140,9 +140,17 @@ class Event:
 
 
 def moment(nanoseconds: int | None) -> datetime | None:
-    """A time of the database as a datetime in UTC.
+    """A time of the database as a datetime in UTC, rounded down to a microsecond.
 
     >>> moment(1_500_000_000).isoformat()
     '1970-01-01T00:00:01.500000+00:00'
     """
-    return None if nanoseconds is None else datetime.fromtimestamp(nanoseconds / 1e9, UTC)
+    return None if nanoseconds is None else _EPOCH + timedelta(microseconds=nanoseconds // 1000)
+
+
+def nanoseconds_of(time: datetime) -> int:
+    """The other way round; a time without a zone is local."""
+    return (time.astimezone(UTC) - _EPOCH) // timedelta(microseconds=1) * 1000
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
