@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 import signal
 import sys
@@ -218,14 +219,21 @@ def print_submitted(job: ExecutionJob, as_json: bool) -> None:
 
 def _wait(job: ExecutionJob, timeout: float | None) -> JobStatus:
     """Wait as `poll` does, with a bar on a terminal when it takes over a second."""
-    if not sys.stderr.isatty():
-        return job.poll(timeout)
-    deadline = None if timeout is None else time.monotonic() + timeout
+    deadline = math.inf if timeout is None else time.monotonic() + timeout
     try:
-        return job.poll(1.0 if timeout is None else min(1.0, timeout))
+        if not sys.stderr.isatty():
+            return job.poll(timeout)
+        try:
+            return job.poll(min(1.0, deadline - time.monotonic()))
+        except JobTimeoutError:
+            return _wait_with_bar(job, deadline)
     except JobTimeoutError:
-        if timeout is not None and timeout <= 1:
-            raise
+        raise JobTimeoutError(
+            f"Job {job.id} is not done after {timeout:g} s. It stays in the store: ask again, or run 'qsim worker'."
+        ) from None
+
+
+def _wait_with_bar(job: ExecutionJob, deadline: float) -> JobStatus:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -239,11 +247,11 @@ def _wait(job: ExecutionJob, timeout: float | None) -> JobStatus:
         task = bar.add_task("", total=1.0)
         while True:
             bar.update(task, completed=job.progress, description=str(job.status).lower())
-            left = None if deadline is None else deadline - time.monotonic()
+            left = deadline - time.monotonic()
             try:
-                return job.poll(0.2 if left is None else max(0.0, min(0.2, left)))
+                return job.poll(max(0.0, min(0.2, left)))
             except JobTimeoutError:
-                if left is not None and left <= 0:
+                if left <= 0:
                     raise
 
 

@@ -19,7 +19,7 @@ from typing import Any
 from qsim import pool
 from qsim.errors import RunCancelled
 from session.backends.bound import BoundBackend
-from session.errors import JobError, StoreError
+from session.errors import JobError, SessionError, StoreError
 from session.programs import Program
 from session.store.faults import fault
 from session.store.jobs import JobStore
@@ -32,7 +32,7 @@ from session.tasks import Task, TaskKind
 #: Seconds between two looks at whether somebody cancelled a job, and between two notes of its progress.
 LOOK_SECONDS, NOTE_SECONDS = 0.2, 1.0
 _IDLE_SECONDS = 5.0  # after so long without a job, this process is no runner any more
-_EXIT_SECONDS = 20.0  # what the end of the interpreter waits for a run to notice; compiling cannot be interrupted
+_EXIT_SECONDS = 2.0  # what the end of the interpreter waits for a run to notice; compiling, for one, does not
 
 Work = tuple[BoundBackend, Task]
 
@@ -112,6 +112,7 @@ class Runner:
         self._progress: dict[str, float] = {}
         self._failures: dict[str, StoreError] = {}
         self._identities: dict[Path, Identity] = {}
+        self._current: tuple[JobStore, Claim] | None = None
         self._thread: threading.Thread | None = None
         self._stop = threading.Event()
 
@@ -181,8 +182,12 @@ class Runner:
         if claim is None:
             return
         self._progress[job_id] = 0.0
+        self._current = (store, claim)
         self.notify()
-        run_claimed(store, claim, work, self._stop, lambda fraction: self._progress.update({job_id: fraction}))
+        try:
+            run_claimed(store, claim, work, self._stop, lambda fraction: self._progress.update({job_id: fraction}))
+        finally:
+            self._current = None
 
     def identity(self, store: JobStore) -> Identity:
         """Who this process is in a store, until it has been idle for a while."""
@@ -204,6 +209,10 @@ class Runner:
         with self.changed:
             self.changed.notify_all()
             self.changed.wait_for(lambda: self._thread is None, _EXIT_SECONDS)
+        if (current := self._current) is not None:
+            store, claim = current  # it does not listen, so its result will come too late to be stored
+            with contextlib.suppress(SessionError):
+                store.release(claim)
 
 
 _runner: Runner | None = None

@@ -6,6 +6,7 @@ import contextlib
 import signal
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -43,9 +44,10 @@ def work(
     check_after_crash(store)
     identity = Identity(store.folder)
     count, since = 0, time.monotonic()
+    waiting: deque[str] = deque()
     try:
         while not stop.is_set():
-            claim = _next(store, identity)
+            claim = _next(store, identity, waiting)
             if claim is not None:
                 began(claim)
                 run_claimed(store, claim, None, stop)
@@ -60,9 +62,12 @@ def work(
     return count
 
 
-def _next(store: JobStore, identity: Identity) -> Claim | None:
-    for job_id in store.claimable():
-        claim = store.claim(job_id, identity.id)
+def _next(store: JobStore, identity: Identity, waiting: deque[str]) -> Claim | None:
+    """The next job that can be had; the store is asked for a new list when the last one is used up."""
+    if not waiting:
+        waiting.extend(store.claimable())
+    while waiting:
+        claim = store.claim(waiting.popleft(), identity.id)
         if claim is not None:
             return claim
     return None
