@@ -14,7 +14,7 @@ from typing import Any
 import click
 
 from session.cli_results import plain_result, print_result
-from session.errors import JobTimeoutError, SessionError
+from session.errors import JobTimeoutError, SessionError, StoreError
 from session.jobs import ExecutionJob, about_error, get_execution_jobs
 from session.store.jobs import JobStore
 from session.store.records import Claim, JobRecord, JobStatus, moment
@@ -199,11 +199,14 @@ def worker(once: bool, idle_exit: float | None, as_json: bool) -> None:
         text = error or (_took(record) if record.status is JobStatus.COMPLETED else "")
         tell(record.id, record.status, text, error=error)
 
+    def skipped(job_id: str, error: StoreError) -> None:
+        print(f"job {job_id} is left alone: {error}", file=sys.stderr, flush=True)
+
     store = JobStore(create=True)
     with stopping_on_signals() as (stop, came):
         if not as_json and not once:
             print(f"waiting for jobs in {store.folder}; Ctrl-C ends", file=sys.stderr, flush=True)
-        work(store, stop, once=once, idle_exit=idle_exit, began=began, ended=ended)
+        work(store, stop, once=once, idle_exit=idle_exit, began=began, ended=ended, skipped=skipped)
     if signal.SIGINT in came:
         raise KeyboardInterrupt
 

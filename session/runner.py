@@ -79,8 +79,11 @@ def run_claimed(store: JobStore, claim: Claim, work: Work | None, stop: threadin
             results = backend.run(task)
         fault("run-done")
         store.complete(claim, results)
-    except RunCancelled:
-        store.release(claim)  # or CANCELLED, when that is why
+    except RunCancelled as error:
+        if control.is_set():
+            store.release(claim)  # or CANCELLED, when that is why
+        else:
+            store.fail(claim, error)
     except StoreError:
         store.release(claim)
         raise

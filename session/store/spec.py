@@ -6,12 +6,13 @@ All of it is JSON of plain data with floats that come back exactly; arrays of a 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from session.backends.bound import BoundBackend
-from session.errors import JobError, SessionError, StoreCorruptError, StoreVersionError
+from session.errors import JobError, SessionError, StoreCorruptError, StoreError, StoreVersionError
 from session.preferences import ExecutionPreferences
 from session.programs import Program
 from session.results import result_from_dict, result_to_dict
@@ -19,6 +20,7 @@ from session.tasks import Task
 from session.work import opened
 
 FORMAT = 1
+_CREDENTIAL = re.compile(r"token|secret|passw|credential|api_?key|access_?key|authoriz|bearer", re.IGNORECASE)
 
 
 def program_text(program: Program) -> str:
@@ -33,10 +35,30 @@ def spec_text(task: Task, preferences: ExecutionPreferences, anywhere: bool = Tr
         task: what to do.
         preferences: name the backend.
         anywhere: whether another process could run it too; not with a backend that has no name.
+
+    Raises:
+        StoreError: an option of the backend is called like a credential.
     """
+    _refuse_credentials(preferences)
     stored = task if task.is_storable else replace(task, cost=None)
     about = {"task": stored.to_dict(), "preferences": preferences.to_dict(), "anywhere": anywhere and task.is_storable}
     return _line({"format": FORMAT, **about})
+
+
+def _refuse_credentials(preferences: ExecutionPreferences) -> None:
+    stack: list[Any] = [preferences.to_dict().get("backend_options")]
+    while stack:
+        item = stack.pop()
+        if isinstance(item, Mapping):
+            for name in item:
+                if _CREDENTIAL.search(str(name)):
+                    raise StoreError(
+                        f"Credentials are never stored, and a job stores the options of its backend; {name!r} is called like "
+                        "one. Give it by the environment or the provider's own configuration."
+                    )
+            stack.extend(item.values())
+        elif isinstance(item, (list, tuple)):
+            stack.extend(item)
 
 
 def read_work(program: str, spec: str) -> tuple[BoundBackend, Task]:
