@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from parsers.threads import deep
 from session.backends.bound import BoundBackend
 from session.errors import JobError, SessionError, StoreCorruptError, StoreError, StoreVersionError
 from session.preferences import ExecutionPreferences
@@ -24,8 +25,18 @@ _CREDENTIAL = re.compile(r"token|secret|passw|credential|api_?key|access_?key|au
 
 
 def program_text(program: Program) -> str:
-    """A program as it is stored: its own text, or its circuit exactly."""
-    return _line(program.data)
+    """A program as it is stored: its own text, or its circuit exactly.
+
+    Raises:
+        StoreError: its blocks are nested hundreds of levels deep.
+    """
+    try:
+        return deep(lambda: _line(program.data))  # with a whole stack, however deep the caller is
+    except RecursionError:
+        raise StoreError(
+            "A program that is stored has blocks inside blocks some 200 deep at most; this one has more. Use the call "
+            "without submit_, which runs here."
+        ) from None
 
 
 def spec_text(task: Task, preferences: ExecutionPreferences, anywhere: bool = True) -> str:
@@ -79,7 +90,8 @@ def read_work(program: str, spec: str) -> tuple[BoundBackend, Task]:
                 "part of it, and that process has ended. Submit it again."
             )
         task = Task.from_dict(data["task"])
-        return opened(_line({"program": json.loads(program), "preferences": data["preferences"]})), task
+        where = deep(lambda: _line({"program": json.loads(program), "preferences": data["preferences"]}))
+        return deep(opened, where), task
     except (KeyError, TypeError, ValueError) as error:
         if isinstance(error, SessionError):
             raise

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import bound_circuits, circuits, observables
 
+from parsers.threads import deep
 from qsim import Circuit, Parameter, Pauli
 from qsim.classical import Bits, ClassicalOperation, Literal
 from qsim.gates import Gate
@@ -254,3 +255,17 @@ def test_an_error_of_an_unknown_type_is_told_by_name(monkeypatch: pytest.MonkeyP
     with pytest.raises(JobFailedError, match="OddError: odd"):
         job.result(30)
     assert job.error == "odd"
+
+
+def test_blocks_nested_too_deep_are_refused_clearly() -> None:
+    def program() -> Any:
+        circuit = Circuit(1, 1)
+        body = circuit.block().x(0)
+        for _ in range(300):
+            outer = circuit.block()
+            outer.if_else(Bits((0,)), body)
+            body = outer
+        return read_program(circuit.if_else(Bits((0,)), body))
+
+    with pytest.raises(StoreError, match="blocks inside blocks"):
+        program_text(deep(program))
