@@ -107,13 +107,12 @@ class Runner:
     """The thread of this process that runs jobs, started by the first one."""
 
     def __init__(self) -> None:
-        self.changed = (
-            threading.Condition()
-        )  # (its lock is re-entrant) for all below; notified whenever a job may have changed
+        # For all that follows, and re-entrant; notified whenever a job may have changed.
+        self.changed = threading.Condition()
         self._waiting: deque[tuple[JobStore, str, Work | None]] = deque()
         self._known: set[str] = set()  # waiting or running here
         self._progress: dict[str, float] = {}
-        self._failures: dict[str, StoreError] = {}
+        self._failures: dict[str, Exception] = {}
         self._identities: dict[Path, Identity] = {}
         self._current: tuple[JobStore, Claim] | None = None
         self._thread: threading.Thread | None = None
@@ -130,8 +129,14 @@ class Runner:
             self._failures.pop(job_id, None)
             self._waiting.append((store, job_id, work))
             if self._thread is None:
-                self._thread = threading.Thread(target=self._serve, name="qsim-jobs", daemon=True)
-                self._thread.start()
+                thread = threading.Thread(target=self._serve, name="qsim-jobs", daemon=True)
+                try:
+                    thread.start()
+                except RuntimeError:  # no more threads, or the interpreter is ending: the job stays in the store
+                    self._waiting.pop()
+                    self._known.discard(job_id)
+                    raise JobError(f"Job {job_id} is stored, but no thread can be started to run it here.") from None
+                self._thread = thread
             self.changed.notify_all()
 
     def has(self, job_id: str) -> bool:
@@ -142,8 +147,8 @@ class Runner:
         """How far a job is that runs here."""
         return self._progress.get(job_id)
 
-    def failure_of(self, job_id: str) -> StoreError | None:
-        """Why the result of a job that ran here could not be stored; asked once."""
+    def failure_of(self, job_id: str) -> Exception | None:
+        """Why a job could not be begun here, or its result not be stored; asked once."""
         with self.changed:
             return self._failures.pop(job_id, None)
 
@@ -157,7 +162,7 @@ class Runner:
             store, job_id, work = next_one
             try:
                 self._run(store, job_id, work)
-            except StoreError as error:
+            except Exception as error:  # those who wait must hear of it, and the next job must get its turn
                 with self.changed:
                     self._failures[job_id] = error
             finally:

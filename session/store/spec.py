@@ -9,7 +9,7 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 from parsers.threads import deep
 from session.backends.bound import BoundBackend
@@ -20,6 +20,7 @@ from session.results import result_from_dict, result_to_dict
 from session.tasks import Task
 from session.work import opened
 
+_T = TypeVar("_T")
 FORMAT = 1
 _CREDENTIAL = re.compile(r"token|secret|passw|credential|api_?key|access_?key|authoriz|bearer", re.IGNORECASE)
 
@@ -31,7 +32,7 @@ def program_text(program: Program) -> str:
         StoreError: its blocks are nested hundreds of levels deep.
     """
     try:
-        return deep(lambda: _line(program.data))  # with a whole stack, however deep the caller is
+        return _with_room(lambda: _line(program.data))
     except RecursionError:
         raise StoreError(
             "A program that is stored has blocks inside blocks some 200 deep at most; this one has more. Use the call "
@@ -90,8 +91,9 @@ def read_work(program: str, spec: str) -> tuple[BoundBackend, Task]:
                 "part of it, and that process has ended. Submit it again."
             )
         task = Task.from_dict(data["task"])
-        where = deep(lambda: _line({"program": json.loads(program), "preferences": data["preferences"]}))
-        return deep(opened, where), task
+        preferences = data["preferences"]
+        where = _with_room(lambda: _line({"program": json.loads(program), "preferences": preferences}))
+        return _with_room(lambda: opened(where)), task
     except (KeyError, TypeError, ValueError) as error:
         if isinstance(error, SessionError):
             raise
@@ -118,6 +120,14 @@ def read_results(text: str, find: Callable[[Any], Any] | None = None) -> list[An
         if isinstance(error, StoreVersionError):
             raise
         raise StoreCorruptError(f"A stored result is damaged: {error!r}. Submit the job again.") from error
+
+
+def _with_room(action: Callable[[], _T]) -> _T:
+    """The result of an action that may recurse deeper than is left of the caller's stack."""
+    try:
+        return action()
+    except RecursionError:
+        return deep(action)
 
 
 def _line(data: Any) -> str:
