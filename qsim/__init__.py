@@ -12,7 +12,7 @@ from qsim.version import __version__
 from qsim.warmup import kernels_ready, warm_up
 
 __all__ = [
-    "Circuit", "CircuitError", "Counts", "Expression", "Gate", "GateDefinition", "MemoryLimitError",
-    "NoiseModel", "Parameter", "ParameterArray", "ParameterError", "Pauli", "PauliTerm", "QsimError", "Register", "Simulator", "SparsePauliOp",
-    "UnitaryMatrix", "__version__", "kernels_ready", "warm_up",
+    "Circuit", "CircuitError", "Counts", "Expression", "Gate", "GateDefinition", "MemoryLimitError", "NoiseModel",
+    "Parameter", "ParameterArray", "ParameterError", "Pauli", "PauliTerm", "QsimError", "Register", "Simulator",
+    "SparsePauliOp", "UnitaryMatrix", "__version__", "kernels_ready", "warm_up",
 ]  # fmt: skip

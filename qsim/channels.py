@@ -62,7 +62,8 @@ class Channel:
                [0.  , 0.25, 0.75, 0.  ],
                [0.25, 0.  , 0.  , 0.75]])
         """
-        return np.sum([np.kron(matrix.conj(), matrix) for matrix in self.kraus], axis=0)
+        result: ComplexMatrix = np.sum([np.kron(matrix.conj(), matrix) for matrix in self.kraus], axis=0)
+        return result
 
     def compose(self, after: Channel) -> Channel:
         """This channel and then `after` on the same qubits.
@@ -93,7 +94,8 @@ class Channel:
         mine, others = self.pauli_probabilities, other.pauli_probabilities
         if mine is not None and others is not None:
             return pauli_channel({b + a: p * q for a, p in mine.items() for b, q in others.items()})
-        return _reduced([np.kron(b, a) for b in other.kraus for a in self.kraus])
+        products: list[Any] = [np.kron(b, a) for b in other.kraus for a in self.kraus]
+        return _reduced(products)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Channel) and self.spec == other.spec

@@ -197,7 +197,8 @@ class NoiseModel:
         """The model as JSON text: numbers and names only; `from_json` reads it."""
         from qsim.noise_json import write
 
-        return write(self)
+        text: str = write(self)
+        return text
 
     @staticmethod
     def from_json(given: str | bytes | Mapping[str, Any]) -> NoiseModel:
@@ -211,7 +212,8 @@ class NoiseModel:
         """
         from qsim.noise_json import read
 
-        return read(given)
+        model: NoiseModel = read(given)
+        return model
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, NoiseModel):
@@ -232,14 +234,14 @@ class NoiseModel:
     def _gate_name(self, name: Any) -> str:
         if not isinstance(name, str):
             raise QsimError(f"A gate is named by text, got {name!r}.")
-        name = ALIASES.get(name, name)
+        known_as: str = ALIASES.get(name, name)
         known = [*GATES, *OTHER_NAMES, *self.own_gates]
-        if name not in known or name == "gphase":
+        if known_as not in known or known_as == "gphase":
             raise QsimError(
                 f"There is no gate '{name}' to attach noise to.{suggestion(name, [*known, *ALIASES])} A gate that a program "
                 f"defines is named in NoiseModel(own_gates=[...])."
             )
-        return name
+        return known_as
 
     def _gate_qubits(self, name: str) -> int | None:
         return GATES[name].num_qubits if name in GATES else OTHER_NAMES.get(name)
