@@ -11,10 +11,11 @@ import numpy.typing as npt
 from qsim import branching
 from qsim.bits import distinct, from_integers, pack
 from qsim.circuit import MEASURE, ROW, Circuit
+from qsim.compiler.lowering import Lowered, lower
 from qsim.errors import QsimError
 from qsim.memory import check_bytes
 from qsim.mps import readout
-from qsim.mps.gates import apply_circuit
+from qsim.mps.gates import apply_circuit, apply_lowered
 from qsim.mps.state import MatrixProductState, Settings
 from qsim.pauli import SparsePauliOp
 
@@ -112,6 +113,12 @@ class ProductStateEngine:
         state = self._final(circuit, initial)
         return readout.amplitudes(state, self.settings.memory_limit), facts([state])
 
+    def facts_of(self, circuit: Circuit) -> dict[str, Any]:
+        """What a run comes to, without results; of a circuit that branches, one shot of it."""
+        if circuit.is_dynamic:
+            return self._by_branches(self._start(circuit, None), circuit, (), 1, 0)[2]
+        return facts([self._final(circuit, None)])
+
     # how ----------------------------------------------------------------------------------------------------
     def _start(self, circuit: Circuit, initial: Any) -> MatrixProductState:
         needed = 400 * circuit.num_qubits
@@ -151,14 +158,19 @@ def facts(states: Sequence[MatrixProductState]) -> dict[str, Any]:
 class _History:
     """A matrix-product state as `qsim.branching` takes it."""
 
-    def __init__(self, state: MatrixProductState) -> None:
+    def __init__(self, state: MatrixProductState, lowered: dict[Any, tuple[Circuit, Lowered]] | None = None) -> None:
         self.state = state
+        self._lowered: dict[Any, tuple[Circuit, Lowered]] = {} if lowered is None else lowered
 
     def copy(self) -> _History:
-        return _History(self.state.copy())
+        return _History(self.state.copy(), self._lowered)
 
     def apply(self, circuit: Circuit, start: int, stop: int) -> None:
-        apply_circuit(self.state, circuit, start, stop)
+        key = (id(circuit), start, stop)
+        known = self._lowered.get(key)
+        if known is None:  # the circuit is kept, so that its identity stays its own
+            known = self._lowered[key] = (circuit, lower(circuit, start, stop))
+        apply_lowered(self.state, known[1])
 
     def chance_of_one(self, qubit: int) -> float:
         tensor = self.state.tensors[self.state.settle(qubit)]

@@ -28,7 +28,8 @@ def apply_circuit(state: MatrixProductState, circuit: Circuit, start: int = 0, s
 def apply_lowered(state: MatrixProductState, lowered: Lowered) -> None:
     """Run flat operations."""
     known: dict[Any, tuple[Array, int]] = {}
-    for code, first, count, value, controls, bits in lowered.rows.tolist():
+    for number, (code, first, count, value, controls, bits) in enumerate(lowered.rows.tolist()):
+        state.done = (number, len(lowered.rows))
         if code == MATRIX:
             base = lowered.matrices[value]
             key: Any = (MATRIX, value, controls, bits)

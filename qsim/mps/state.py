@@ -38,7 +38,7 @@ class Settings:
         max_bond: widest bond; None for no limit.
         truncation: largest share of the squared norm that one truncation may discard, 0 for rounding alone.
         memory_limit: bytes, or None.
-        work_limit: multiply-adds after which a run stops with `BondLimit`, or None.
+        work_limit: `MatrixProductState.work` after which a run stops with `BondLimit`, or None.
         refuse_beyond: bond at which a run stops with `BondLimit` in place of truncating, or None.
     """
 
@@ -74,7 +74,8 @@ class MatrixProductState:
     Attributes:
         fidelity: the product of what truncations have kept: an estimate of |<exact|this>|**2.
         widest: the widest bond so far.
-        work: multiply-adds so far, roughly.
+        work: the singular value decompositions so far, as rows times columns times the lesser of them; other work is
+            counted as a share of one.
     """
 
     def __init__(self, vectors: Array, settings: Settings, dtype: Any = np.complex128) -> None:
@@ -86,6 +87,7 @@ class MatrixProductState:
         self.qubit_at = list(range(len(self.tensors)))
         self.fidelity, self.widest, self.work = 1.0, 1, 0.0
         self.phase = 0.0
+        self.done = (0, 0)  # gates run so far, of how many
         self._waiting: dict[int, Array] = {}  # qubit -> a matrix on it alone
         self._held: dict[int, _Held] = {}
         self._traveller = -1
@@ -234,12 +236,14 @@ class MatrixProductState:
             at -= form[site]
         for k in range(at, site, -1):
             tensor = self.tensors[k]
+            self.work += 0.2 * tensor.size * tensor.shape[0]
             q, r = np.linalg.qr(tensor.reshape(tensor.shape[0], -1).T)
             self.tensors[k] = q.T.reshape(-1, 2, tensor.shape[2])
             self.tensors[k - 1] = self.tensors[k - 1] @ r.T
             form[k], form[k - 1] = RIGHT, CENTRE
         for k in range(at, site):
             tensor = self.tensors[k]
+            self.work += 0.2 * tensor.size * tensor.shape[2]
             q, r = np.linalg.qr(tensor.reshape(-1, tensor.shape[2]))
             self.tensors[k] = q.reshape(tensor.shape[0], 2, -1)
             self.tensors[k + 1] = np.tensordot(r, self.tensors[k + 1], 1)
@@ -300,7 +304,7 @@ class MatrixProductState:
     # truncation ---------------------------------------------------------------------------------------------
     def _split(self, matrix: Array, measure: bool = True) -> tuple[Array, Array, Array]:
         """The singular value decomposition of the centre, truncated, of norm 1 again."""
-        self.work += 20.0 * matrix.shape[0] * matrix.shape[1] * min(matrix.shape)
+        self.work += matrix.size * min(matrix.shape)
         u, s, v = singular_values(matrix)
         weights = s.astype(np.float64) ** 2
         total = float(weights.sum())
@@ -321,15 +325,19 @@ class MatrixProductState:
 
     def _check_limits(self, bond: int) -> None:
         limits = self.settings
+        reached = f"after {self.done[0]:,} of {self.done[1]:,} gates a matrix-product state has a bond of"
+        advice = 'method="mps" goes on; max_bond=... truncates and reports the error'
         if limits.refuse_beyond is not None and bond > limits.refuse_beyond:
-            raise BondLimit(f"a bond of {bond:,} is needed, and the limit is {limits.refuse_beyond:,}")
+            raise BondLimit(f"{reached} {bond:,}, beyond the {limits.refuse_beyond:,} of method=\"automatic\"; {advice}")
         if limits.work_limit is not None and self.work > limits.work_limit:
-            raise BondLimit(f"a bond of {max(bond, self.widest):,} was reached when the work went past its limit")
+            raise BondLimit(
+                f"{reached} {max(bond, self.widest):,}, and the work that method=\"automatic\" spends on it is done; {advice}"
+            )
 
     def _ask(self, left: int, right: int) -> None:
         """Refuse what does not fit, before it is made."""
         needed = 6 * 4 * left * right * self.dtype.itemsize
-        if needed > _LARGE:
+        if needed > _LARGE or self.settings.memory_limit is not None:
             advice = "Give max_bond=..., which truncates and reports the error, or a larger truncation."
             check_bytes(needed, self.settings.memory_limit, f"A bond between {left:,} and {right:,} states", advice)
 

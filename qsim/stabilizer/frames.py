@@ -72,7 +72,8 @@ def transposed(words: Words, shots: int) -> npt.NDArray[np.uint8]:
 
 def pack_words(bits: npt.NDArray[Any]) -> Words:
     """The reverse of `unpack_words`."""
-    return np.packbits(bits.astype(np.uint8, copy=False), axis=1, bitorder="little").view("<u8").astype(np.uint64)
+    data = np.packbits(bits.astype(np.uint8, copy=False), axis=1, bitorder="little")
+    return np.ascontiguousarray(data).view("<u8").astype(np.uint64)
 
 
 class _Block:
