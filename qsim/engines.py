@@ -133,7 +133,9 @@ class Runner:
         """The choice for a circuit, and the engine of its method, None for the statevector's."""
         simulator = self.simulator
         choice = methods.choose(circuit, simulator, purpose)
-        noise = getattr(simulator, "noise", None)
+        noise = simulator._noisy
+        if noise is not None:
+            noise.check(circuit.num_qubits)
         if choice.method == "stabilizer":
             from qsim.stabilizer.engine import StabilizerEngine
 
@@ -188,14 +190,14 @@ def wants_other(simulator: Simulator, circuit: Any) -> bool:
     """Whether a call may go to another method than the statevector; quick, since every call asks."""
     options = simulator._options
     if options.method in ("statevector", "density_matrix") or not isinstance(circuit, Circuit):
-        return False
-    if not options.is_automatic:
+        return False  # and under noise these two are told apart where it is run
+    if not options.is_automatic or simulator.memory_limit is not None:
         return True
-    if circuit.num_qubits < methods.DYNAMIC_CLIFFORD_FROM and simulator.memory_limit is None:
-        return False
-    if circuit.num_qubits < methods.CLIFFORD_FROM and not circuit.is_dynamic and simulator.memory_limit is None:
-        return False
-    return True
+    if simulator._noisy is not None:
+        return circuit.num_qubits >= methods.NOISY_CLIFFORD_FROM
+    if circuit.num_qubits >= methods.CLIFFORD_FROM:
+        return True
+    return circuit.num_qubits >= methods.DYNAMIC_CLIFFORD_FROM and circuit.is_dynamic
 
 
 def refuse_other(simulator: Simulator, what: str) -> None:
@@ -203,7 +205,7 @@ def refuse_other(simulator: Simulator, what: str) -> None:
     if simulator._options.method in methods.PURPOSES:
         able = ", ".join(sorted(methods.PURPOSES[simulator._options.method]))
         raise QsimError(
-            f"method=\"{simulator._options.method}\" gives {able}; a {what} takes method=\"statevector\" or \"automatic\"."
+            f'method="{simulator._options.method}" gives {able}; a {what} takes method="statevector" or "automatic".'
         )
 
 

@@ -81,7 +81,7 @@ def product_vectors(given: Any, num_qubits: int) -> Array:
     if array.shape != (num_qubits, 2):
         raise QsimError(
             f"This method starts from a product state: a basis state, a string of 0 1 + - r l, or an array of shape "
-            f"({num_qubits}, 2); got shape {array.shape}. method=\"statevector\" takes any amplitudes."
+            f'({num_qubits}, 2); got shape {array.shape}. method="statevector" takes any amplitudes.'
         )
     for qubit, vector in enumerate(array):
         _check_norm(float(np.linalg.norm(vector)), array.dtype == np.complex64, f"The initial state of qubit {qubit}")
@@ -105,7 +105,7 @@ def product_labels(given: Any, num_qubits: int) -> str:
         return format(int(given), f"0{num_qubits}b") if num_qubits else ""
     raise QsimError(
         "A stabiliser engine starts from a basis state, or from a string of the labels 0 1 + - r l; got "
-        f"{type(given).__name__}. method=\"statevector\" takes any amplitudes."
+        f'{type(given).__name__}. method="statevector" takes any amplitudes.'
     )
 
 

@@ -27,8 +27,9 @@ PURPOSES = {
     "stabilizer": frozenset(("sample", "expectation", "probabilities")),
     "mps": frozenset(("sample", "expectation", "probabilities", "statevector")),
 }
-#: From so many qubits on (of a circuit that branches, the second) a Clifford circuit is not worth a statevector.
-CLIFFORD_FROM, DYNAMIC_CLIFFORD_FROM = 24, 16
+#: From so many qubits on (the second: of a circuit that branches; the third: under noise) a Clifford circuit is not worth a
+#: statevector or a density matrix.
+CLIFFORD_FROM, DYNAMIC_CLIFFORD_FROM, NOISY_CLIFFORD_FROM = 24, 16, 10
 #: Widest bond, and work (`MatrixProductState.work`, some 10^8 a second), that "automatic" spends on a circuit whose
 #: entanglement is not known: a minute or two.
 AUTOMATIC_BOND, AUTOMATIC_WORK = 1024, 2e10
@@ -114,9 +115,13 @@ def choose(circuit: Circuit, simulator: Simulator, purpose: str = "sample", tria
     options = simulator._options
     if not options.is_automatic:
         able = PURPOSES.get(options.method)
-        if able is not None and purpose not in able and not (options.method == "stabilizer" and purpose == "statevector"):
+        if (
+            able is not None
+            and purpose not in able
+            and not (options.method == "stabilizer" and purpose == "statevector")
+        ):
             raise QsimError(
-                f"method=\"{options.method}\" gives {', '.join(sorted(able))}; a {purpose} takes method=\"statevector\"."
+                f'method="{options.method}" gives {", ".join(sorted(able))}; a {purpose} takes method="statevector".'
             )
         return Choice(options.method, "asked for", memory=_memory(circuit, simulator, [options.method]))
     return _Chooser(circuit, simulator, purpose, trial).choice()
@@ -128,26 +133,33 @@ class _Chooser:
     def __init__(self, circuit: Circuit, simulator: Simulator, purpose: str, trial: bool) -> None:
         self.circuit, self.simulator, self.purpose, self.trial = circuit, simulator, purpose, trial
         self.against: dict[str, str] = {}
+        self.noise = simulator._noisy
+        # Under noise samples come from trajectories of statevectors, exact values from density matrices.
+        self.dense = "density_matrix" if self.noise is not None and purpose != "sample" else "statevector"
         self.needed = statevector_bytes(circuit, simulator)
+        if self.dense == "density_matrix":
+            self.needed = 3 * simulator._amplitude << 2 * circuit.num_qubits
         limit = simulator.memory_limit
         self.bound = available_memory() if limit is None else min(limit, available_memory())
         self.dynamic = circuit.is_dynamic
 
     def choice(self) -> Choice:
+        count = self.circuit.num_qubits
         fits = self.needed <= self.bound
-        size = f"2**{self.circuit.num_qubits} amplitudes"
-        quick = self.circuit.num_qubits < (DYNAMIC_CLIFFORD_FROM if self.dynamic else CLIFFORD_FROM)
-        if fits and (quick or self.purpose not in PURPOSES["stabilizer"]):
-            return self._made("statevector", f"{size} take {_bytes(self.needed)}, of {readable(self.bound)}")
+        size = f"2**{count if self.dense == 'statevector' else 2 * count} amplitudes"
+        limit = NOISY_CLIFFORD_FROM if self.noise else DYNAMIC_CLIFFORD_FROM if self.dynamic else CLIFFORD_FROM
+        native = f"{size} take {_bytes(self.needed)}, of {readable(self.bound)}"
+        beside = "" if fits else f"; a {self.dense.replace('_', ' ')} would take {_bytes(self.needed)}"
+        if fits and (count < limit or self.purpose not in PURPOSES["stabilizer"]):
+            return self._made(self.dense, native)
         if not fits:
-            self.against["statevector"] = f"needs {_bytes(self.needed)} ({size}); {readable(self.bound)} are available"
+            self.against[self.dense] = f"needs {_bytes(self.needed)} ({size}); {readable(self.bound)} are available"
         if self._clifford():
-            beside = "" if fits else f"; a statevector would take {_bytes(self.needed)}"
             return self._made("stabilizer", f"all gates are Clifford{beside}")
         if fits:
-            return self._made("statevector", f"{size} take {_bytes(self.needed)}, of {readable(self.bound)}")
+            return self._made(self.dense, native)
         if self.purpose in PURPOSES["mps"] and (reason := self._product_state()):
-            return self._made("mps", f"{reason}; a statevector would take {_bytes(self.needed)}")
+            return self._made("mps", f"{reason}{beside}")
         raise MemoryLimitError(self._refusal())
 
     def _made(self, method: str, reason: str) -> Choice:
@@ -163,9 +175,9 @@ class _Chooser:
         if self.purpose not in PURPOSES["stabilizer"]:
             self.against["stabilizer"] = f"gives no {self.purpose}"
             return False
-        noise = getattr(self.simulator, "noise", None)
-        if noise is not None and not noise.is_pauli:
-            self.against["stabilizer"] = "the noise is no mixture of Paulis"
+        if self.noise is not None and (not self.noise.is_pauli or self.purpose == "probabilities"):
+            gives = "gives no probabilities under noise" if self.noise.is_pauli else "the noise is no mixture of Paulis"
+            self.against["stabilizer"] = gives
             return False
         try:
             check_circuit(self.circuit)
@@ -176,12 +188,17 @@ class _Chooser:
             self.against["stabilizer"] = str(error).rstrip(".")
             return False
         if not has_stim():
-            self.against["stabilizer"] = 'all gates are Clifford, but stim is missing: pip install "qsim-session[clifford]"'
+            self.against["stabilizer"] = (
+                'all gates are Clifford, but stim is missing: pip install "qsim-session[clifford]"'
+            )
             return False
         return True
 
     def _product_state(self) -> str | None:
         """Why a matrix-product state will do, or None and the reason in `against`."""
+        if self.noise is not None and (not self.noise.is_pauli or self.purpose != "sample"):
+            self.against["mps"] = "under noise it samples, with mixtures of Paulis alone"
+            return None
         if self.circuit.parameters:
             self.against["mps"] = "entanglement depends on parameters: bind them first"
             return None
@@ -260,7 +277,9 @@ def bond_bound(circuit: Circuit) -> int | None:
 def _is_controlled(code: int, extra: int) -> bool:
     from qsim.gates import row_by_code
 
-    return code >= 0 and (row_by_code(code).controls + extra > 0 or row_by_code(code).name in ("rxx", "ryy", "rzz", "rzx"))
+    return code >= 0 and (
+        row_by_code(code).controls + extra > 0 or row_by_code(code).name in ("rxx", "ryy", "rzz", "rzx")
+    )
 
 
 def trial_run(circuit: Circuit, simulator: Simulator, work: float) -> dict[str, Any]:

@@ -54,7 +54,7 @@ def apply_lowered(state: MatrixProductState, lowered: Lowered) -> None:
             state.apply_one(qubits[0], matrix)
         else:
             state.apply_two((qubits[0], qubits[1]), matrix)
-    state.phase += float(lowered.phase)  # type: ignore[arg-type]
+    state.phase += float(lowered.phase)
 
 
 def apply_wide(state: MatrixProductState, qubits: list[int], base: Array, values: tuple[int, ...]) -> None:

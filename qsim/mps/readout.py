@@ -159,7 +159,8 @@ def probabilities(state: MatrixProductState, qubits: Sequence[int], memory_limit
     # Axis j belongs to the j-th site; the last axis of the result is the first qubit.
     axes = [sites.index(state.site_of[qubit]) for qubit in reversed(qubits)]
     result: Array = weights.transpose(axes).reshape(-1).astype(np.float64)
-    return result / result.sum()
+    result /= result.sum()
+    return result
 
 
 def amplitudes(state: MatrixProductState, memory_limit: int | None) -> Array:

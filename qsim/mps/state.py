@@ -328,10 +328,10 @@ class MatrixProductState:
         reached = f"after {self.done[0]:,} of {self.done[1]:,} gates a matrix-product state has a bond of"
         advice = 'method="mps" goes on; max_bond=... truncates and reports the error'
         if limits.refuse_beyond is not None and bond > limits.refuse_beyond:
-            raise BondLimit(f"{reached} {bond:,}, beyond the {limits.refuse_beyond:,} of method=\"automatic\"; {advice}")
+            raise BondLimit(f'{reached} {bond:,}, beyond the {limits.refuse_beyond:,} of method="automatic"; {advice}')
         if limits.work_limit is not None and self.work > limits.work_limit:
             raise BondLimit(
-                f"{reached} {max(bond, self.widest):,}, and the work that method=\"automatic\" spends on it is done; {advice}"
+                f'{reached} {max(bond, self.widest):,}, and the work that method="automatic" spends on it is done; {advice}'
             )
 
     def _ask(self, left: int, right: int) -> None:
@@ -345,7 +345,7 @@ class MatrixProductState:
 def singular_values(matrix: Array) -> tuple[Array, Array, Array]:
     """The reduced singular value decomposition; the slower, safer routine where the quick one does not converge."""
     try:
-        return np.linalg.svd(matrix, full_matrices=False)  # type: ignore[return-value]
+        return np.linalg.svd(matrix, full_matrices=False)
     except np.linalg.LinAlgError:
         q, r = np.linalg.qr(matrix)
         u, s, v = np.linalg.svd(r, full_matrices=False)

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from qsim.kernels import frames as codes
 from qsim.pauli import SparsePauliOp
-from qsim.stabilizer.clifford import CX, CZ, H, SQRT_X, SQRT_X_DAG, SWAP, S, S_DAG, X, Y, Z
+from qsim.stabilizer.clifford import CX, CZ, S_DAG, SQRT_X, SQRT_X_DAG, SWAP, H, S, X, Y, Z
 from qsim.stabilizer.program import Program, Segment
 
 

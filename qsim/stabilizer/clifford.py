@@ -6,6 +6,7 @@ it does not matter how the gate is written: by name, with modifiers, as a rotati
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -171,7 +172,7 @@ def _as_pauli(matrix: ComplexMatrix) -> Image | None:
     expected[index ^ x_mask, index] = (unit if sign > 0 else -unit) * signs
     if not np.abs(matrix - expected).max() <= TOLERANCE:
         return None
-    return Image(x_mask, z_mask, sign < 0)
+    return Image(x_mask, z_mask, bool(sign < 0))
 
 
 def _controlled(base: ComplexMatrix, values: tuple[int, ...]) -> Ops | None:
@@ -198,7 +199,16 @@ def _controlled(base: ComplexMatrix, values: tuple[int, ...]) -> Ops | None:
 
 def _whole(matrix: ComplexMatrix) -> Ops | None:
     found = images(matrix)
-    return None if found is None else synthesize(found)
+    if found is None:
+        return None
+    return _named().get(tuple(found)) or synthesize(found)
+
+
+@functools.cache
+def _named() -> dict[tuple[Image, ...], Ops]:
+    """The gates of the table by what they do, so that a rotation by a quarter is one gate."""
+    rows = [(GATES[name].matrix(), ops) for name, ops in _TABLE.items() if name not in ("gphase", "u0")]
+    return {tuple(images(matrix) or ()): ops for matrix, ops in rows}
 
 
 def synthesize(found: Sequence[Image]) -> Ops:

@@ -100,7 +100,7 @@ class StabilizerEngine:
         """
         if self.noise is not None and not self.noise.is_ideal:
             raise QsimError(
-                "The stabiliser engine gives probabilities without noise. Sample them, or use method=\"density_matrix\"."
+                'The stabiliser engine gives probabilities without noise. Sample them, or use method="density_matrix".'
             )
         count = len(qubits)
         if count > MAX_PROBABILITY_QUBITS:
@@ -121,7 +121,7 @@ class StabilizerEngine:
     def statevector(self, circuit: Circuit, initial: Circuit | None) -> tuple[Array, dict[str, Any]]:
         """An error: a tableau keeps no amplitudes."""
         raise QsimError(
-            "method=\"stabilizer\" keeps the Paulis that leave a state as it is, and no amplitudes: its global phase is not "
+            'method="stabilizer" keeps the Paulis that leave a state as it is, and no amplitudes: its global phase is not '
             'known. Ask for samples, expectation values or the probabilities of a few qubits, or use method="statevector".'
         )
 
@@ -148,9 +148,7 @@ class StabilizerEngine:
     def _mean(simulator: Any, operator: SparsePauliOp) -> float:
         total = 0.0
         for paulis, coefficient in operator.terms:
-            total += coefficient.real * (
-                simulator.peek_observable_expectation(_pauli_string(paulis)) if paulis else 1
-            )
+            total += coefficient.real * (simulator.peek_observable_expectation(_pauli_string(paulis)) if paulis else 1)
         return total
 
     def _noisy_expectations(
@@ -182,7 +180,7 @@ class named:
     def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
         if isinstance(error, NotClifford) and not str(error).startswith("method="):
             raise NotClifford(
-                f"method=\"stabilizer\" runs Clifford gates only, and {error}. "
+                f'method="stabilizer" runs Clifford gates only, and {error}. '
                 'Use method="automatic", "statevector" or "mps".'
             ) from None
 

@@ -143,9 +143,7 @@ class _Block:
             if taken or own.any():
                 self.run(body, own, taken)
 
-    def evaluate(
-        self, expression: ClassicalExpression, made: Callable[[Any], Any], count: int, mask: Words
-    ) -> Words:
+    def evaluate(self, expression: ClassicalExpression, made: Callable[[Any], Any], count: int, mask: Words) -> Words:
         """Bits that a function makes of an expression's value, for each shot of `mask`: shape (count, words)."""
         read = sorted(clbits_of(expression))
         words = self.bits.shape[1]
@@ -180,7 +178,8 @@ def _distinct_with_inverse(rows: npt.NDArray[np.uint8]) -> tuple[list[int], npt.
 def _quick(expression: ClassicalExpression, bits: Words) -> Words | None:
     """The words of an expression whose value is 0 or 1 and plain to see: one bit, or bits compared with a number."""
     if isinstance(expression, Bits) and len(expression.clbits) == 1:
-        return bits[expression.clbits[0]].copy()
+        own: Words = bits[expression.clbits[0]].copy()
+        return own
     if isinstance(expression, ClassicalOperation) and expression.op in ("==", "!=") and expression.width is None:
         left, right = expression.args
         if isinstance(left, Literal):

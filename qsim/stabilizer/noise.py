@@ -112,7 +112,9 @@ def noise_names(
     gate = circuit._objects[first]
     assert isinstance(gate, Gate)
     if not isinstance(gate.base, GateDefinition) or (model is not None and gate.name in model.own_gates):
-        name = "unitary" if not hasattr(gate.base, "inverse") and not isinstance(gate.base, GateDefinition) else gate.name
+        name = (
+            "unitary" if not hasattr(gate.base, "inverse") and not isinstance(gate.base, GateDefinition) else gate.name
+        )
         return [(ops, controlled_name(name, len(gate.controls)), everything)]
     lowered, parts = lower_gate(gate), []
     body = Circuit(gate.num_qubits)

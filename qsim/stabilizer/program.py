@@ -235,7 +235,7 @@ class _Builder:
             if isinstance(node, Assign):
                 return [Store(node.clbits, node.value)]
             if isinstance(node, IfElse):
-                cases = [(bool, self.body(node.body))]
+                cases: list[tuple[Callable[[Any], bool], tuple[Step, ...]]] = [(bool, self.body(node.body))]
                 if node.orelse is not None:
                     cases.append((lambda value: not value, self.body(node.orelse)))
                 return [Choose(node.condition, tuple(cases))]
@@ -308,5 +308,5 @@ def check_pauli(noise: NoiseModel | None) -> None:
         if rule.channel.pauli_probabilities is None:
             raise QsimError(
                 f"A stabiliser engine takes noise that is a mixture of Paulis; {rule.channel!r} on "
-                f"{', '.join(rule.gates)} is not. Use method=\"statevector\" or \"density_matrix\"."
+                f'{", ".join(rule.gates)} is not. Use method="statevector" or "density_matrix".'
             )

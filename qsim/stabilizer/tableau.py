@@ -184,7 +184,7 @@ def gates_text(circuit: Circuit, start: int, stop: int, recognizer: Recognizer) 
         ops = recognizer.operations(circuit, index)
         if ops is None:
             raise NotClifford(
-                f"method=\"stabilizer\" runs Clifford gates; {describe_gate(circuit, index)}, is none. Use "
+                f'method="stabilizer" runs Clifford gates; {describe_gate(circuit, index)}, is none. Use '
                 'method="automatic", "statevector" or "mps".'
             )
         qubits = circuit._operands[first : first + count]

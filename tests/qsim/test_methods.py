@@ -134,7 +134,9 @@ def test_a_batch_may_take_a_method_for_each_set(eight_gib):
     circuit = ladder(40).rx(theta, 0).measure_all()
     batch = Simulator().sample(circuit, 20, [{"theta": np.pi}, {"theta": 0.3}], seed=1)
     assert [counts.metadata["method"] for counts in batch] == ["stabilizer", "mps"]
-    values = Simulator().expectation(circuit, [Pauli.Z(0) * Pauli.Z(39), Pauli.Z(1)], [{"theta": np.pi}, {"theta": 0.3}])
+    values = Simulator().expectation(
+        circuit, [Pauli.Z(0) * Pauli.Z(39), Pauli.Z(1)], [{"theta": np.pi}, {"theta": 0.3}]
+    )
     assert np.allclose(values, [[-1, 0], [np.cos(0.3), 0]])
 
 

@@ -82,7 +82,9 @@ def test_gates_on_many_qubits_far_apart():
     circuit = Circuit(9)
     for qubit in range(9):
         circuit.u(*rng.uniform(0, 3, 3), qubit)
-    circuit.append(Gate(UnitaryMatrix(matrix)).control(2), [8, 1, 4, 0, 6]).append(Gate("x").control(6), range(7, 0, -1))
+    circuit.append(Gate(UnitaryMatrix(matrix)).control(2), [8, 1, 4, 0, 6]).append(
+        Gate("x").control(6), range(7, 0, -1)
+    )
     circuit.append(Gate("gphase", 0.7).control(3, value=0), [2, 8, 5]).ccx(0, 8, 4).cswap(7, 0, 3)
     assert np.allclose(simulator().statevector(circuit), oracle.statevector(circuit), atol=1e-10)
 
@@ -112,13 +114,8 @@ def test_measuring_and_resetting_midway(data):
         kind = data.draw(st.sampled_from(["ry", "cx", "cx", "crx", "measure", "reset"]))
         a, b = data.draw(st.permutations(range(4)))[:2]
         angle = data.draw(st.sampled_from([0.7, 2.1, math.pi / 2]))
-        {
-            "ry": lambda: circuit.ry(angle, a),
-            "cx": lambda: circuit.cx(a, b),
-            "crx": lambda: circuit.crx(angle, a, b),
-            "measure": lambda: circuit.measure(a, b),
-            "reset": lambda: circuit.reset(a),
-        }[kind]()
+        arguments = {"ry": (angle, a), "cx": (a, b), "crx": (angle, a, b), "measure": (a, b), "reset": (a,)}[kind]
+        getattr(circuit, kind)(*arguments)
     circuit.reset(0).h(0).measure(0, 0)
     counts = simulator().sample(circuit, 2000, seed=7)
     found = dict(zip(counts.outcomes, counts.frequencies.tolist(), strict=True))
@@ -185,14 +182,12 @@ def test_many_shots_of_wide_states_are_taken_in_parts(monkeypatch):
 
 # noise, initial states, refusals ---------------------------------------------------------------------------------
 def test_pauli_noise_pattern_by_pattern():
-    from qsim.mps.engine import ProductStateEngine
-
     circuit = Circuit(2).x(0).cx(0, 1).measure_all()
-    engine = ProductStateEngine(Settings(), noise=NoiseModel().add(bit_flip(0.1), "x"))
-    rows, frequencies, _ = engine.sample(circuit, [0, 1], 20_000, 1)
-    oracle.assert_sampled(dict(zip(rows[:, 0].tolist(), frequencies.tolist(), strict=True)), {0: 0.1, 3: 0.9})
+    counts = simulator(noise=NoiseModel().add(bit_flip(0.1), "x")).sample(circuit, 20_000, seed=1)
+    found = dict(zip(counts.outcomes, counts.frequencies.tolist(), strict=True))
+    oracle.assert_sampled(found, {0: 0.1, 3: 0.9})
     with pytest.raises(QsimError, match="mixture of Paulis"):
-        ProductStateEngine(Settings(), noise=NoiseModel().add(amplitude_damping(0.1), "x"))
+        simulator(noise=NoiseModel().add(amplitude_damping(0.1), "x")).sample(circuit, 10)
 
 
 def test_initial_states():
@@ -219,5 +214,7 @@ def test_refusals():
     ):
         with pytest.raises(QsimError, match=message):
             simulator(**options)
-    with pytest.raises(QsimError, match=r'method="mps" gives expectation, probabilities, sample, statevector; a gradient'):
+    with pytest.raises(
+        QsimError, match=r'method="mps" gives expectation, probabilities, sample, statevector; a gradient'
+    ):
         simulator().gradient(Circuit(1), Pauli.Z(0))

@@ -160,12 +160,8 @@ def test_the_first_shots_of_more_are_the_same_shots():
 
 # noise -----------------------------------------------------------------------------------------------------------
 def noisy(circuit, model, shots=40_000, seed=3):
-    from qsim.stabilizer.engine import StabilizerEngine
-
-    rows, frequencies, _ = StabilizerEngine(2, None, model).sample(circuit, range(circuit.num_clbits), shots, seed)
-    from qsim.bits import as_integers
-
-    return dict(zip(as_integers(rows), frequencies.tolist(), strict=True))
+    counts = simulator(noise=model).sample(circuit, shots, seed=seed)
+    return dict(zip(counts.outcomes, counts.frequencies.tolist(), strict=True))
 
 
 def density(circuit, model):
@@ -199,12 +195,74 @@ def test_noise_against_density_matrices(circuit, data):
     model.add_readout_error(ReadoutError(0.1, 0.3), 0).add_readout_error(ReadoutError(0.02, 0.0), 1)
     rho, exact = density(circuit, model)
     oracle.assert_sampled(noisy(circuit.copy().measure_all(), model, 5000), exact)
-    from qsim.stabilizer.engine import StabilizerEngine
-
+    gates = model_of_gates(model)
     operator = data.draw(observables(circuit.num_qubits))
-    means, _, _ = StabilizerEngine(1, None, model).expectations(circuit, [operator], None, False)
     dense = oracle.operator_matrix(operator, circuit.num_qubits)
-    assert math.isclose(means[0], np.trace(rho @ dense).real, abs_tol=1e-9)
+    value, variance = simulator(noise=gates).moments(circuit, operator)
+    exact_value = np.trace(rho @ dense).real
+    assert math.isclose(value, exact_value, abs_tol=1e-9)
+    assert math.isclose(variance, np.trace(rho @ dense @ dense).real - exact_value**2, abs_tol=1e-9)
+
+
+def model_of_gates(model):
+    """A model without its readout errors."""
+    gates = NoiseModel()
+    gates.rules.extend(model.rules)
+    return gates
+
+
+def test_a_surface_code_of_distance_nine_with_noise():
+    """Rounds of Z and X checks on 81 data qubits; without noise every check repeats its first outcome."""
+    circuit, checks = surface_code(9, rounds=3)
+    ideal = Simulator().sample(circuit, 200, seed=1)
+    assert ideal.metadata["method"] == "stabilizer"
+    first, second, third = (ideal.array[:, k * checks : (k + 1) * checks] for k in range(3))
+    assert np.array_equal(first, second) and np.array_equal(second, third)
+    model = NoiseModel().add(depolarizing(0.001), ["h", "reset"]).add(depolarizing(0.001, 2), "cx")
+    model.add_readout_error(ReadoutError(0.01, 0.01))
+    counts = Simulator(noise=model).sample(circuit, 500, seed=1)
+    assert counts.metadata["method"] == "stabilizer" and len(counts) == 500
+    changed = (counts.array[:, :checks] ^ counts.array[:, checks : 2 * checks]).mean()
+    assert 0.01 < changed < 0.06
+
+
+def surface_code(distance, rounds):
+    """The rotated surface code: checks on plaquettes of a square lattice, each with a qubit of its own."""
+    data = {(r, c): r * distance + c for r in range(distance) for c in range(distance)}
+    plaquettes = []
+    for r in range(-1, distance):
+        for c in range(-1, distance):
+            corners = [data[p] for p in ((r, c), (r, c + 1), (r + 1, c), (r + 1, c + 1)) if p in data]
+            is_x = (r + c) % 2 == 0
+            edge_rows, edge_columns = r in (-1, distance - 1), c in (-1, distance - 1)
+            if len(corners) == 4 or (len(corners) == 2 and ((edge_rows and is_x) or (edge_columns and not is_x))):
+                plaquettes.append((corners, is_x))
+    count = len(plaquettes)
+    assert count == distance**2 - 1
+    circuit = Circuit(distance**2 + count, rounds * count + distance**2)
+    for turn in range(rounds):
+        for k, (corners, is_x) in enumerate(plaquettes):
+            check = distance**2 + k
+            circuit.reset(check)
+            if is_x:
+                circuit.h(check)
+            for corner in corners:
+                circuit.cx(check, corner) if is_x else circuit.cx(corner, check)
+            if is_x:
+                circuit.h(check)
+            circuit.measure(check, turn * count + k)
+    return circuit.measure(range(distance**2), range(rounds * count, rounds * count + distance**2)), count
+
+
+def test_noisy_clifford_circuits_are_sampled_by_frames_and_others_are_not():
+    model = NoiseModel().add(bit_flip(0.1), "h")
+    circuit = Circuit(12).h(range(12)).h(range(12)).measure_all()
+    counts = Simulator(noise=model).sample(circuit, 4000, seed=1)
+    assert counts.metadata["method"] == "stabilizer" and abs(counts["0" * 12] / 4000 - 0.9**12) < 0.04
+    relaxing = NoiseModel().add(amplitude_damping(0.1), "h")
+    assert "method" not in Simulator(noise=relaxing).sample(circuit, 50, seed=1).metadata
+    wide = Circuit(30).h(range(30))
+    assert math.isclose(Simulator(noise=NoiseModel().add(depolarizing(0.1), "h")).expectation(wide, Pauli.X(3)), 0.9)
 
 
 def test_noise_under_a_condition_acts_where_the_gate_does():
@@ -229,10 +287,9 @@ def test_noise_of_circuits_that_branch():
 
 
 def test_a_channel_that_is_no_mixture_of_paulis_is_refused():
-    from qsim.stabilizer.engine import StabilizerEngine
-
+    relaxing = NoiseModel().add(amplitude_damping(0.1), "x")
     with pytest.raises(QsimError, match="mixture of Paulis; <Channel amplitude_damping"):
-        StabilizerEngine(1, None, NoiseModel().add(amplitude_damping(0.1), "x"))
+        simulator(noise=relaxing).sample(Circuit(1).x(0).measure_all(), 10)
 
 
 # refusals --------------------------------------------------------------------------------------------------------
