@@ -44,6 +44,7 @@ class Control:
         self._store, self._claim, self._stop, self._tell = store, claim, stop, tell
         self._looked = self._noted = time.monotonic()
         self._is_lost = False
+        self._fraction = 0.0
 
     def is_set(self) -> bool:
         """Whether to stop: the job was cancelled, somebody else has it, or the interpreter ends."""
@@ -56,7 +57,7 @@ class Control:
 
     def progress(self, done: int, total: int) -> None:
         """Note how far the run is; `pool.controlled` calls it."""
-        fraction = min(1.0, done / total) if total else 0.0
+        self._fraction = fraction = max(self._fraction, min(1.0, done / total) if total else 0.0)
         self._tell(fraction)
         now = time.monotonic()
         if now - self._noted > NOTE_SECONDS:

@@ -272,9 +272,10 @@ class JobStore:
         """Refuse a run whose result of about `size` bytes would not fit on the disk."""
         free = shutil.disk_usage(self.folder).free
         if free < size + _SPARE_BYTES:
+            result = f"and the result takes about {size >> 20:,} MiB, " if size >> 20 else ""
             raise StorageFullError(
-                f"The result takes about {size >> 20:,} MiB, and '{self.folder}' has {free >> 20:,} MiB left. Free some "
-                "space or set QSIM_STATE_DIR to a larger disk."
+                f"A job needs {_SPARE_BYTES >> 20} MiB of free disk, {result}but '{self.folder}' has {free >> 20:,} MiB left. "
+                "Free some space or set QSIM_STATE_DIR to a larger disk."
             )
 
     # how ----------------------------------------------------------------------------------------------------
