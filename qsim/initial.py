@@ -45,9 +45,7 @@ def initial_amplitudes(given: Any, num_qubits: int, dtype: Any) -> Array:
         return _product(_from_labels(given, num_qubits), dtype)
     if isinstance(given, (int, np.integer)) and not isinstance(given, (bool, np.bool_)):
         if not 0 <= given < 1 << num_qubits:
-            raise QsimError(
-                f"A basis state of {num_qubits} qubits has an index from 0 to 2**{num_qubits} - 1, got {given}."
-            )
+            raise _no_such_basis_state(given, num_qubits)
         basis: Array = np.zeros(1 << num_qubits, dtype=dtype)
         basis[int(given)] = 1
         return basis
@@ -62,6 +60,34 @@ def initial_amplitudes(given: Any, num_qubits: int, dtype: Any) -> Array:
     raise QsimError(
         f"{_FORMS}; of {num_qubits} qubits, the shape is ({1 << num_qubits},) or ({num_qubits}, 2), got {array.shape}."
     )
+
+
+def initial_vectors(given: Any, num_qubits: int) -> list[Any] | None:
+    """The single-qubit vectors of an initial state that is given as a basis state or a product, else None.
+
+    Raises:
+        QsimError: as `initial_amplitudes`.
+
+    >>> initial_vectors("10", 2)
+    [(1, 0), (0, 1)]
+    """
+    if isinstance(given, str):
+        return list(_from_labels(given, num_qubits))
+    if isinstance(given, (int, np.integer)) and not isinstance(given, (bool, np.bool_)):
+        if not 0 <= given < 1 << num_qubits:
+            raise _no_such_basis_state(given, num_qubits)
+        return [(0, 1) if (int(given) >> k) & 1 else (1, 0) for k in range(num_qubits)]
+    array = _numbers(given)
+    if array.shape != (num_qubits, 2):
+        return None
+    for qubit, vector in enumerate(array):
+        single = array.dtype in (np.complex64, np.float32, np.float16)
+        _check_norm(float(np.linalg.norm(vector)), single, f"The initial state of qubit {qubit}")
+    return list(array)
+
+
+def _no_such_basis_state(given: Any, num_qubits: int) -> QsimError:
+    return QsimError(f"A basis state of {num_qubits} qubits has an index from 0 to 2**{num_qubits} - 1, got {given}.")
 
 
 def _from_labels(text: str, num_qubits: int) -> list[tuple[complex, complex]]:

@@ -14,7 +14,7 @@ from qsim.circuit import MEASURE, ROW, Circuit, Register
 from qsim.counts import Counts
 from qsim.errors import CircuitError, QsimError
 from qsim.initial import initial_amplitudes
-from qsim.measured import sampling_bytes
+from qsim.measured import move_bits, sampling_bytes
 from qsim.memory import check_bytes, check_limit, check_memory
 from qsim.parameter_binding import bind_parameters
 from qsim.pauli import SparsePauliOp, check_observable
@@ -37,6 +37,7 @@ class Simulator:
         precision: "double" (complex128) or "single" (complex64: half the memory, about 1e-6 of error).
         threads: how many threads; None takes QSIM_NUM_THREADS or all cores. Results do not depend on it.
         memory_limit: bytes that a run may take; None takes what is free.
+        max_loop_rounds: how often one history of a circuit may go round `while` loops before the run ends with an error.
 
     Every method takes `parameters`: a mapping from name to number (or sequence, for an array parameter), or a batch
     of sets: a list of mappings or an array of shape (sets, parameters). A batch gives a list or a leading axis.
@@ -62,6 +63,7 @@ class Simulator:
         threads: int | None = None,
         memory_limit: int | None = None,
         *,
+        max_loop_rounds: int = 100_000,
         _tile_bits: int | None = None,
     ) -> None:
         if precision not in PRECISIONS:
@@ -69,6 +71,7 @@ class Simulator:
         self.precision = precision
         self.threads = thread_count(threads)
         self.memory_limit = check_limit(memory_limit)
+        self.max_loop_rounds = _checked_rounds(max_loop_rounds)
         self._dtype = PRECISIONS[precision]
         self._tile_bits = _tile_bits
         self._measurements: list[tuple[SparsePauliOp, Any, Any]] = []  # of the operators estimated last
@@ -189,11 +192,11 @@ class Simulator:
         if not isinstance(memory, (bool, np.bool_)):
             raise QsimError(f"memory is True, to keep every shot, or False, got {memory!r}.")
         rows, batched = bind_parameters(circuit, parameters)
-        start = self._start(circuit, initial_state)
+        start = initial_state if dynamic else self._start(circuit, initial_state)
         self._check_shots(circuit, int(shots), dynamic, len(rows) if memory else 0)
         results = []
         for k, row in enumerate(rows):
-            begin = start.copy() if start is not None and k < len(rows) - 1 else start
+            begin = start.copy() if not dynamic and start is not None and k < len(rows) - 1 else start
             results.append(self._counts(circuit, row, int(shots), (int(seed) + k) % (1 << 64), dynamic, memory, begin))
         return results if batched else results[0]
 
@@ -615,9 +618,9 @@ class Simulator:
             return compile_circuit(bound, **settings), row[:0]
 
     def _counts(
-        self, circuit: Circuit, row: Array, shots: int, seed: int, dynamic: bool, memory: bool, start: Array | None
+        self, circuit: Circuit, row: Array, shots: int, seed: int, dynamic: bool, memory: bool, start: Any
     ) -> Counts:
-        """Counts of one run; `start` is overwritten."""
+        """Counts of one run from `start`: amplitudes, which are overwritten, or, for a dynamic one, what the user gave."""
         # Bits in no register (of measurements whose outcome a program keeps to itself) are not shown.
         visible = [bit for register in circuit.clbit_registers for bit in register.indices]
         registers, at = [], 0
@@ -629,14 +632,10 @@ class Simulator:
         if dynamic:
             from qsim.dynamic import sample_dynamic
 
-            totals: dict[int, int] = {}
-            for value, count in sample_dynamic(self, circuit, row, shots, seed, start).items():
-                shown = value
-                if visible != list(range(circuit.num_clbits)):
-                    shown = sum(((value >> bit) & 1) << k for k, bit in enumerate(visible))
-                totals[shown] = totals.get(shown, 0) + count
-            values = sorted(totals)
-            frequencies = [totals[value] for value in values]
+            values, frequencies = sample_dynamic(self, circuit, row, shots, seed, start)
+            if visible != list(range(circuit.num_clbits)):
+                values = np.asarray(values, dtype=np.int64 if circuit.num_clbits <= 62 else object)
+                values, frequencies = move_bits(values, frequencies, [(bit, k) for k, bit in enumerate(visible)])
         else:
             place = {bit: k for k, bit in enumerate(visible)}
             pairs = [(qubit, place[clbit]) for qubit, clbit in _measurements(circuit) if clbit in place]
@@ -739,6 +738,12 @@ def _checked_seed(seed: Any) -> int:
     if isinstance(seed, (bool, np.bool_)) or not isinstance(seed, (int, np.integer)) or not 0 <= seed < 1 << 64:
         raise QsimError(f"A seed is a whole number from 0 to 2**64 - 1, got {seed!r}.")
     return int(seed)
+
+
+def _checked_rounds(rounds: Any) -> int:
+    if isinstance(rounds, (bool, np.bool_)) or not isinstance(rounds, (int, np.integer)) or rounds < 1:
+        raise QsimError(f"max_loop_rounds is a whole number of at least 1, got {rounds!r}.")
+    return int(rounds)
 
 
 def _names(circuit: Circuit) -> set[str]:
