@@ -10,9 +10,10 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
+from session.backends.bound import BoundBackend
 from session.errors import JobCancelledError, JobError, JobTimeoutError
 from session.results import EstimationResult, ExecutionDetails
-from session.tasks import Backend, Task, TaskKind
+from session.tasks import Task, TaskKind
 
 
 class JobStatus(StrEnum):
@@ -46,7 +47,7 @@ class ExecutionJob:
     <JobStatus.COMPLETED: 'COMPLETED'>
     """
 
-    def __init__(self, backend: Backend, task: Task) -> None:
+    def __init__(self, backend: BoundBackend, task: Task) -> None:
         self._id = str(uuid.uuid4())
         self._backend_name = backend.name
         self._kind, self._batched, self._num_shots = task.kind, task.batched, task.num_shots

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
 from typing import Any
 
@@ -36,10 +36,13 @@ class ExecutionPreferences:
     Args:
         num_shots: shots of a `sample`, or of an estimate from shots; at least 1.
         random_seed: makes a session repeatable; drawn by the session when None.
-        backend: one of `BackendNames`, or its text.
+        backend: one of `BackendNames`, or the name of another backend (``qsim backends`` lists them).
         precision: "double" or "single".
         threads: threads of the engine; None takes all cores. Results do not depend on it.
         memory_limit: bytes that a run may take; None takes what is free.
+        method: how the engine simulates: "automatic", "statevector" or another of `Simulator`'s.
+        noise: a `qsim.noise.NoiseModel`, or None for none.
+        backend_options: what a backend of a plug-in takes besides, by name; plain data.
 
     Raises:
         SessionError: a value is out of range or of the wrong type.
@@ -50,10 +53,13 @@ class ExecutionPreferences:
 
     num_shots: int = DEFAULT_SHOTS
     random_seed: int | None = None
-    backend: BackendNames = BackendNames.SIMULATOR_STATEVECTOR
+    backend: BackendNames | str = BackendNames.SIMULATOR_STATEVECTOR
     precision: str = "double"
     threads: int | None = None
     memory_limit: int | None = None
+    method: str = "automatic"
+    noise: Any = None
+    backend_options: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "num_shots", checked_shots(self.num_shots))
@@ -65,6 +71,16 @@ class ExecutionPreferences:
             value = getattr(self, name)
             if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
                 raise SessionError(f"{name} is a whole number of at least 1, or None; got {value!r}.")
+
+        if not isinstance(self.method, str) or not self.method:
+            raise SessionError(f"The method is the name of one, such as 'automatic'; got {self.method!r}.")
+        if self.noise is not None and not hasattr(self.noise, "to_json"):
+            raise SessionError(f"noise is a NoiseModel or None, got {type(self.noise).__name__}.")
+        if not isinstance(self.backend_options, Mapping) or not all(
+            isinstance(key, str) for key in self.backend_options
+        ):
+            raise SessionError(f"backend_options maps names to values, got {self.backend_options!r}.")
+        object.__setattr__(self, "backend_options", dict(self.backend_options))
 
     def __new__(cls, **values: Any) -> ExecutionPreferences:
         _check_names(values)  # before the generated __init__, whose TypeError has no suggestion
@@ -87,10 +103,31 @@ class ExecutionPreferences:
         >>> ExecutionPreferences.from_mapping({"num_shot": 10})
         Traceback (most recent call last):
         ...
-        session.errors.SessionError: There is no preference 'num_shot'. Did you mean 'num_shots'? There are num_shots, random_seed, backend, precision, threads, memory_limit.
+        session.errors.SessionError: There is no preference 'num_shot'. Did you mean 'num_shots'? There are num_shots, random_seed, backend, precision, threads, memory_limit, method, noise, backend_options.
         """  # noqa: E501
         _check_names(values)
         return cls(**values)
+
+    def to_dict(self) -> dict[str, Any]:
+        """What JSON can hold; `from_dict` takes it back.
+
+        >>> ExecutionPreferences.from_dict(ExecutionPreferences(num_shots=5).to_dict()) == ExecutionPreferences(num_shots=5)
+        True
+        """
+        data = {one.name: getattr(self, one.name) for one in fields(self)}
+        data["backend"] = str(self.backend)
+        data["noise"] = None if self.noise is None else self.noise.to_json()
+        return data
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> ExecutionPreferences:
+        """What `to_dict` gave."""
+        values = dict(data)
+        if values.get("noise") is not None:
+            from qsim.noise import NoiseModel  # type: ignore[import-not-found,unused-ignore]
+
+            values["noise"] = NoiseModel.from_json(values["noise"])
+        return cls.from_mapping(values)
 
 
 def checked_preferences(value: ExecutionPreferences | Mapping[str, Any] | None) -> ExecutionPreferences:
@@ -126,16 +163,21 @@ def checked_seed(value: Any) -> int | None:
     return number
 
 
-def backend_name(value: Any) -> BackendNames:
+def backend_name(value: Any) -> BackendNames | str:
     """The backend that a caller named, by its member or its text."""
-    names = [name.value for name in BackendNames]
     if isinstance(value, str):
         try:
             return BackendNames(value)
         except ValueError:
             pass
+        from session.backends.registry import backend_names
+
+        names = backend_names()
+        if value in names:
+            return str(value)
         raise SessionError(f"There is no backend '{value}'.{suggestion(value, names)} There are {', '.join(names)}.")
-    raise SessionError(f"A backend is given by its name, one of {', '.join(names)}; got {type(value).__name__}.")
+    names = [name.value for name in BackendNames]
+    raise SessionError(f"A backend is given by its name, such as {', '.join(names)}; got {type(value).__name__}.")
 
 
 def _check_names(values: Mapping[str, Any]) -> None:

@@ -2,33 +2,62 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Protocol, Union
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from qsim.pauli import SparsePauliOp
-from session.results import EstimationResult, ExecutionDetails
+from session.errors import SessionError
+from session.filters import StateFilter
+from session.operator_json import operator_from_json, operator_to_json
 
-Result = Union[ExecutionDetails, EstimationResult]
 MAX_SEED = 1 << 53  # a drawn or derived seed survives JSON readers that know doubles only
+
+#: A function of a parsed state (a value for each output), as `estimate_cost` and `minimize` take it.
+CostFunction = Callable[[dict[str, Any]], float]
 
 
 class TaskKind(StrEnum):
-    """The operations of a session that can be run in the background."""
+    """The operations of a session."""
 
     SAMPLE = "sample"
     ESTIMATE = "estimate"
+    STATE_VECTOR = "calculate_state_vector"
+    GRADIENT = "gradient"
+    ESTIMATE_COST = "estimate_cost"
+    MINIMIZE = "minimize"
+
+
+@dataclass(frozen=True)
+class MinimizeOptions:
+    """How to minimise: see `ExecutionSession.minimize`."""
+
+    max_iteration: int
+    method: str = "COBYLA"
+    tolerance: float | None = None
 
 
 @dataclass(frozen=True)
 class Task:
     """One call of a session.
 
-    `rows` are parameter values in the order of the circuit's parameters, shape (sets, parameters). Set k is run with
-    ``seed + k``. `observable` is for estimates only.
+    Args:
+        kind: the operation.
+        rows: parameter values in the order of the circuit's parameters, shape (sets, parameters). Set k is run with
+            ``seed + k``. Of a minimisation they are where it begins.
+        batched: whether the caller gave a list of sets, and so gets a list.
+        num_shots: of each set.
+        seed: of the first set.
+        observables: of an estimate, a gradient, or a cost that is a Hamiltonian.
+        several: whether the caller gave a list of observables, and so gets a list for each set.
+        filters: on outputs; see `ExecutionSession.set_measured_state_filter`.
+        quantile: of a cost: the mean of this share of the lowest shots.
+        options: of a minimisation.
+        cost: a cost that is a function of parsed states: no data, so that the task lives in this process only.
     """
 
     kind: TaskKind
@@ -36,21 +65,76 @@ class Task:
     batched: bool
     num_shots: int
     seed: int
-    observable: SparsePauliOp | None = None
-
-
-class Backend(Protocol):
-    """What runs tasks. The session checks parameters; `check` is for what only the backend knows."""
+    observables: tuple[SparsePauliOp, ...] = ()
+    several: bool = False
+    filters: tuple[StateFilter, ...] = ()
+    quantile: float = 1.0
+    options: MinimizeOptions | None = None
+    cost: CostFunction | None = field(default=None, compare=False)
 
     @property
-    def name(self) -> str:
-        """The name that users choose it by."""
+    def is_storable(self) -> bool:
+        """Whether it is plain data: no cost that is a function."""
+        return self.cost is None
 
-    def check(self, task: Task) -> None:
-        """Raise a `QsimError` when the task cannot be run here; called before a job is made of it."""
+    def part(self, start: int, stop: int) -> Task:
+        """The sets [start, stop) as a task of their own, which gives what they give in the whole."""
+        return replace(self, rows=self.rows[start:stop], batched=True, seed=set_seed(self.seed, start))
 
-    def run(self, task: Task) -> list[Result]:
-        """One result for each row of the task; called from any thread."""
+    def to_dict(self) -> dict[str, Any]:
+        """What JSON can hold, floats exact; `from_dict` takes it back.
+
+        Raises:
+            SessionError: the cost is a Python function.
+
+        >>> task = Task(TaskKind.SAMPLE, np.array([[0.1]]), False, 10, 7)
+        >>> Task.from_dict(task.to_dict()).rows.tolist()
+        [[0.1]]
+        """
+        if self.cost is not None:
+            raise SessionError(
+                "A cost that is a Python function cannot be stored, so this task lives in this process only. A cost that "
+                "is a SparsePauliOp can be."
+            )
+        options = self.options
+        return {
+            "kind": self.kind.value,
+            "rows": self.rows.tolist(),
+            "columns": self.rows.shape[1],
+            "batched": self.batched,
+            "num_shots": self.num_shots,
+            "seed": self.seed,
+            "observables": [operator_to_json(operator) for operator in self.observables],
+            "several": self.several,
+            "filters": [one.to_dict() for one in self.filters],
+            "quantile": self.quantile,
+            "options": None if options is None else [options.max_iteration, options.method, options.tolerance],
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Task:
+        """What `to_dict` gave.
+
+        Raises:
+            SessionError: the data is no task.
+        """
+        try:
+            rows = np.array(data["rows"], dtype=np.float64).reshape(len(data["rows"]), int(data["columns"]))
+            options = data["options"]
+            return cls(
+                kind=TaskKind(data["kind"]),
+                rows=rows,
+                batched=bool(data["batched"]),
+                num_shots=int(data["num_shots"]),
+                seed=int(data["seed"]),
+                observables=tuple(operator_from_json(one) for one in data["observables"]),
+                several=bool(data["several"]),
+                filters=tuple(StateFilter.from_dict(one) for one in data["filters"]),
+                quantile=float(data["quantile"]),
+                options=None if options is None else MinimizeOptions(int(options[0]), str(options[1]), options[2]),
+            )
+        except (KeyError, TypeError, ValueError, IndexError) as error:
+            raise SessionError(f"This is no task of this package's JSON form: {error!r}.") from None
 
 
 def call_seed(random_seed: int, call: int) -> int:
@@ -65,3 +149,12 @@ def call_seed(random_seed: int, call: int) -> int:
         return random_seed
     words = np.random.SeedSequence([random_seed, call]).generate_state(1, np.uint64)
     return int(words[0]) % MAX_SEED
+
+
+def set_seed(seed: int, index: int) -> int:
+    """The seed of set number `index` of a call: seeds go round at 2**64.
+
+    >>> set_seed(7, 2)
+    9
+    """
+    return (seed + index) % (1 << 64)

@@ -1,0 +1,114 @@
+"""Finding backends by name: this package's, and those that plug-ins register under the group ``qsim.adapters``.
+
+A plug-in is imported when it is named, never before; so a broken one disturbs nobody else.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
+
+from qsim.errors import QsimError, suggestion
+from session.backends.protocol import API_VERSION, Backend
+from session.errors import SessionError
+from session.preferences import BackendNames, ExecutionPreferences
+
+GROUP = "qsim.adapters"
+#: name -> (module, factory, extra that it needs, what it is). A factory takes `ExecutionPreferences`.
+_BUILT_IN = {
+    BackendNames.SIMULATOR_STATEVECTOR.value: (
+        "session.backends.local",
+        "LocalBackend",
+        "",
+        "this engine, estimates exact",
+    ),
+    BackendNames.SIMULATOR.value: ("session.backends.local", "LocalBackend", "", "this engine, everything from shots"),
+    "aer_statevector": ("session.backends.aer", "AerBackend", "qiskit", "Qiskit Aer, estimates exact"),
+    "aer": ("session.backends.aer", "AerBackend", "qiskit", "Qiskit Aer, everything from shots"),
+}
+
+
+class BackendError(SessionError):
+    """A backend cannot be loaded."""
+
+
+@dataclass(frozen=True)
+class BackendEntry:
+    """A backend that can be named: where it comes from, and for this package's what it is."""
+
+    name: str
+    source: str
+    description: str
+
+
+def _plug_ins() -> dict[str, EntryPoint]:
+    """Entry points by name, without those of this package's names: a plug-in cannot take the place of `local`."""
+    return {point.name: point for point in entry_points(group=GROUP) if point.name not in _BUILT_IN}
+
+
+def backend_names() -> list[str]:
+    """The names that can be given as `backend`; nothing is imported."""
+    return [*_BUILT_IN, *_plug_ins()]
+
+
+def list_backends() -> list[BackendEntry]:
+    """The backends that there are; nothing is imported, so a broken plug-in is listed too.
+
+    >>> [entry.name for entry in list_backends()][:2]
+    ['simulator_statevector', 'simulator']
+    """
+    found = [BackendEntry(name, "qsim-session", what) for name, (_, _, _, what) in _BUILT_IN.items()]
+    for name, point in _plug_ins().items():
+        source = f"{point.dist.name} {point.dist.version}" if point.dist is not None else "unknown"
+        found.append(BackendEntry(name, source, f"plug-in, {point.value}"))
+    return found
+
+
+def load_backend(preferences: ExecutionPreferences) -> Backend:
+    """The backend that preferences name.
+
+    Raises:
+        BackendError: it needs an extra that is not installed, or its plug-in is broken.
+    """
+    name = str(preferences.backend)
+    if name in _BUILT_IN:
+        module, factory, extra, _ = _BUILT_IN[name]
+        make = getattr(import_module(module), factory)
+        try:
+            backend: Backend = make(preferences)
+        except ImportError as error:
+            raise BackendError(
+                f"Backend '{name}' needs an extra: pip install \"qsim-session[{extra}]\" ({error})."
+            ) from None
+        return backend
+    point = _plug_ins().get(name)
+    if point is None:
+        names = backend_names()
+        raise BackendError(f"There is no backend '{name}'.{suggestion(name, names)} There are {', '.join(names)}.")
+    return _from_plug_in(name, point, preferences)
+
+
+def _from_plug_in(name: str, point: EntryPoint, preferences: ExecutionPreferences) -> Backend:
+    source = f"{point.dist.name} {point.dist.version}" if point.dist is not None else point.value
+    try:
+        factory: Any = point.load()
+        version = getattr(factory, "api_version", API_VERSION)
+        if version != API_VERSION:
+            raise BackendError(
+                f"Backend '{name}' of {source} is for version {version} of the backend protocol; this is version "
+                f"{API_VERSION}."
+            )
+        made: Any = factory(preferences)
+    except QsimError:
+        raise
+    except Exception as error:  # whatever a plug-in does wrong is told as the plug-in's
+        raise BackendError(
+            f"Backend '{name}' of {source} cannot be loaded: {type(error).__name__}: {error}."
+        ) from error
+    missing = [method for method in ("name", "capabilities", "check", "run") if not hasattr(made, method)]
+    if missing:
+        raise BackendError(f"Backend '{name}' of {source} is no backend: it has no {', '.join(missing)}.")
+    backend: Backend = made
+    return backend
