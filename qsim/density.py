@@ -17,7 +17,12 @@ Array = npt.NDArray[Any]
 
 
 def run_segment(
-    segment: Segment, num_qubits: int, dtype: Any, threads: int, start: Array | None = None, tile_bits: int | None = None
+    segment: Segment,
+    num_qubits: int,
+    dtype: Any,
+    threads: int,
+    start: Array | None = None,
+    tile_bits: int | None = None,
 ) -> Array:
     """vec(rho) after a segment, shape (4**n,), from |0...0> or from `start`, which is overwritten."""
     writer = DensityWriter(num_qubits)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, overload
 
 import numpy as np
@@ -15,7 +15,7 @@ from qsim.counts import Counts
 from qsim.errors import CircuitError, QsimError
 from qsim.initial import initial_amplitudes
 from qsim.measured import move_bits, sampling_bytes
-from qsim.memory import check_bytes, check_limit, check_memory
+from qsim.memory import available_memory, check_bytes, check_limit, check_memory
 from qsim.parameter_binding import bind_parameters
 from qsim.pauli import SparsePauliOp, check_observable
 from qsim.pool import part as one_part
@@ -111,19 +111,36 @@ class Simulator:
         *,
         initial_state: Any = None,
     ) -> Array:
-        """The outcome probabilities of measuring `qubits`, or all of them.
+        """The outcome probabilities of measuring `qubits`, or all of them; of a circuit that branches, of its bits.
+
+        A circuit that resets, branches or uses qubits after measuring them ends in many states, and what it has is a
+        distribution over the values of its classical bits: see `outcome_probabilities`, which takes no room for what cannot
+        happen. Here the bits come as an array, without `qubits`.
 
         Returns:
-            Floats, shape (2**k,), the first of the k qubits as the least significant bit; (sets, 2**k) for a batch.
+            Floats, shape (2**k,), the first of the k qubits (or classical bit 0) as the least significant bit; (sets, 2**k)
+            for a batch.
 
         >>> Simulator().probabilities(Circuit(2).x(1), qubits=[1])
         array([0., 1.])
+        >>> Simulator().probabilities(Circuit(1, 2).h(0).measure(0, 0).x(0).measure(0, 1))
+        array([0. , 0.5, 0.5, 0. ])
         """
-        self._only_gates(circuit, "probabilities")
+        _check_circuit(circuit)
+        if circuit.is_dynamic:
+            from qsim.outcomes import outcome_array
+
+            return outcome_array(self, circuit, parameters, qubits, initial_state)
         wanted = range(circuit.num_qubits) if qubits is None else [circuit._qubit(q) for q in qubits]
         if len(set(wanted)) != len(wanted):
             raise CircuitError(f"Each qubit is asked for once, got {list(wanted)}.")
         rows, batched = bind_parameters(circuit, parameters)
+        if self._falls_apart(circuit, initial_state):
+            from qsim.parts import probabilities_apart
+
+            self._check_parts(circuit, wanted)
+            found = probabilities_apart(self, circuit, rows, list(wanted))
+            return found if batched else found[0]
         start = self._start(circuit, initial_state)
         if not batched and first_runs.worth_it(circuit, self.precision):
             return first_runs.marginal(first_runs.state(circuit, rows[0], self._dtype, start), wanted)
@@ -135,6 +152,33 @@ class Simulator:
             for state in self._states(circuit, rows[part], start)
         ]
         return np.array(results).reshape(len(rows), -1) if batched else results[0]
+
+    def outcome_probabilities(
+        self, circuit: Circuit, parameters: Any = None, *, initial_state: Any = None
+    ) -> dict[str, float] | list[dict[str, float]]:
+        """The exact probability of each outcome of a circuit's classical bits, as `sample` would count them.
+
+        Every history of the circuit is followed with its probability, equal ones as one. A loop that goes on with some
+        probability is followed until that is below 1e-18.
+
+        Args:
+            circuit: with at least one measurement; it may reset, branch on outcomes and measure midway.
+            parameters: one set or a batch.
+
+        Returns:
+            A mapping from bitstring (as in `Counts`) to probability, of outcomes that can happen, in ascending order; a list
+            of them for a batch.
+
+        Raises:
+            CircuitError: when there are more than 2**20 outcomes on the way.
+
+        >>> circuit = Circuit(2, 2).h(0).measure(0, 0).cx(0, 1).h(0).measure(1, 1)
+        >>> {key: round(value, 12) for key, value in Simulator().outcome_probabilities(circuit).items()}
+        {'00': 0.5, '11': 0.5}
+        """
+        from qsim.outcomes import outcome_probabilities
+
+        return outcome_probabilities(self, circuit, parameters, initial_state)
 
     @overload
     def sample(
@@ -186,12 +230,11 @@ class Simulator:
         """
         shots, seed = _checked_shots(shots), _checked_seed(seed)
         _check_circuit(circuit)
-        dynamic = circuit.is_dynamic
-        if not dynamic and MEASURE not in circuit._rows[::ROW]:
-            raise CircuitError("Sampling needs a measurement, and the circuit has none. Add circuit.measure_all().")
+        _check_measured(circuit)
         if not isinstance(memory, (bool, np.bool_)):
             raise QsimError(f"memory is True, to keep every shot, or False, got {memory!r}.")
         rows, batched = bind_parameters(circuit, parameters)
+        dynamic = self._follows_histories(circuit, initial_state)
         start = initial_state if dynamic else self._start(circuit, initial_state)
         self._check_shots(circuit, int(shots), dynamic, len(rows) if memory else 0)
         results = []
@@ -541,6 +584,37 @@ class Simulator:
         self._check(circuit, copies + 1)
         return initial_amplitudes(initial_state, circuit.num_qubits, self._dtype)
 
+    def _falls_apart(self, circuit: Circuit, initial_state: Any) -> bool:
+        """Whether a circuit of gates is simulated in independent parts."""
+        from qsim.parts import WHOLE_QUBITS, independent_parts
+
+        return circuit.num_qubits > WHOLE_QUBITS and initial_state is None and len(independent_parts(circuit)) > 1
+
+    def _check_parts(self, circuit: Circuit, qubits: Iterable[int]) -> None:
+        """Refuse a circuit whose largest part, of those that hold any of these qubits, does not fit."""
+        from qsim.parts import widest
+
+        width = widest(circuit, list(qubits))
+        tile = self.threads * (self._amplitude << min(width, 16))
+        if self.memory_limit is not None or self._amplitude << width >= _SMALL_BYTES:
+            check_memory((self._amplitude << width) + tile, width, self._amplitude, self.memory_limit)
+
+    def _follows_histories(self, circuit: Circuit, initial_state: Any) -> bool:
+        """Whether `sample` splits shots at measurements; else it draws them from one final state."""
+        if circuit.is_dynamic:
+            from qsim.dynamic import can_be_deferred
+
+            if not can_be_deferred(circuit):
+                return True
+        from qsim.parts import WHOLE_QUBITS
+
+        if circuit.num_qubits <= WHOLE_QUBITS:
+            return False
+        if self._falls_apart(circuit, initial_state):
+            return True
+        needed = self.estimate_memory(circuit)
+        return needed >= _SMALL_BYTES and needed > (self.memory_limit or available_memory())
+
     def _only_gates(self, circuit: Circuit, what: str) -> None:
         _check_circuit(circuit)
         if circuit.is_dynamic:
@@ -661,8 +735,16 @@ class Simulator:
         for operator in operators:
             check_observable(operator, circuit.num_qubits)
         rows, batched = bind_parameters(circuit, parameters)
-        start = self._start(circuit, initial_state)
         means, variances = np.zeros((2, len(rows), len(operators)))
+        start = None
+        if self._falls_apart(circuit, initial_state):
+            from qsim.parts import moments_apart
+
+            self._check_parts(circuit, {q for o in operators for term in o.terms for q, _ in term.paulis})
+            means, variances = moments_apart(self, circuit, rows, operators, spread)
+            rows = rows[:0]
+        else:
+            start = self._start(circuit, initial_state)
         terms = sum(operator.num_terms for operator in operators)
         if first_runs.worth_it(circuit, self.precision, len(rows), terms=terms):
             for k, row in enumerate(rows):
@@ -756,8 +838,19 @@ def _check_circuit(circuit: Any) -> None:
         raise CircuitError(f"A simulator runs a Circuit, got {type(circuit).__name__}.")
 
 
+def _check_measured(circuit: Circuit) -> None:
+    if MEASURE not in circuit._rows[::ROW] and not circuit.is_dynamic:
+        raise CircuitError("Sampling needs a measurement, and the circuit has none. Add circuit.measure_all().")
+
+
 def _measurements(circuit: Circuit) -> Iterator[tuple[int, int]]:
+    """Each measured qubit and its bit; of those that write to one bit the last."""
     rows, operands = circuit._rows, circuit._operands
+    pairs: dict[int, int] = {}
     for at in range(0, len(rows), ROW):
         if rows[at] == MEASURE:
-            yield operands[rows[at + 1]], operands[rows[at + 1] + 1]
+            clbit = operands[rows[at + 1] + 1]
+            pairs.pop(clbit, None)
+            pairs[clbit] = operands[rows[at + 1]]
+    for clbit, qubit in pairs.items():
+        yield qubit, clbit

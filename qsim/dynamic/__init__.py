@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from qsim.circuit import Circuit
+from qsim.circuit import BARRIER, DELAY, FEED_FORWARD, MEASURE, RESET, ROW, Circuit
 from qsim.dynamic.code import Code, instructions_of
 from qsim.dynamic.explore import Explorer
 from qsim.dynamic.factors import Factor, Factors, Parts
 from qsim.dynamic.ledger import Draws, Ledger, Splitter, Weights
 from qsim.dynamic.liveness import analyse
+from qsim.dynamic.operations import gate_steps
 from qsim.initial import initial_amplitudes, initial_vectors
 
 if TYPE_CHECKING:
@@ -49,6 +50,42 @@ def sample_dynamic(
 def exact_outcomes(simulator: Simulator, circuit: Circuit, row: Array, initial: Any = None) -> tuple[Any, Array]:
     """Values of the classical bits, ascending, and the exact probability of each."""
     return _explore(simulator, circuit, row, 1.0, Weights(), initial)
+
+
+def can_be_deferred(circuit: Circuit) -> bool:
+    """Whether all measurements of a circuit could as well come at its end, so that one final state has all outcomes.
+
+    So they can if no gate turns a qubit after it was measured (controls and diagonal gates do not) and no qubit is
+    measured twice.
+
+    >>> can_be_deferred(Circuit(2, 1).h(0).measure(0, 0).cx(0, 1).cz(0, 1))
+    True
+    >>> can_be_deferred(Circuit(1, 1).h(0).measure(0, 0).h(0))
+    False
+    """
+    key = ("deferred", len(circuit))
+    found = circuit._compiled.get(key)
+    if found is None:
+        found = circuit._compiled[key] = _deferrable(circuit)
+    return bool(found)
+
+
+def _deferrable(circuit: Circuit) -> bool:
+    measured: set[int] = set()
+    rows, operands = circuit._rows, circuit._operands
+    for at in range(len(circuit)):
+        code, first, count = rows[at * ROW : at * ROW + 3]
+        if code in (RESET, FEED_FORWARD):
+            return False
+        if code == MEASURE:
+            if operands[first] in measured:
+                return False
+            measured.add(operands[first])
+        elif code in (BARRIER, DELAY) or measured.isdisjoint(operands[first : first + count]):
+            continue
+        elif any(q in measured for gate in gate_steps(circuit, at) for q in gate.qubits[len(gate.steady) :]):
+            return False
+    return True
 
 
 def _explore(

@@ -312,3 +312,14 @@ def test_memory_is_asked_for_before_branching():
     circuit.reset(0).measure(0, 0)
     with pytest.raises(MemoryLimitError, match="the memory limit is"):
         Simulator(threads=1, memory_limit=20_000).sample(circuit, 10)
+
+
+@settings(max_examples=60)
+@given(programs())
+def test_exact_distributions_of_random_programs(circuit):
+    exact = Simulator(threads=1).outcome_probabilities(circuit)
+    expected = oracle.distribution(circuit)
+    assert all(math.isclose(exact.get(format(k, "03b"), 0), p, abs_tol=1e-8) for k, p in expected.items())
+    assert math.isclose(sum(exact.values()), 1, abs_tol=1e-12)
+    single = Simulator("single", threads=1).probabilities(circuit)
+    assert all(math.isclose(single[k], p, abs_tol=1e-5) for k, p in expected.items())
