@@ -158,8 +158,8 @@ class Simulator:
     ) -> dict[str, float] | list[dict[str, float]]:
         """The exact probability of each outcome of a circuit's classical bits, as `sample` would count them.
 
-        Every history of the circuit is followed with its probability, equal ones as one. A loop that goes on with some
-        probability is followed until that is below 1e-18.
+        Every history of the circuit is followed with its probability, equal ones as one. A history is given up when its
+        probability is below 1e-16, as in a loop that goes on less and less probably.
 
         Args:
             circuit: with at least one measurement; it may reset, branch on outcomes and measure midway.
@@ -170,7 +170,7 @@ class Simulator:
             of them for a batch.
 
         Raises:
-            CircuitError: when there are more than 2**20 outcomes on the way.
+            CircuitError: when there are more than 2**20 outcomes, or 2**15 histories with different states at a time.
 
         >>> circuit = Circuit(2, 2).h(0).measure(0, 0).cx(0, 1).h(0).measure(1, 1)
         >>> {key: round(value, 12) for key, value in Simulator().outcome_probabilities(circuit).items()}

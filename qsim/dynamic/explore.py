@@ -33,8 +33,11 @@ Array = npt.NDArray[Any]
 WIDE = 16
 #: Probabilities of more measured qubits than this are not made; shots are drawn from the state.
 _MOST_WEIGHTS = 20
-#: What is left of a probability is given up below this, in exact distributions.
-_NEGLIGIBLE = 1e-18
+#: In exact distributions, histories less probable than this are given up, and so many may be told apart at one point.
+_NEGLIGIBLE = 1e-16
+MAX_HISTORIES = 1 << 15
+#: What may be given up in all.
+_MOST_GIVEN_UP = 1e-9
 
 
 class Point(NamedTuple):
@@ -107,7 +110,13 @@ class Explorer:
             if self._factors.bytes > self._factors.budget:
                 self._tidy()
         report(1, 1)
-        return self._ended.result()
+        values, shares = self._ended.result()
+        if self._exact and shares.sum() < 1 - _MOST_GIVEN_UP:
+            raise CircuitError(
+                f"The exact distribution of this circuit has so many histories that those of a probability below "
+                f"{_NEGLIGIBLE:g} add up to {1 - shares.sum():.1g}. Use sample."
+            )
+        return values, shares
 
     # which point is next ------------------------------------------------------------------------------------
     def _taken(self) -> Iterator[tuple[int, Point, Histories]]:
@@ -154,6 +163,11 @@ class Explorer:
         there = points.get(point)
         if there is None:
             points[point] = histories
+            if self._exact and len(points) > MAX_HISTORIES:
+                raise CircuitError(
+                    f"An exact distribution follows at most {MAX_HISTORIES:,} histories with different states or classical bits "
+                    "at a time; this circuit has more. Use sample."
+                )
         else:
             there.ledger.absorb(histories.ledger)
             there.rounds = max(there.rounds, histories.rounds)

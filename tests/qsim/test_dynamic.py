@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from qsim import Circuit, CircuitError, Gate, MemoryLimitError, Parameter, ParameterError, Simulator
 from qsim.classical import Bits, Break, ClassicalOperation, IfElse, Literal, WhileLoop
+from qsim.dynamic import explore
 
 SHOTS = 20_000
 
@@ -317,7 +318,13 @@ def test_memory_is_asked_for_before_branching():
 @settings(max_examples=60)
 @given(programs())
 def test_exact_distributions_of_random_programs(circuit):
-    exact = Simulator(threads=1).outcome_probabilities(circuit)
+    try:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(explore, "MAX_HISTORIES", 1 << 9)
+            exact = Simulator(threads=1).outcome_probabilities(circuit)
+    except CircuitError as error:  # a loop whose rounds all have states of their own
+        assert "Use sample" in str(error)
+        return
     expected = oracle.distribution(circuit)
     assert all(math.isclose(exact.get(format(k, "03b"), 0), p, abs_tol=1e-8) for k, p in expected.items())
     assert math.isclose(sum(exact.values()), 1, abs_tol=1e-12)
