@@ -23,6 +23,7 @@ from qsim.dynamic.factors import Factor, Factors, Parts
 from qsim.dynamic.ledger import Draws, Ledger, Splitter, Weights
 from qsim.dynamic.liveness import analyse
 from qsim.dynamic.operations import gate_steps
+from qsim.dynamic.width import most_live_qubits
 from qsim.initial import initial_amplitudes, initial_vectors
 
 if TYPE_CHECKING:
@@ -50,6 +51,22 @@ def sample_dynamic(
 def exact_outcomes(simulator: Simulator, circuit: Circuit, row: Array, initial: Any = None) -> tuple[Any, Array]:
     """Values of the classical bits, ascending, and the exact probability of each."""
     return _explore(simulator, circuit, row, 1.0, Weights(), initial)
+
+
+def live_width(circuit: Circuit) -> int:
+    """A bound on how many qubits of a circuit are in one state at a time.
+
+    >>> circuit = Circuit(9, 9)
+    >>> for q in range(8):
+    ...     circuit = circuit.h(q).cx(q, q + 1).measure(q, q).reset(q)
+    >>> live_width(circuit) < 10
+    True
+    """
+    key = ("width", len(circuit))
+    found = circuit._compiled.get(key)
+    if found is None:
+        found = circuit._compiled[key] = most_live_qubits(_code(circuit))
+    return int(found)
 
 
 def can_be_deferred(circuit: Circuit) -> bool:

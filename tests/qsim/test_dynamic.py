@@ -312,7 +312,7 @@ def test_memory_is_asked_for_before_branching():
         circuit.cx(q, q + 1)
     circuit.reset(0).measure(0, 0)
     with pytest.raises(MemoryLimitError, match="the memory limit is"):
-        Simulator(threads=1, memory_limit=20_000).sample(circuit, 10)
+        Simulator(threads=1, memory_limit=20_000, method="statevector").sample(circuit, 10)
 
 
 @settings(max_examples=60)
