@@ -24,7 +24,7 @@ from session.statevectors import StateVectorResult
 from session.tasks import Task, TaskKind, set_seed
 
 _SMALL = 1 << 20  # bytes that are not worth asking the system about before a run; the engine does ask
-_SHOTS = frozenset((TaskKind.SAMPLE, TaskKind.ESTIMATE, TaskKind.GRADIENT))
+_SHOTS = frozenset((TaskKind.SAMPLE, TaskKind.ESTIMATE, TaskKind.GRADIENT, TaskKind.ESTIMATE_COST))
 
 
 class LocalBackend:
@@ -46,6 +46,7 @@ class LocalBackend:
         self._simulator = make_simulator(preferences)
         self._from_shots = self._name is BackendNames.SIMULATOR
         self._running = threading.Lock()
+        self._capabilities = self._can()
         self._unmeasured: tuple[Circuit | None, Circuit | None] = (None, None)
 
     @property
@@ -60,6 +61,9 @@ class LocalBackend:
 
     def capabilities(self) -> Capabilities:
         """What it can do: everything, but from shots there is no state vector to look at."""
+        return self._capabilities
+
+    def _can(self) -> Capabilities:
         exact = frozenset((*_SHOTS, TaskKind.STATE_VECTOR))
         return Capabilities(
             operations=_SHOTS if self._from_shots else exact,
@@ -75,7 +79,7 @@ class LocalBackend:
         if needed > _SMALL:
             amplitude = 16 if self._simulator.precision == "double" else 8
             check_memory(needed, circuit.num_qubits, amplitude, self._simulator.memory_limit)
-        check_capabilities(self.name, self.capabilities(), program, task)
+        check_capabilities(self.name, self._capabilities, program, task)
         if task.observables and self._from_shots and task.kind is not TaskKind.GRADIENT and task.quantile == 1:
             try:
                 for operator in task.observables:
@@ -94,6 +98,9 @@ class LocalBackend:
                 return list(self._state_vectors(program, task))
             if task.kind is TaskKind.GRADIENT:
                 return list(self._gradients(program, task))
+            if task.kind is TaskKind.ESTIMATE_COST and not self._from_shots and not task.filters:
+                values: list[Result] = self._simulator.expectation(program.circuit, task.observables[0], task.rows).tolist()
+                return values
             if task.filters:
                 return [self._estimate_filtered(program, task, row) for row in range(len(task.rows))]
             if self._from_shots:
