@@ -442,7 +442,9 @@ class ExecutionSession:
         with self._guard:
             seed = call_seed(self._random_seed, self._calls)
             self._calls += 1
-        object.__setattr__(task, "seed", seed)  # nobody else has this task yet, and `replace` takes longer than all of this
+        object.__setattr__(
+            task, "seed", seed
+        )  # nobody else has this task yet, and `replace` takes longer than all of this
         return task
 
     def _run(self, task: Task) -> Any:

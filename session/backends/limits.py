@@ -25,7 +25,7 @@ def check_capabilities(name: str, can: Capabilities, program: Program, task: Tas
     if needed not in can.operations:
         there = ", ".join(sorted(kind.value for kind in can.operations))
         advice = " Use backend 'simulator_statevector'." if needed in (TaskKind.STATE_VECTOR, TaskKind.GRADIENT) else ""
-        raise SessionError(f"Backend '{name}' does not {needed.value.replace('_', ' ')}; it can {there}.{advice}")
+        raise SessionError(f"Backend '{name}' has no operation {needed.value}; it has {there}.{advice}")
     circuit = program.circuit
     if can.num_qubits is not None and circuit.num_qubits > can.num_qubits:
         raise SessionError(f"Backend '{name}' has {can.num_qubits} qubits; the program needs {circuit.num_qubits}.")

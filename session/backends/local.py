@@ -99,7 +99,9 @@ class LocalBackend:
             if task.kind is TaskKind.GRADIENT:
                 return list(self._gradients(program, task))
             if task.kind is TaskKind.ESTIMATE_COST and not self._from_shots and not task.filters:
-                values: list[Result] = self._simulator.expectation(program.circuit, task.observables[0], task.rows).tolist()
+                values: list[Result] = self._simulator.expectation(
+                    program.circuit, task.observables[0], task.rows
+                ).tolist()
                 return values
             if task.filters:
                 return [self._estimate_filtered(program, task, row) for row in range(len(task.rows))]
