@@ -62,7 +62,7 @@ def costs_of(backend: Backend, program: Program, task: Task) -> list[float]:
         own = TaskKind.ESTIMATE_COST in backend.capabilities().operations
         found: Any = backend.run(program, task if own else replace(task, kind=TaskKind.ESTIMATE, several=False))
         return [float(result) for result in found]
-    samples: Any = backend.run(program, replace(task, kind=TaskKind.SAMPLE, observables=()))
+    samples: Any = backend.run(program, replace(task, kind=TaskKind.SAMPLE, observables=(), cost=None, quantile=1.0))
     value_of = task.cost if task.cost is not None else None
     costs = []
     for details in samples:
