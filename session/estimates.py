@@ -195,11 +195,11 @@ class MinimizationResult(list[tuple[float, ParameterSet]]):
             flat.append(row)
         return pandas.DataFrame(flat, dtype="float64").rename_axis("iteration")
 
-    def plot(self, **options: Any) -> Any:
+    def plot(self, ax: Any = None, **options: Any) -> Any:
         """The cost by iteration, and the best so far, as a matplotlib `Axes` (``pip install "qsim-session[plot]"``)."""
         from session.plots import plot_convergence
 
-        return plot_convergence(self, **options)
+        return plot_convergence(self, ax, **options)
 
     def __repr__(self) -> str:
         if not self:

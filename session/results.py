@@ -180,11 +180,11 @@ class ExecutionDetails:
         left = {key: count for (key, count), kept in zip(self.counts.items(), keep, strict=True) if kept}
         return ExecutionDetails(left, self.outputs, self.seed, self.types, self.measured_qubits)
 
-    def plot(self, **options: Any) -> Any:
+    def plot(self, ax: Any = None, **options: Any) -> Any:
         """A bar for each outcome, most counts first, in a matplotlib `Axes` (``pip install "qsim-session[plot]"``)."""
         from session.plots import plot_counts
 
-        return plot_counts(self, **options)
+        return plot_counts(self, ax, **options)
 
     # JSON ---------------------------------------------------------------------------------------------------
     def to_dict(self) -> dict[str, Any]:

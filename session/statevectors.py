@@ -149,11 +149,11 @@ class StateVectorResult:
         columns["bitstring"] = pandas.Series([self._bitstring(k) for k in basis.tolist()], dtype="str")
         return pandas.DataFrame(columns)
 
-    def plot(self, **options: Any) -> Any:
+    def plot(self, ax: Any = None, **options: Any) -> Any:
         """Magnitudes as bars, phases as colours, in a matplotlib `Axes` (``pip install "qsim-session[plot]"``)."""
         from session.plots import plot_amplitudes
 
-        return plot_amplitudes(self, **options)
+        return plot_amplitudes(self, ax, **options)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, StateVectorResult):

@@ -62,10 +62,9 @@ class AerBackend:
         self._converted: dict[tuple[int, str], tuple[Any, Any, Program]] = {}
 
     def _refuse_unknown(self, options: dict[str, Any]) -> None:
-        known = vars(self._simulator.options)["_fields"] if options else {}
         for name in options:
-            if name not in known:
-                raise SessionError(f"Backend '{self._name}' has no option '{name}'. It has {', '.join(sorted(known))}.")
+            if not hasattr(self._simulator.options, name):
+                raise SessionError(f"Backend '{self._name}' has no option '{name}'; its options are AerSimulator's.")
 
     @property
     def name(self) -> str:

@@ -23,6 +23,7 @@ from session.results import ExecutionDetails, Result
 from session.statevectors import StateVectorResult
 from session.tasks import Task, TaskKind, set_seed
 
+_FEW_QUBITS = 14
 _SMALL = 1 << 20  # bytes that are not worth asking the system about before a run; the engine does ask
 _SHOTS = frozenset((TaskKind.SAMPLE, TaskKind.ESTIMATE, TaskKind.GRADIENT, TaskKind.ESTIMATE_COST))
 
@@ -45,6 +46,8 @@ class LocalBackend:
             )
         self._simulator = make_simulator(preferences)
         self._from_shots = self._name is BackendNames.SIMULATOR
+        self._mixed = preferences.noise is not None or preferences.method == "density_matrix"
+        self._method = "density_matrix" if self._mixed else preferences.method.replace("automatic", "statevector")
         self._running = threading.Lock()
         self._capabilities = self._can()
         self._unmeasured: tuple[Circuit | None, Circuit | None] = (None, None)
@@ -64,18 +67,20 @@ class LocalBackend:
         return self._capabilities
 
     def _can(self) -> Capabilities:
-        exact = frozenset((*_SHOTS, TaskKind.STATE_VECTOR))
+        operations = _SHOTS if self._from_shots else _SHOTS | {TaskKind.STATE_VECTOR}
+        if self._mixed:  # a density matrix is no vector, and has no adjoint gradient
+            operations -= {TaskKind.STATE_VECTOR, TaskKind.GRADIENT}
         return Capabilities(
-            operations=_SHOTS if self._from_shots else exact,
+            operations=operations,
             accepts=frozenset(("circuit", "openqasm2", "openqasm3")),
-            estimate_filters=True,
+            estimate_filters=not self._mixed,
             precision="shots" if self._from_shots else self._simulator.precision,
         )
 
     def check(self, program: Program, task: Task) -> None:
         """Raise when the state does not fit into memory, or an observable does not fit the program."""
         circuit = program.circuit
-        needed = self._simulator.estimate_memory(circuit)
+        needed = self._simulator.estimate_memory(circuit) if circuit.num_qubits > _FEW_QUBITS else 0
         if needed > _SMALL:
             amplitude = 16 if self._simulator.precision == "double" else 8
             check_memory(needed, circuit.num_qubits, amplitude, self._simulator.memory_limit)
@@ -128,7 +133,9 @@ class LocalBackend:
         return self._estimates(task, values, variances)
 
     def _estimates(self, task: Task, values: Any, variances: Any) -> list[Result]:
-        metadata = {"backend": self.name, "method": "statevector"}
+        metadata = {"backend": self.name, "method": self._method}
+        if len(values) == 1 and not task.several:
+            return [EstimationResult(float(values[0]), float(variances[0]), 0.0, metadata)]
         if not task.several:
             return [
                 EstimationResult(value, variance, 0.0, dict(metadata))

@@ -30,8 +30,8 @@ class MeasurementPlan:
     >>> from qsim.pauli import Pauli
     >>> from session.programs import read_program
     >>> made = plan(read_program(Circuit(2).h(0)), Pauli.X(0) + Pauli.Z(0) * Pauli.Z(1) + 3, 100)
-    >>> made.constant, [(group.shots, group.circuit.count_ops()) for group in made.groups]
-    (3.0, [(50, {'measure': 2, 'h': 2}), (50, {'measure': 2, 'h': 1})])
+    >>> made.constant, [(group.shots, group.circuit.count_ops()['h']) for group in made.groups]
+    (3.0, [(50, 2), (50, 1)])
     """
 
     constant: float

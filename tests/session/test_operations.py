@@ -350,7 +350,7 @@ def test_preferences_change_from_the_next_call_on_and_wrong_ones_change_nothing(
     ("wrong", "message"),
     [
         ({"method": 3}, "The method is the name of one"),
-        ({"noise": "depolarizing"}, "noise is a NoiseModel or None, got str"),
+        ({"noise": 0.1}, "noise is a NoiseModel, its JSON form or None, got float"),
         ({"backend_options": [1]}, "backend_options maps names"),
         ({"backend_options": {"a": 1}}, "takes no backend_options, got 'a'"),
         ({"precission": "single"}, "Did you mean 'precision'"),
