@@ -24,10 +24,8 @@ from session.results import ExecutionDetails, Result
 from session.statevectors import StateVectorResult
 from session.tasks import Task, TaskKind, set_seed
 
-_METHODS = (
-    "automatic", "statevector", "density_matrix", "stabilizer", "extended_stabilizer", "matrix_product_state",
-    "tensor_network",
-)  # fmt: skip
+#: Methods that this package has another name for; Aer's own names go into `backend_options`.
+_METHODS = {"mps": "matrix_product_state"}
 _SEEDS = 1 << 31  # Aer's seeds are smaller than this
 #: Below this a sum of squares is rounding, and the variance of an eigenstate 0.
 _ROUNDING = 1e-14
@@ -46,11 +44,10 @@ class AerBackend:
         self._from_shots = self._name == "aer"
         if preferences.noise is not None:
             raise SessionError(f"Backend '{self._name}' takes no noise model of this package. Use backend 'simulator'.")
-        if preferences.method not in _METHODS:
-            raise SessionError(
-                f"Backend '{self._name}' has the methods {', '.join(_METHODS)}; got {preferences.method!r}."
-            )
-        options: dict[str, Any] = {"method": preferences.method, "precision": preferences.precision}
+        options: dict[str, Any] = {
+            "method": _METHODS.get(preferences.method, preferences.method),
+            "precision": preferences.precision,
+        }
         if preferences.threads is not None:
             options["max_parallel_threads"] = preferences.threads
         if preferences.memory_limit is not None:

@@ -349,7 +349,7 @@ def test_preferences_change_from_the_next_call_on_and_wrong_ones_change_nothing(
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"method": 3}, "The method is the name of one"),
+        ({"method": 3}, "There is no method 3"),
         ({"noise": 0.1}, "noise is a NoiseModel, its JSON form or None, got float"),
         ({"backend_options": [1]}, "backend_options maps names"),
         ({"backend_options": {"a": 1}}, "takes no backend_options, got 'a'"),
