@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from typing import Any
 
 import numpy as np
@@ -435,3 +436,15 @@ def test_notebooks_show_tables_with_texts_escaped() -> None:
             session.minimize(energy, values, 4),
         ):
             assert result._repr_html_().startswith("<table>")
+            assert printed(result)
+    assert "[b]" in printed(ExecutionDetails({"0": 3}, {"[b]": (0,)}))
+
+
+def printed(result: Any) -> str:
+    """What rich prints in a terminal."""
+    from rich.console import Console
+
+    console = Console(width=100, record=True, file=open(os.devnull, "w"))  # noqa: SIM115
+    console.print(result)
+    console.file.close()
+    return console.export_text()
