@@ -4,8 +4,8 @@ An expectation value is a trigonometric polynomial in the angles of the gates. A
 affine in the parameters, its frequencies are at most W = sum of |d angle / d t| over all gates: a gate has frequencies up to
 1, since the eigenvalues of its generator are at most 1 apart. Central differences of order 2 m of exp(i w t) are wrong by
 (m!)**2 / (2 m + 1)! (w h)**(2 m), relatively (Fornberg, Mathematics of Computation 51, 699 (1988), for the weights): with
-m = 5 and h = 0.1 / W that is 4e-14, which is also about what rounding does. Symbolic angles that are not affine are smooth,
-too, but have no such bound.
+m = 5 and h = 0.03 / W that is far below what rounding does, about 1e-13 W. Symbolic angles that are not affine have no such
+bound; the small step leaves room for them.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from qsim.compiler.lowering import lower
 Array = npt.NDArray[Any]
 POINTS = 5
 #: h W, by the number of bytes of a real number: in single precision rounding weighs more.
-_STEPS = {8: 0.1, 4: 0.7}
+_STEPS = {8: 0.03, 4: 0.7}
 #: Step of the differences that give d angle / d t, relative to the longest component of the vector.
 _PROBE = 1e-5
 
