@@ -153,7 +153,7 @@ def _fresh(program: Program, dtype: Any) -> Array:
     if size < _ALIGN_FROM:
         return np.empty(size, dtype=dtype) if program.num_passes and program.writes_all else np.zeros(size, dtype=dtype)
     length = size * np.dtype(dtype).itemsize
-    room = state_room(length + 64) if program.num_passes and program.writes_all else np.zeros(length + 64, np.uint8)
+    room = state_room(length + 64, clear=not (program.num_passes and program.writes_all))
     start = -room.ctypes.data % 64  # at the beginning of a cache line, so that no vector lies across two
     view: Array = room[start : start + length].view(dtype)
     return view

@@ -67,19 +67,21 @@ _LEAST_STATE, _MOST_STATE = 1 << 20, 1 << 27
 _freed: list[mmap.mmap] = []  # appending and removing are atomic
 
 
-def state_room(size: int) -> npt.NDArray[np.uint8]:
-    """`size` bytes with anything in them, in huge pages where the system has them.
+def state_room(size: int, clear: bool) -> npt.NDArray[np.uint8]:
+    """`size` bytes, zeros if `clear` and else anything, in huge pages where the system has them.
 
     When the last array that lies there is gone, the memory of one state is kept for the next one of that size.
 
-    >>> room = state_room(1 << 20)
+    >>> room = state_room(1 << 20, clear=False)
     >>> room[:4] = 1
     >>> del room
-    >>> int(state_room(1 << 20)[:4].sum()) in (0, 4)
+    >>> int(state_room(1 << 20, clear=False)[:4].sum()) in (0, 4)
     True
     """
-    if not _LEAST_STATE <= size <= _MOST_STATE or not hasattr(mmap, "MAP_ANONYMOUS"):
-        return np.empty(size, np.uint8)
+    if clear or not _LEAST_STATE <= size <= _MOST_STATE or not hasattr(mmap, "MAP_ANONYMOUS"):
+        if size > _LEAST_STATE:  # a large state is not to find another one beside it
+            _freed.clear()
+        return np.zeros(size, np.uint8) if clear else np.empty(size, np.uint8)
     try:
         pages = _freed.pop()
     except IndexError:
