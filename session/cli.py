@@ -239,12 +239,7 @@ def estimate(
     rows = [
         ["value", repr(result.value)],
         ["variance", repr(result.variance)],
-        [
-            "standard error",
-            "0 (exact)"
-            if result.standard_error == 0 and "num_shots" not in result.metadata
-            else repr(result.standard_error),
-        ],
+        ["standard error", repr(result.standard_error) if "num_shots" in result.metadata else "0 (exact)"],
     ]
     print(aligned(["observable", str(operator)], rows, right=()))
 
