@@ -13,6 +13,7 @@ from qsim.circuit import Circuit
 from qsim.errors import QsimError
 from qsim.memory import check_memory
 from qsim.methods import choose
+from qsim.pool import part
 from qsim.simulator import Simulator
 from session.backends.limits import needed_operation
 from session.backends.protocol import Capabilities
@@ -187,7 +188,8 @@ class LocalBackend:
         outputs, metadata = program.output_qubits, {"backend": self.name, "method": "statevector"}
         results = []
         for k in range(len(task.rows)):
-            state = self._simulator.statevector(program.circuit, task.rows[k : k + 1])[0]
+            with part(k, len(task.rows)):
+                state = self._simulator.statevector(program.circuit, task.rows[k : k + 1])[0]
             indices = _passing(program, task, program.circuit.num_qubits) if task.filters else None
             kept = state if indices is None else state[indices]
             n = program.circuit.num_qubits
