@@ -137,6 +137,8 @@ class _Costs:
 
     def iteration(self, x: Vector) -> None:
         """An optimiser's iteration ended at x."""
+        if len(self.history) >= self.options.max_iteration:  # COBYQA tells of its first points too
+            raise _Stop
         near = next((entry for entry in reversed(self.seen) if np.array_equal(entry[1], x)), None)
         entry = near or self.seen[-1]
         self.history.append(entry)
