@@ -290,7 +290,7 @@ def thermal_relaxation(t1: float, t2: float, time: float, excited: float = 0.0) 
     left = min(1.0, coherence / math.sqrt(1 - decay)) if decay < 1 else 1.0
     damped = amplitude_damping(decay, excited).kraus
     flips = [math.sqrt((1 + left) / 2) * _PAULIS["I"], math.sqrt((1 - left) / 2) * _PAULIS["Z"]]
-    return _named(_canonical([b @ a for b in flips for a in damped]), "thermal_relaxation", spec)
+    return _named(canonical([b @ a for b in flips for a in damped]), "thermal_relaxation", spec)
 
 
 class ReadoutError:
@@ -384,10 +384,10 @@ def _named(matrices: Sequence[npt.NDArray[Any]], name: str, spec: Mapping[str, A
 
 
 def _reduced(matrices: Sequence[ComplexMatrix]) -> Channel:
-    return kraus(_canonical(matrices))
+    return kraus(canonical(matrices))
 
 
-def _canonical(matrices: Sequence[ComplexMatrix]) -> list[ComplexMatrix]:
+def canonical(matrices: Sequence[ComplexMatrix]) -> list[ComplexMatrix]:
     """The same map by as few Kraus operators as there are: eigenvectors of its Choi matrix, largest first."""
     size = len(matrices[0])
     vectors = np.array([matrix.reshape(-1) for matrix in matrices]).T

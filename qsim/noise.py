@@ -4,7 +4,7 @@
 >>> model = NoiseModel().add(depolarizing(0.02, 2), "cx").add_readout_error(ReadoutError(0.01, 0.03))
 >>> bell = Circuit(2).h(0).cx(0, 1)
 >>> Simulator(noise=model).probabilities(bell).round(4)
-array([0.4809, 0.0291, 0.0291, 0.4609])
+array([0.4859, 0.0241, 0.0241, 0.4659])
 """
 
 from __future__ import annotations

@@ -141,8 +141,9 @@ class DensityWriter(RowWriter):
         before = self.waiting.get(qubit)
         if before is not None:
             if len(before) != len(matrix):
-                before, matrix = [m if len(m) == 4 else np.kron(m.conj(), m) for m in (before, matrix)]
-            matrix = matrix @ before
+                matrix = _super(matrix) @ _super(before)
+            else:
+                matrix = matrix @ before
         self.waiting[qubit] = matrix
 
     def flush(self, qubit: int) -> None:
@@ -184,6 +185,11 @@ class DensityWriter(RowWriter):
                 self.matrix(block.astype(np.complex128), qubits, tuple(columns), s)
         for q in qubits:
             self.table(_CX, [q, q + self.n], [])
+
+
+def _super(matrix: Any) -> Any:
+    """A gate's matrix as a superoperator; one that is stays as it is."""
+    return matrix if len(matrix) == 4 else np.kron(matrix.conj(), matrix)
 
 
 def _num_params(code: int) -> int:
