@@ -21,6 +21,10 @@ class Limits:
     operations: int = 50_000_000
     #: Rounds of all compile-time loops together; a round of a loop takes some ten microseconds to unroll.
     loop_trips: int = 100_000
+    #: Rounds of all compile-time while loops together; a longer one hardly ever ends.
+    while_trips: int = 10_000
+    #: Statements in the rounds of loops, in subroutines and in blocks, each as often as it is unrolled.
+    statements: int = 400_000
     #: Subroutine calls inside one another.
     call_depth: int = 100
     qubits: int = 100_000

@@ -19,11 +19,13 @@ from parsers.errors import MAX_ERRORS, QasmError, Source
 from parsers.includes import read_include
 from parsers.library import QELIB1_EXTRAS, QELIB1_NAMES, STDGATES_NAMES
 from parsers.limits import Limits
+from parsers.qasm3_branches import Stop
 from parsers.qasm3_context import Consequence, declared_names
-from parsers.qasm3_control import Lowering, Stop
+from parsers.qasm3_control import Lowering
 from parsers.qasm3_fast import FastPath
 from parsers.qasm3_grammar import parse_text, too_deep
-from parsers.qasm3_scan import KEYWORDS, Rest, scan, statements_of
+from parsers.qasm3_scan import KEYWORDS, Rest, scan
+from parsers.qasm3_shapes import Statements
 from parsers.qasm3_types import Problem
 from qsim.circuit import Circuit
 from qsim.errors import QsimError
@@ -135,18 +137,17 @@ class Program(Lowering):
         if simple is not None:
             yield from simple
             return
+        statements = Statements(source, rest, self.limits)
         try:
-            statements = parse_text(source, rest).statements
+            yield from statements.read()
         except QasmError as error:
-            self.errors += self._syntax_errors(source, rest, error)
+            self.errors += self._syntax_errors(source, statements.first, error)
             raise self.errors.pop() from None
-        for node in statements:
-            yield node.span.start_column, node
 
-    def _syntax_errors(self, source: Source, rest: Rest, first: QasmError) -> list[QasmError]:
+    def _syntax_errors(self, source: Source, stretches: list[tuple[int, int]], first: QasmError) -> list[QasmError]:
         """What is wrong with the statements, each read alone."""
         errors: list[QasmError] = []
-        for start, end in statements_of(source, rest, self.limits)[:_MAX_ALONE]:
+        for start, end in stretches[:_MAX_ALONE]:
             try:
                 parse_text(source, Rest(source.text, [(start, end)]))
             except QasmError as error:

@@ -14,7 +14,7 @@ from parsers.limits import Limits
 from parsers.qasm3_operators import CONSTANTS, FUNCTIONS, Operators
 from parsers.qasm3_types import Problem, Type, Typed
 from qsim.circuit import Circuit, GateDefinition
-from qsim.classical import Bits, ClassicalExpression, Literal
+from qsim.classical import Assign, Bits, ClassicalExpression, FeedForward, Literal
 from qsim.errors import QsimError, suggestion
 from qsim.gates import GATES, GateRow
 
@@ -136,6 +136,10 @@ class Context:
     def circuit(self) -> Circuit:
         """The block that operations go to."""
         return self.blocks[-1]
+
+    def emit(self, node: FeedForward) -> None:
+        """Append a feed-forward node; its blocks and bits are the circuit's own, so nothing is checked or copied."""
+        self.circuit._append_other(node, (), ())
 
     # places and errors --------------------------------------------------------------------------------------
     def error(self, message: str, node: Any) -> QasmError:
@@ -317,7 +321,7 @@ class Context:
         else:
             self.measured.update(indices)
         self.add_count(1)
-        self.circuit.assign(list(indices), value)
+        self.emit(Assign(tuple(indices), value))
 
     def add_count(self, size: int, node: Any = 0) -> None:
         """Count operations, before they are made."""

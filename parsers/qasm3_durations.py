@@ -36,6 +36,8 @@ class Duration:
     @classmethod
     def of(cls, value: float, unit: str) -> Duration:
         """A number of s, ms, us, ns or dt, as written."""
+        if not abs(value) < float("inf"):
+            raise Problem("A duration must be finite; this one is too large.")
         number = Fraction(repr(value))
         return cls(dt=number) if unit == "dt" else cls(number * _SECONDS[unit])
 

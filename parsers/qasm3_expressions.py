@@ -13,7 +13,7 @@ from parsers.errors import QasmError, QasmWarning
 from parsers.qasm3_context import BitVariable, Context, Qubits, Variable, kind_of
 from parsers.qasm3_durations import DURATION, Duration
 from parsers.qasm3_operators import CONSTANTS, FUNCTIONS
-from parsers.qasm3_types import BIT, BOOL, COMPLEX, FLOAT, INT, INTEGERS, ArrayValue, Problem, Type, Typed, cast
+from parsers.qasm3_types import BIT, BOOL, COMPLEX, FLOAT, INT, INTEGERS, ArrayValue, Type, Typed, cast, zero
 from qsim.classical import Bits, ClassicalExpression
 from qsim.errors import suggestion
 from qsim.parameters import Expression, Parameter, Value
@@ -24,9 +24,12 @@ _PICKED = 4096  # elements among which an index that is known only while the cir
 class NotKnown(QasmError):
     """An integer that must be known while the program is read, and is not."""
 
-    def __init__(self, error: QasmError, value: Typed) -> None:
+    def __init__(self, error: QasmError, value: Typed, node: Any = None) -> None:
         super().__init__(error.message, error.filename, error.line, error.column, error.source_line)
         self.value = value
+        #: The syntax tree of the integer, and how many elements it picks from when it is an index.
+        self.node = node
+        self.length = 0
 
 
 class Expressions(Context):
@@ -35,6 +38,8 @@ class Expressions(Context):
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self.warned: set[tuple[str, int]] = set()
+        #: The values that indices of qubits, by their syntax trees, are taken to have; see `Branches.choose`.
+        self.assumed: dict[int, int] = {}
         #: Parameters of the gate that is being read which are known only while the circuit runs, with their values.
         self.angles: list[tuple[Parameter, ClassicalExpression]] = []
 
@@ -53,7 +58,7 @@ class Expressions(Context):
             why = (
                 f"depends on the input '{value.value}'" if value.is_symbolic else "depends on a measurement or an input"
             )
-            raise NotKnown(self.error(f"{what} must be known when the program is read; this {why}.", node), value)
+            raise NotKnown(self.error(f"{what} must be known when the program is read; this {why}.", node), value, node)
         if value.type.kind in (*INTEGERS, "bool", "bit"):
             return int(value.value)
         raise self.error(f"{what} is an integer, got a value of type {value.type}.", node)
@@ -68,15 +73,18 @@ class Expressions(Context):
 
     def warn_of_division(self, node: Any) -> None:
         """Say once for each place that integers are divided as integers."""
+        self.warn(
+            "Integers are divided as integers in OpenQASM 3, so this division of integers loses its fraction (1/2 is 0). "
+            "Write 1/2.0 if the fraction is meant.", node
+        )  # fmt: skip
+
+    def warn(self, message: str, node: Any) -> None:
+        """Warn once for each place."""
         place = getattr(node, "span", None)
         offset = place.start_column if place is not None else 0
         if (self.source.filename, offset) in self.warned:
             return
         self.warned.add((self.source.filename, offset))
-        message = (
-            "Integers are divided as integers in OpenQASM 3, so this division of integers loses its fraction (1/2 is 0). "
-            "Write 1/2.0 if the fraction is meant."
-        )
         warnings.warn(str(self.source.error(message, offset)), QasmWarning, stacklevel=2)
 
     def to_angle(self, value: Typed, node: Any) -> Value:
@@ -143,7 +151,7 @@ class Expressions(Context):
         return Typed(Type("bit", node.width), node.value)
 
     def _DurationLiteral(self, node: Any) -> Typed:
-        return Typed(DURATION, Duration.of(node.value, node.unit.name))
+        return Typed(DURATION, self.guard(node, Duration.of, node.value, node.unit.name))
 
     def _DurationOf(self, node: Any) -> Typed:
         """How long the delays of a block take on the qubit that waits longest: gates take no time here."""
@@ -162,7 +170,8 @@ class Expressions(Context):
         symbol = self.lookup(node.name, node)
         if isinstance(symbol, Variable):
             if symbol.value is None:
-                raise self.error(f"'{node.name}' is used before it has a value.", node)
+                self.warn(f"'{node.name}' is used before it has a value; 0 is taken.", node)
+                return Typed(symbol.type, zero(symbol.type))
             return Typed(symbol.type, symbol.value)
         if isinstance(symbol, BitVariable):
             return self.read_bits(symbol.indices, symbol.scalar)
@@ -238,11 +247,17 @@ class Expressions(Context):
         entry = index[0]
         if type(entry).__name__ == "RangeDefinition":
             start, stop, step = self._range(entry, length, name)
-            return list(range(length))[_slice(start, stop, step)], False
+            return list(range(length))[as_slice(start, stop, step)], False
         return [self._position(entry, length, name)], True
 
     def _position(self, node: Any, length: int, name: str) -> int:
-        number = self.constant_int(node, "An index")
+        number = self.assumed.get(id(node))
+        if number is None:
+            try:
+                number = self.constant_int(node, "An index")
+            except NotKnown as unknown:
+                unknown.length = length
+                raise
         if not -length <= number < length:
             shown = number if abs(number) < 10**30 else "this number"
             raise self.error(f"'{name}' has elements 0 to {length - 1}; there is no {name}[{shown}].", node)
@@ -253,13 +268,17 @@ class Expressions(Context):
         if step == 0:
             raise self.error("The step of a range is not 0.", node)
         ends = (0, length - 1) if step > 0 else (length - 1, 0)
-        start = ends[0] if node.start is None else self._position(node.start, length, name)
-        stop = ends[1] if node.end is None else self._position(node.end, length, name)
+        try:
+            start = ends[0] if node.start is None else self._position(node.start, length, name)
+            stop = ends[1] if node.end is None else self._position(node.end, length, name)
+        except NotKnown as unknown:
+            unknown.length = 0  # the number of elements would depend on it
+            raise
         return start, stop, step
 
     def _IndexExpression(self, node: Any) -> Typed:
         collection = node.collection
-        name, value = "this value", None
+        name = "this value"
         if type(collection).__name__ == "Identifier":
             name = collection.name
             symbol = self.lookup(name, collection)
@@ -269,15 +288,18 @@ class Expressions(Context):
                 except NotKnown as index:
                     return self._picked([self.read_bits([bit], True) for bit in symbol.indices], index)
                 return self.read_bits([symbol.indices[k] for k in positions], single)
-        value = self.evaluate(collection)
+        return self.pick_or_choose(self.evaluate(collection), node.index, name, node)
+
+    def pick_or_choose(self, value: Typed, indices: Any, name: str, node: Any) -> Typed:
+        """Elements of a value, also by an index that is known only while the circuit runs."""
         try:
-            return self.pick(value, node.index, name, node)
+            return self.pick(value, indices, name, node)
         except NotKnown as index:
-            if isinstance(value.value, ArrayValue) and len(node.index) == 1:
+            if isinstance(value.value, ArrayValue) and len(indices) == 1:
                 elements = [Typed(value.value.base, item) for item in value.value.data.flat]
-                if value.value.data.ndim == 1 and None not in value.value.data:
+                if value.value.data.ndim == 1:
                     return self._picked(elements, index)
-            if value.type.kind in ("bit", *INTEGERS) and len(node.index) == 1:
+            if value.type.kind in ("bit", *INTEGERS) and len(indices) == 1:
                 content = runtime.expression(value)
                 width = value.type.width or (1 if value.type.kind == "bit" else 64)
                 bits = [
@@ -291,8 +313,11 @@ class Expressions(Context):
         """One of some values, by an index that is known only while the circuit runs."""
         if index.value.type.kind not in (*INTEGERS, "bit", "bool") or len(elements) > _PICKED:
             raise index
-        values = [runtime.expression(element) for element in elements]
-        return Typed(elements[0].type, runtime.operation("pick", runtime.expression(index.value), *values))
+        return Typed(elements[0].type, runtime.choice(runtime.expression(index.value), elements))
+
+    def array_index(self, index: Any, array: ArrayValue, name: str, node: Any) -> tuple[int | slice, ...]:
+        """The numpy index of an array element or slice; arrays know how."""
+        raise NotImplementedError
 
     def pick(self, value: Typed, index: Any, name: str, node: Any) -> Typed:
         """Elements of an array, or bits of an integer, angle or bit value."""
@@ -301,8 +326,6 @@ class Expressions(Context):
             data = value.value.data[at]
             if isinstance(data, np.ndarray):
                 return Typed(value.type, value.value.part(at))
-            if data is None:
-                raise self.error(f"This element of '{name}' is used before it has a value.", node)
             return Typed(value.value.base, data)
         width = value.type.width
         if isinstance(value.value, Bits):
@@ -325,59 +348,6 @@ class Expressions(Context):
         bits = sum(((number >> bit) & 1) << k for k, bit in enumerate(positions))
         return Typed(BIT if single else Type("bit", len(positions)), bits)
 
-    def array_index(self, index: Any, array: ArrayValue, name: str, node: Any) -> tuple[int | slice, ...]:
-        """The numpy index of an array element or slice."""
-        if type(index).__name__ == "DiscreteSet":
-            raise self.error("An array is indexed by integers and ranges, not by a set.", node)
-        if len(index) > array.data.ndim:
-            raise self.error(f"'{name}' has {array.data.ndim} dimensions, got {len(index)} indices.", node)
-        result: list[int | slice] = []
-        for entry, length in zip(index, array.data.shape, strict=False):
-            if type(entry).__name__ == "RangeDefinition":
-                result.append(_slice(*self._range(entry, length, name)))
-            else:
-                result.append(self._position(entry, length, name))
-        return tuple(result)
-
-    def array_type(self, node: Any) -> tuple[Type, tuple[int, ...]]:
-        """Element type and shape of an array type, checked against the limit."""
-        base = self.type_of(node.base_type)
-        shape = tuple(self.constant_int(size, "The size of an array") for size in node.dimensions)
-        total = 1
-        for size, entry in zip(shape, node.dimensions, strict=True):
-            if size < 1:
-                raise self.error("The size of an array is at least 1.", entry)
-            total *= size
-            if total > self.limits.array_elements:
-                raise self.error(
-                    f"An array has at most {self.limits.array_elements:,} elements; this one has more.", entry
-                )
-        return base, shape
-
-    def array_value(self, node: Any, base: Type, shape: tuple[int, ...]) -> ArrayValue:
-        """The array that an initial value describes."""
-        data: np.ndarray[Any, Any] = np.empty(shape, dtype=object)
-        self._fill(data, node, base)
-        return ArrayValue(base, data)
-
-    def _fill(self, data: np.ndarray[Any, Any], node: Any, base: Type) -> None:
-        if type(node).__name__ != "ArrayLiteral":
-            source = self.evaluate(node).value
-            if not isinstance(source, ArrayValue) or source.data.shape != data.shape:
-                raise self.error(f"The value of an array of shape {data.shape} is an array of that shape.", node)
-            for at, item in np.ndenumerate(source.data):
-                if item is None:
-                    raise self.error("An element of this array is used before it has a value.", node)
-                data[at] = self.guard(node, cast, Typed(source.base, item), base).value
-            return
-        if len(node.values) != data.shape[0]:
-            raise self.error(f"This array has {data.shape[0]} elements, got {len(node.values)}.", node)
-        for k, entry in enumerate(node.values):
-            if data.ndim > 1:
-                self._fill(data[k], entry, base)
-            else:
-                data[k] = self.guard(entry, cast, self.evaluate(entry), base).value
-
 
 def _spread(content: ClassicalExpression, positions: list[int]) -> ClassicalExpression:
     """Some bits of a value, the first as the least significant one."""
@@ -389,11 +359,8 @@ def _spread(content: ClassicalExpression, positions: list[int]) -> ClassicalExpr
     return runtime.operation("&", content, 0) if result is None else result
 
 
-def _slice(start: int, stop: int, step: int) -> slice:
+def as_slice(start: int, stop: int, step: int) -> slice:
     """An inclusive range of non-negative ends as a Python slice."""
     if step > 0:
         return slice(start, stop + 1, step)
     return slice(start, stop - 1 if stop > 0 else None, step)
-
-
-__all__ = ["Expressions", "Problem"]

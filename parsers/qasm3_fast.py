@@ -370,7 +370,4 @@ class _Reader:
             or not 0 <= index.value < array.data.size
         ):
             raise _Unsure
-        value = array.data[index.value]
-        if value is None:
-            raise _Unsure
-        return self.known(Typed(array.base, value))
+        return self.known(Typed(array.base, array.data[index.value]))

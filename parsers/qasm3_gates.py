@@ -9,6 +9,7 @@ from parsers.qasm3_context import BitVariable, Frame, Qubits, Variable, kind_of
 from parsers.qasm3_quick import Quick
 from parsers.qasm3_types import INTEGERS, Type
 from qsim.circuit import Circuit, GateDefinition, expanded_size
+from qsim.classical import WithValues
 from qsim.errors import suggestion
 from qsim.gates import GATES, MAX_CONTROLS, Gate, GateRow
 from qsim.parameters import Parameter, Value
@@ -97,13 +98,19 @@ class Gates(Quick):
             return symbol
         if name in self.defining:
             raise self.error(f"A gate cannot use itself; '{name}' does.", node)
+        if symbol is None:
+            if name == "CX":  # built in until version 3, and used so by programs of the specification
+                self.warn("CX comes with stdgates.inc. Add 'include \"stdgates.inc\";' after the version line.", node)
+                self.included_names = self.included_names | {name}
+                self.globals[name] = GATES["cx"]
+                return GATES["cx"]
+            self.unknown_gate_hint(name, node)
         if symbol is not None:
             hint = f" Write {name}(...) to call it." if kind_of(symbol) == "subroutine" else ""
             raise self.error(f"A gate is needed here; '{name}' is a {kind_of(symbol)}.{hint}", node)
         self._no_gate(name, node)
 
     def _no_gate(self, name: str, node: Any) -> NoReturn:
-        self.unknown_gate_hint(name, node)
         if name == "opaque":
             raise self.error("'opaque' belongs to OpenQASM 2; in version 3 a gate has a body.", node)
         gates = [n for n in self.names() if isinstance(self.find(n), (GateRow, GateDefinition))]
@@ -138,7 +145,7 @@ class Gates(Quick):
             return
         with self.block() as body:
             self._apply(gate, node)
-        self.circuit.with_values([angle for angle, _ in angles], [value for _, value in angles], body)
+        self.emit(WithValues(tuple(angle for angle, _ in angles), tuple(value for _, value in angles), body))
 
     def _apply(self, gate: Gate, node: Any) -> None:
         """Apply a gate with the node's modifiers to its operands."""

@@ -74,7 +74,10 @@ def _tree(text: str) -> Any:
     lexer = grammar.qasm3Lexer(grammar.InputStream(text))
     lexer.removeErrorListeners()
     lexer.addErrorListener(Listener())
-    parser = grammar.qasm3Parser(grammar.CommonTokenStream(lexer))
+    stream = grammar.CommonTokenStream(lexer)
+    if "++" in text:
+        _join_outside_let(stream, grammar.qasm3Parser)
+    parser = grammar.qasm3Parser(stream)
     parser.removeErrorListeners()
     parser._errHandler = grammar.BailErrorStrategy()
     try:
@@ -84,6 +87,21 @@ def _tree(text: str) -> Any:
     except grammar.RecognitionException as error:
         raise _Unexpected(error.offendingToken) from None
     return _visitor().visitProgram(tree)
+
+
+def _join_outside_let(stream: Any, parser: Any) -> None:
+    """Arrays are joined in any expression: there '++' is read with the strength of '+'; see `binary`."""
+    stream.fill()
+    depth, let = 0, False
+    for token in stream.tokens:
+        if token.type == parser.LET:
+            depth, let = 0, True
+        elif token.text in ("(", ")"):
+            depth += 1 if token.text == "(" else -1
+        elif token.type in (parser.SEMICOLON, parser.LBRACE, parser.RBRACE) and depth == 0:
+            let = False
+        elif token.type == parser.DOUBLE_PLUS and (depth or not let):
+            token.type = parser.PLUS
 
 
 @functools.cache
@@ -104,7 +122,10 @@ def _visitor_class() -> Any:
         node = self.visit(chain[-1].expression(0))
         for part in reversed(chain):
             right = self.visit(part.expression(1))
-            node = ast.BinaryExpression(op=ast.BinaryOperator[part.op.text], lhs=node, rhs=right)
+            if part.op.text == "++":
+                node = ast.Concatenation(lhs=node, rhs=right)
+            else:
+                node = ast.BinaryExpression(op=ast.BinaryOperator[part.op.text], lhs=node, rhs=right)
             node.span = grammar.get_span(part)
         return node
 

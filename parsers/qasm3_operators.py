@@ -55,6 +55,9 @@ class Operators:
         for side in (left, right):
             if side.type.kind in ("array", "void"):
                 raise Problem(f"'{op}' is not defined for a value of type {side.type}.")
+        width = self._angle_width(op, left, right)
+        if width is not None:
+            return self._angle_steps(op, left, right, width)
         try:
             if left.is_runtime or right.is_runtime:
                 return self._runtime(op, left, right)
@@ -107,6 +110,35 @@ class Operators:
             raise Problem(f"'{op}' takes angles of one width; got {left.type} and {right.type}.")
         return cast(self.binary(op, *sides), left.type)
 
+    @staticmethod
+    def _angle_width(op: str, left: Typed, right: Typed) -> int | None:
+        """The width of angles that are calculated with as unsigned integers of that width, if that is so."""
+        a, b = left.type, right.type
+        if op not in ("+", "-", "*", "/") or "angle" not in (a.kind, b.kind) or (op == "*" and a.kind == b.kind):
+            return None
+        if op == "/" and b.kind == "angle" and a.kind in INTEGERS:
+            raise Problem("An integer cannot be divided by an angle.")
+        if any(t.kind not in ("angle", *INTEGERS) or (t.kind == "angle" and t.width is None) for t in (a, b)):
+            return None
+        if op in ("+", "-") and a.kind != b.kind:
+            return None
+        widths = [t.width or 0 for t in (a, b) if t.kind == "angle"]
+        return max(widths)
+
+    def _angle_steps(self, op: str, left: Typed, right: Typed, width: int) -> Typed:
+        """An operation on the bits of angles: two angles of one width, or an angle and an integer."""
+        angle, steps = Type("angle", width), Type("uint", width)
+        sides = [
+            cast(cast(cast(side, angle), Type("bit", width)), steps) if side.type.kind == "angle" else side
+            for side in (left, right)
+        ]
+        truncated = self.truncated
+        result = self.binary(op, *[Typed(INT, side.value) for side in sides])
+        self.truncated = truncated  # the angle is rounded down, as the specification says
+        if op == "/" and right.type.kind == "angle":
+            return Typed(steps, result.value)
+        return cast(cast(cast(result, steps), Type("bit", width)), angle)
+
     # known values -------------------------------------------------------------------------------------------
     def _known(self, op: str, left: Typed, right: Typed) -> Typed:
         if op in ("&&", "||"):
@@ -118,7 +150,7 @@ class Operators:
             self._same_width(op, left, right)
             return Typed(BOOL, _COMPARE[op](left.value, right.value))
         if op in _BITWISE:
-            if "angle" in (left.type.kind, right.type.kind) or "float" in (left.type.kind, right.type.kind):
+            if {left.type.kind, right.type.kind} & {"angle", "float", "complex"}:
                 raise Problem(f"'{op}' works on bits and integers, not on {left.type} and {right.type}.")
             self._same_width(op, left, right)
             if left.type.kind == right.type.kind == "bool":
@@ -240,12 +272,14 @@ class Operators:
     # inputs and measured values -----------------------------------------------------------------------------
     def _symbolic(self, op: str, left: Typed, right: Typed) -> Typed:
         integers = all(side.type.kind in (*INTEGERS, "bool", "bit") for side in (left, right))
-        name = str(left.value if left.is_symbolic else right.value)
         bits = "bit" in (left.type.kind, right.type.kind)
-        if bits or op not in ("+", "-", "*", "/", "**", "%") or (integers and op in ("/", "%", "**")):
+        if (
+            bits
+            or "complex" in (left.type.kind, right.type.kind)
+            or op not in ("+", "-", "*", "/", "**", "%")
+            or (integers and op in ("/", "%", "**"))
+        ):
             return self._runtime(op, left, right)
-        if "complex" in (left.type.kind, right.type.kind):
-            raise Problem(f"Complex numbers and inputs do not mix; '{name}' is an input.")
         a, b = (side.value if side.is_symbolic else float(side.value) for side in (left, right))
         kind = INT if integers else self._real_type(op, left.type, right.type)
         if kind.kind == "angle" and kind.width is not None:
@@ -282,7 +316,7 @@ class Operators:
             return self.binary("%", *args)
         if name in ("popcount", "rotl", "rotr"):
             return self._bits_function(name, args)
-        if first.is_runtime:
+        if first.is_runtime or (first.is_symbolic and first.type.kind == "complex"):
             return runtime.function(name, args)
         if first.type.kind == "bit":
             raise Problem(f"{name} is not defined for bits; cast them to int first.")

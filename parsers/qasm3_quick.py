@@ -10,8 +10,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from parsers.qasm3_arrays import Arrays
 from parsers.qasm3_context import Qubits, Symbol, Variable
-from parsers.qasm3_expressions import Expressions
 from parsers.qasm3_operators import CONSTANTS
 from qsim.gates import GateRow
 
@@ -19,7 +19,7 @@ _LARGE = 1 << 40
 _NUMBERS = ("int", "uint", "float", "angle")
 
 
-class Quick(Expressions):
+class Quick(Arrays):
     """Lowers what is plain."""
 
     def plain_gate(self, node: Any) -> bool:

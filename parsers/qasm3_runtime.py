@@ -10,13 +10,26 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from parsers.qasm3_types import BOOL, DEFAULT_WIDTH, FLOAT, INT, INTEGERS, Problem, Type, Typed
+from parsers import qasm3_complex as complex_numbers
+from parsers.qasm3_complex import parts_of
+from parsers.qasm3_types import (
+    BOOL,
+    DEFAULT_WIDTH,
+    FLOAT,
+    INT,
+    INTEGERS,
+    ComplexParts,
+    Problem,
+    Type,
+    Typed,
+    other_width,
+)
 from qsim.classical import Bits, ClassicalExpression, ClassicalOperation, Input, Literal
 from qsim.parameters import Expression
 
 _COMPARE = ("==", "!=", "<", "<=", ">", ">=")
 _REAL = ("float", "angle")
-_STORED = ("bool", "bit", *INTEGERS, *_REAL)
+_STORED = ("bool", "bit", "complex", *INTEGERS, *_REAL)
 
 
 def operation(op: str, *args: Any) -> ClassicalOperation:
@@ -25,14 +38,22 @@ def operation(op: str, *args: Any) -> ClassicalOperation:
     return ClassicalOperation(op, tuple(Literal(arg) if isinstance(arg, numbers) else arg for arg in args))
 
 
-def expression(item: Typed) -> ClassicalExpression:
+def expression(item: Typed) -> Any:
     """A value as an expression: a number, one of inputs, or one that is read from bits already."""
+    if item.type.kind == "complex":
+        return parts_of(item)
     if item.is_runtime:
-        result: ClassicalExpression = item.value
-        return result
+        return item.value
     if isinstance(item.value, Expression):
         return operation("float" if item.type.kind in _REAL else "whole", Input(item.value))
     return Literal(item.value if item.type.kind in _REAL else int(item.value))
+
+
+def choice(index: ClassicalExpression, values: list[Typed]) -> Any:
+    """One of some values of a type, by an index."""
+    if values[0].type.kind == "complex":
+        return complex_numbers.choice(index, values)
+    return operation("pick", index, *map(expression, values))
 
 
 def run_time(item: Typed) -> Typed:
@@ -41,9 +62,15 @@ def run_time(item: Typed) -> Typed:
 
 
 # casts ----------------------------------------------------------------------------------------------------------
-def cast_at_run_time(item: Typed, to: Type) -> ClassicalExpression:
+def cast_at_run_time(item: Typed, to: Type) -> Any:
     """The value as another type, wrapped to its width."""
     source, value, kind = item.type, item.value, to.kind
+    if kind == "complex":
+        return parts_of(item)
+    if isinstance(value, ComplexParts):
+        if kind == "bool":
+            return operation("||", operation("!=", value.real, 0), operation("!=", value.imag, 0))
+        raise Problem(f"A complex value cannot become {to}; take real() or imag() of it.")
     if kind == "bool":
         plain = source.kind == "bool" or (source.kind == "bit" and source.width is None)
         return value if plain else operation("!=", value, 0)
@@ -56,7 +83,9 @@ def cast_at_run_time(item: Typed, to: Type) -> ClassicalExpression:
     if kind == "float":
         if source.kind == "bit":
             raise Problem("Bits cannot become a float; cast them to int or uint first.")
-        return value if source.kind in _REAL else operation("float", value)
+        number = value if source.kind in _REAL else operation("float", value)
+        exact = to.width not in (16, 32) or (source.kind == "float" and source.width in (16, to.width))
+        return number if exact else operation("rounded", number, to.width)
     if kind == "angle":
         if source.kind == "bit":
             width = source.width or 1
@@ -81,6 +110,8 @@ def _bits(source: Type, value: Any, to: Type) -> ClassicalExpression:
     if source.kind in ("bit", "bool"):
         result: ClassicalExpression = value
         return result
+    if source.width not in (None, width):
+        raise Problem(other_width(source, to))
     return operation("uint", value, width)
 
 
@@ -88,6 +119,8 @@ def _integer(source: Type, value: Any, to: Type) -> ClassicalExpression:
     width = to.width or DEFAULT_WIDTH
     if source.kind in _REAL:
         return operation(to.kind, value, width)
+    if source.kind == "bit" and (source.width or 1) > width:
+        raise Problem(other_width(source, to))
     have = (source.width or 1) if source.kind in ("bit", "bool") else (source.width or DEFAULT_WIDTH)
     unsigned = source.kind != "int"
     fits = have < width or (have == width and (to.kind == "uint" or not unsigned))
@@ -98,19 +131,12 @@ def _integer(source: Type, value: Any, to: Type) -> ClassicalExpression:
 
 
 # operators ------------------------------------------------------------------------------------------------------
-def _refuse_complex(*items: Typed) -> None:
-    for item in items:
-        if item.type.kind not in _STORED:
-            raise Problem(
-                f"A value of type {item.type} does not mix with one that is known only while the circuit runs."
-            )
-
-
 def binary(op: str, left: Typed, right: Typed, kind: Type) -> Typed:
     """left op right, of which at least one is known only while the circuit runs; `kind` is the type of the result."""
-    _refuse_complex(left, right)
     if op in ("&&", "||"):
         return _logical(op, left, right)
+    if "complex" in (left.type.kind, right.type.kind):
+        return complex_numbers.binary(op, left, right)
     a, b = expression(left), expression(right)
     if op in _COMPARE:
         return Typed(BOOL, operation(op, a, b))
@@ -144,10 +170,11 @@ def _logical(op: str, left: Typed, right: Typed) -> Typed:
 
 def unary(op: str, item: Typed) -> Typed:
     """op item, for - ! and ~."""
-    _refuse_complex(item)
-    value = expression(item)
     if op == "!":
-        return Typed(BOOL, operation("!", cast_at_run_time(Typed(item.type, value), BOOL)))
+        return Typed(BOOL, operation("!", cast_at_run_time(run_time(item), BOOL)))
+    if item.type.kind == "complex" and op == "-":
+        return complex_numbers.negated(item)
+    value = expression(item)
     kind, width = item.type, item.type.width
     if op == "~":
         if kind.kind not in ("bit", *INTEGERS):
@@ -171,7 +198,8 @@ def unary(op: str, item: Typed) -> Typed:
 # functions ------------------------------------------------------------------------------------------------------
 def function(name: str, args: Sequence[Typed]) -> Typed:
     """A built-in function of one real number, or one on bits."""
-    _refuse_complex(*args)
+    if args[0].type.kind == "complex":
+        return complex_numbers.function(name, args[0])
     first = run_time(args[0])
     if name == "popcount":
         return Typed(Type("uint"), operation("popcount", first.value))
@@ -197,18 +225,26 @@ def stored_width(kind: Type) -> int:
         raise Problem(f"A value of type {kind} cannot depend on a measurement or an input: it is not kept in bits.")
     if kind.kind in _REAL:
         return 64
+    if kind.kind == "complex":
+        return 128
     return kind.width or (DEFAULT_WIDTH if kind.kind in INTEGERS else 1)
 
 
-def encoded(kind: Type, content: ClassicalExpression) -> ClassicalExpression:
+def encoded(kind: Type, content: Any) -> ClassicalExpression:
     """A value of a type as what is assigned to its bits."""
+    if isinstance(content, ComplexParts):
+        imaginary = operation("<<", operation("float_bits", content.imag), 64)
+        return operation("|", operation("float_bits", content.real), imaginary)
     if kind.kind in _REAL:
         return operation("float_bits", content)
     return Literal(int(content.value) & ((1 << stored_width(kind)) - 1)) if isinstance(content, Literal) else content
 
 
-def reading(kind: Type, bits: tuple[int, ...]) -> ClassicalExpression:
+def reading(kind: Type, bits: tuple[int, ...]) -> Any:
     """The value of a type that bits keep."""
+    if kind.kind == "complex":
+        real, imaginary = (operation("bits_float", Bits(part)) for part in (bits[:64], bits[64:]))
+        return ComplexParts(real, imaginary)
     if kind.kind in _REAL:
         return operation("bits_float", Bits(bits))
     return operation("int", Bits(bits), len(bits)) if kind.kind == "int" else Bits(bits)

@@ -30,6 +30,7 @@ KEYWORDS = frozenset(
 )
 #: Keywords whose statements are flat all the same.
 _FLAT_WORDS = frozenset(["reset", "barrier"])
+_BRACE = re.compile(r"[{}]")
 _SIGNS = re.compile(r"[-!~](?:\s*[-!~]){200}")
 _PAIRS = {")": "(", "]": "[", "}": "{"}
 
@@ -110,6 +111,9 @@ def scan(source: Source, limits: Limits) -> tuple[Rest, list[re.Match[str]]]:
         branches = branches + 1 if word == "else" else 0
         if branches > limits.nesting:
             raise source.error(f"At most {limits.nesting} branches of one 'if' follow one another.", first.start(1))
+        if word in ("cal", "defcal"):
+            at = _calibration_end(source, first.start(1), limits)
+            continue
         if word in ("#", "@", "pragma"):  # a line of its own, without meaning here
             start = first.start(1)
             end = text.find("\n", start)
@@ -124,6 +128,18 @@ def scan(source: Source, limits: Limits) -> tuple[Rest, list[re.Match[str]]]:
     return Rest(text, kept), flat
 
 
+def _calibration_end(source: Source, start: int, limits: Limits) -> int:
+    """Just after the body of a calibration, whose text is free but for its braces."""
+    depth = 0
+    for mark in _BRACE.finditer(source.text, start):
+        depth += 1 if mark.group() == "{" else -1
+        if depth > limits.nesting:
+            raise source.error(f"Blocks are nested at most {limits.nesting} deep.", mark.start())
+        if depth <= 0:
+            return mark.end()
+    return _statement_end(source, start, limits)  # explains what is missing
+
+
 def statements_of(source: Source, rest: Rest, limits: Limits) -> list[tuple[int, int]]:
     """Where the statements of the rest begin and end; an else belongs to the statement before it."""
     result: list[tuple[int, int]] = []
@@ -133,7 +149,8 @@ def statements_of(source: Source, rest: Rest, limits: Limits) -> list[tuple[int,
             assert first is not None
             if first.group(1) is None:
                 break
-            stop = _statement_end(source, first.start(1), limits)
+            ends = _calibration_end if first.group(1) in ("cal", "defcal") else _statement_end
+            stop = ends(source, first.start(1), limits)
             if first.group(1) == "else" and result:
                 result[-1] = (result[-1][0], stop)
             else:

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from parsers import qasm3_runtime as runtime
 from parsers.errors import QasmWarning
+from parsers.qasm3_arrays import split_groups
 from parsers.qasm3_context import BitVariable, Qubits, Subroutine, Symbol, Variable, kind_of
 from parsers.qasm3_durations import DURATION, Duration
 from parsers.qasm3_expressions import NotKnown
-from parsers.qasm3_types import BIT, FLOAT, INT, INTEGERS, ArrayValue, Type, Typed, cast, wrap
+from parsers.qasm3_types import BIT, FLOAT, INT, INTEGERS, ArrayValue, Type, Typed, cast, wrap, zero
 from parsers.qasm3_variables import Variables
 from parsers.threads import deep
 from qsim.circuit import Delay
-from qsim.classical import Literal
+from qsim.classical import Assign, Literal
 from qsim.parameters import Parameter, ParameterArray
 
 _REFUSED = {
@@ -26,6 +28,20 @@ _REFUSED = {
     "CalibrationStatement": "cal is not supported: pulses are not simulated.",
     "CalibrationDefinition": "'defcal {0}' is not supported: pulses are not simulated.",
 }
+
+
+#: Statements whose indices may be known only while the circuit runs.
+_CHOOSING = {"QuantumGate", "QuantumReset", "QuantumBarrier", "DelayInstruction", "ExpressionStatement",
+             "ClassicalAssignment", "QuantumMeasurementStatement"}  # fmt: skip
+
+
+@dataclass
+class Measuring:
+    """A measurement whose qubit is picked while the circuit runs."""
+
+    span: Any
+    measurement: Any
+    target: tuple[tuple[int, ...], bool]
 
 
 #: Blocks, or calls, inside one another after which a thread of its own goes on, whose stack is empty.
@@ -48,7 +64,17 @@ class Statements(Variables):
         if method is None:
             text = _REFUSED.get(kind, f"{kind} is not supported.")
             raise self.error(text.format(getattr(getattr(node, "name", None), "name", "")), node)
-        method(node)
+        before = len(self.circuit)
+        try:
+            method(node)
+        except NotKnown as unknown:  # an index: one block for each value that it may have
+            if kind not in _CHOOSING or not unknown.length or len(self.circuit) != before:
+                raise
+            self.choose(node, unknown)
+
+    def choose(self, statement: Any, unknown: NotKnown) -> None:
+        """Lower a statement for each value of an index; branches know how."""
+        raise NotImplementedError
 
     def execute_all(self, nodes: Iterable[Any]) -> None:
         """Lower statements in a scope of their own."""
@@ -65,9 +91,16 @@ class Statements(Variables):
             scopes.pop()
 
     nested = 0
+    statements = 0  # that were unrolled
 
     def _each(self, nodes: Iterable[Any]) -> None:
         for node in nodes:
+            self.statements += 1
+            if self.statements > self.limits.statements:
+                raise self.error(
+                    f"At most {self.limits.statements:,} statements are unrolled while a program is read; this loop or "
+                    "subroutine makes more. Raise the limit: Limits(statements=...).", node
+                )  # fmt: skip
             self.execute(node)
 
     # no effect ----------------------------------------------------------------------------------------------
@@ -76,6 +109,8 @@ class Statements(Variables):
 
     def _ExpressionStatement(self, node: Any) -> None:
         expression = node.expression
+        if type(expression).__name__ == "Identifier" and expression.name == "nop" and self.find("nop") is None:
+            return
         if type(expression).__name__ == "FunctionCall":
             symbol = self.find(expression.name.name)
             if symbol is not None and not isinstance(symbol, Subroutine):
@@ -155,7 +190,14 @@ class Statements(Variables):
         self, measurement: Any, target: tuple[tuple[int, ...], bool] | None, node: Any
     ) -> tuple[tuple[int, ...], bool]:
         """Measure into the target, or into new bits; gives the bits."""
-        qubits, scalar = self.register(measurement.qubit, Qubits)
+        try:
+            qubits, scalar = self.register(measurement.qubit, Qubits)
+        except NotKnown as unknown:
+            if not unknown.length:
+                raise
+            target = target or (self.add_bits(1, "", node), True)
+            self.choose(Measuring(node.span, measurement, target), unknown)
+            return target
         self.add_count(len(qubits), node)
         if target is None:
             target = self.add_bits(len(qubits), "", node), scalar
@@ -168,6 +210,9 @@ class Statements(Variables):
         self.measured.update(bits)
         self.circuit.measure(list(qubits), list(bits))
         return target
+
+    def _Measuring(self, node: Measuring) -> None:
+        self.measure(node.measurement, node.target, node)
 
     def _QuantumMeasurementStatement(self, node: Any) -> None:
         root = node.target
@@ -255,7 +300,7 @@ class Statements(Variables):
         if kind_name == "ArrayType":
             base, shape = self.array_type(node.type)
             if initial is None:
-                array = ArrayValue(base, np.full(shape, None, dtype=object))
+                array = ArrayValue(base, np.full(shape, zero(base), dtype=object))
             else:
                 array = self.array_value(initial, base, shape)
             if any(Typed(base, value).is_runtime for value in array.data.flat):
@@ -283,7 +328,7 @@ class Statements(Variables):
         elif value is not None:
             self.write_bits(bits, _content(value))
         elif self.runtime_loops:  # its value of the last round is gone
-            self.circuit.assign(list(bits), Literal(0))
+            self.emit(Assign(bits, Literal(0)))
 
     runtime_loops = 0
 
@@ -303,8 +348,11 @@ class Statements(Variables):
             raise self.error(f"Only variables are assigned; '{name}' is a {kind_of(symbol)}.", node)
         if isinstance(symbol.value, ArrayValue) and not measured:
             self._assignable(symbol, name, node)
-            index = self._array_place(target)
             shape = symbol.value.data.shape
+            index, inner = self._array_place(target, len(shape))
+            if inner:
+                self._assign_bits_of_element(symbol.value, index or [], inner, node, name)
+                return
             if index is None or len(index) < len(shape) or any(type(e).__name__ == "RangeDefinition" for e in index):
                 if operator != "=":
                     raise self.error("An array, or a part of one, is assigned with '='.", node)
@@ -345,7 +393,7 @@ class Statements(Variables):
         # A wrong index fails here too, as in reading.
         at = runtime.operation("pick", at, *range(size))
         here = runtime.operation("==", at, k)
-        return runtime.operation("pick", here, runtime.expression(old), runtime.expression(new))
+        return runtime.choice(here, [old, new])
 
     def _assignable(self, symbol: Variable, name: str, node: Any) -> None:
         if symbol.constant:
@@ -360,7 +408,8 @@ class Statements(Variables):
         assert isinstance(symbol, Variable)
         self._assignable(symbol, name, node)
         if isinstance(symbol.value, ArrayValue):
-            self._assign_element(symbol.value, self._array_place(target) or [], value, operator, node, name)
+            index, _ = self._array_place(target, symbol.value.data.ndim)
+            self._assign_element(symbol.value, index or [], value, operator, node, name)
         elif element:
             self._assign_part_of_integer(symbol, target, value, operator, node, name)
         else:
@@ -374,11 +423,21 @@ class Statements(Variables):
 
     # arrays -------------------------------------------------------------------------------------------------
     @staticmethod
-    def _array_place(target: Any) -> list[Any] | None:
-        """The indices of an assignment to an array; None for all of it."""
+    def _array_place(target: Any, dimensions: int) -> tuple[list[Any] | None, list[Any]]:
+        """The indices of an assignment to an array, None for all of it, and brackets after them: bits of an element."""
         if type(target).__name__ != "IndexedIdentifier":
-            return None
-        return [entry for part in target.indices for entry in (part if isinstance(part, list) else [part])]
+            return None, []
+        return split_groups(target.indices, dimensions)
+
+    def _assign_bits_of_element(
+        self, array: ArrayValue, index: list[Any], inner: list[Any], node: Any, name: str
+    ) -> None:
+        value = self.value_of(node.rvalue, node)
+        at = self.array_index(index, array, name, node)
+        if len(inner) != 1 or isinstance(array.data[at], np.ndarray):
+            raise self.error(f"An element of '{name}' has one more index, for its bits.", node)
+        current = Typed(array.base, array.data[at])
+        self.put_element(array, at, self._with_part(current, inner[0], value, node.op.name, node, name), node)
 
     def _assign_part(self, array: ArrayValue, index: list[Any] | None, node: Any, name: str) -> None:
         at: Any = ... if index is None else self.array_index(index, array, name, node)
@@ -405,7 +464,7 @@ class Statements(Variables):
     def _assign_unknown_element(
         self, array: ArrayValue, index: NotKnown, value: Typed, operator: str, node: Any, indices: int
     ) -> None:
-        if index.value.type.kind not in INTEGERS or array.data.ndim != 1 or indices != 1 or None in array.data:
+        if index.value.type.kind not in INTEGERS or array.data.ndim != 1 or indices != 1:
             raise index
         place = self.hold(index.value.type, index.value.value, node)
         for k, item in enumerate(array.data):
@@ -419,28 +478,34 @@ class Statements(Variables):
         self, symbol: Variable, target: Any, value: Typed, operator: str, node: Any, name: str
     ) -> None:
         """Assign bits of an integer."""
-        angle = symbol.type.kind == "angle" and symbol.type.width is not None
-        if not (angle or symbol.type.kind in ("bit", *INTEGERS)) or len(target.indices) != 1:
-            raise self.error(f"'{name}' is of type {symbol.type} and has no elements to assign.", node)
-        width = symbol.type.width or (1 if symbol.type.kind == "bit" else 64)
-        positions, single = self.positions(target.indices[0], width, name, node)
-        kind = BIT if single else Type("bit", len(positions))
+        if len(target.indices) != 1:
+            raise self.error(f"'{name}' is of type {symbol.type}; its bits have one index.", node)
         if symbol.value is None:  # bits of a value that was never set are 0
-            symbol.value = 0.0 if angle else 0
+            symbol.value = zero(symbol.type)
         current = self._Identifier(target.name)
+        self.put(symbol, self._with_part(current, target.indices[0], value, operator, node, name), node)
+
+    def _with_part(self, current: Typed, index: Any, value: Typed, operator: str, node: Any, name: str) -> Any:
+        """A value with some of its bits assigned."""
+        whole = current.type
+        angle = whole.kind == "angle" and whole.width is not None
+        if not (angle or whole.kind in ("bit", *INTEGERS)):
+            raise self.error(f"'{name}' is of type {whole} and has no elements to assign.", node)
+        width = whole.width or (1 if whole.kind == "bit" else 64)
+        positions, single = self.positions(index, width, name, node)
+        kind = BIT if single else Type("bit", len(positions))
         if angle:
             current = self.guard(node, cast, current, Type("bit", width))
-        old = None if operator == "=" else self.pick(current, target.indices[0], name, node)
+        old = None if operator == "=" else self.pick(current, index, name, node)
         bits = Typed(kind, self._new_value(kind, old, value, operator, node))
         if current.is_runtime or bits.is_runtime or current.is_symbolic:
             changed = Typed(current.type, self._with_bits(current.type, current, bits, positions, width))
-            self.put(symbol, self.guard(node, cast, changed, symbol.type).value, node)
-            return
+            return self.guard(node, cast, changed, whole).value
         number = int(current.value)
         for k, bit in enumerate(positions):
             number = (number & ~(1 << bit)) | (((int(bits.value) >> k) & 1) << bit)
-        changed = Typed(current.type, number if current.type.kind == "bit" else wrap(number, symbol.type))
-        self.put(symbol, self.guard(node, cast, changed, symbol.type).value, node)
+        changed = Typed(current.type, number if current.type.kind == "bit" else wrap(number, whole))
+        return self.guard(node, cast, changed, whole).value
 
     @staticmethod
     def _with_bits(kind: Type, current: Typed, bits: Typed, positions: list[int], width: int) -> Any:

@@ -12,12 +12,23 @@ from typing import Any
 
 import numpy as np
 
-from qsim.classical import Bits, ClassicalOperation, Input, Literal
+from qsim.classical import Bits, ClassicalExpression, ClassicalOperation, Input, Literal
 from qsim.parameters import Expression
 
 #: Width of an int or uint without one: results outside are an error, not wrapped.
 DEFAULT_WIDTH = 64
-RUNTIME = (Bits, Literal, Input, ClassicalOperation)
+
+
+@dataclass(frozen=True, slots=True)
+class ComplexParts:
+    """A complex number that is known only while the circuit runs; `size` is how many operations it has."""
+
+    real: ClassicalExpression
+    imag: ClassicalExpression
+    size: int = 1
+
+
+RUNTIME = (Bits, Literal, Input, ClassicalOperation, ComplexParts)
 
 
 class Problem(Exception):
@@ -109,11 +120,13 @@ def _cast_known(source: Type, value: Any, to: Type) -> Any:
     if kind in INTEGERS:
         if source.kind == "angle":
             raise Problem(f"An angle cannot become {to}; only bits and angles are cast to one another.")
+        if source.kind == "bit" and (source.width or 1) > (to.width or DEFAULT_WIDTH):
+            raise Problem(other_width(source, to))
         return wrap(int(value), to)
     if kind == "float":
         if source.kind == "bit":
             raise Problem("Bits cannot become a float; cast them to int or uint first.")
-        return _to_float(value)
+        return rounded(_to_float(value), to.width)
     if kind == "angle":
         if source.kind == "bit":
             width = source.width or 1
@@ -136,11 +149,18 @@ def _to_bits(source: Type, value: Any, to: Type) -> int:
     if source.kind == "bit" and (source.width or 1) != width:
         raise Problem(f"{source} cannot become {to}; the numbers of bits must agree.")
     number = int(value)
+    if source.kind in INTEGERS and source.width not in (None, width):
+        raise Problem(other_width(source, to))
     if source.width is not None:
         return number & ((1 << width) - 1)
     if not -(1 << (width - 1)) <= number < (1 << width):
         raise Problem(f"The value {number} does not fit {to}.")
     return number & ((1 << width) - 1)
+
+
+def other_width(source: Type, to: Type) -> str:
+    """Why bits and integers of different widths are not cast to one another."""
+    return f"{source} cannot become {to}; the widths must agree. Take the bits that are meant, as in x[0:3]."
 
 
 def wrap(number: int, to: Type) -> int:
@@ -164,6 +184,33 @@ def wrap_angle(value: float, width: int | None) -> float:
     return (round(value / (2 * math.pi) * steps) % steps) * (2 * math.pi / steps)
 
 
+_FLOATS: dict[int | None, Any] = {16: np.float16, 32: np.float32}
+
+
+def rounded(value: float, width: int | None) -> float:
+    """The nearest number of a float of `width` bits; those of other widths than 16 and 32 are kept with 64.
+
+    >>> rounded(0.1, 32)
+    0.10000000149011612
+    """
+    if width not in _FLOATS:
+        return value
+    with np.errstate(over="ignore"):
+        number = float(_FLOATS[width](value))
+    if not math.isfinite(number):
+        raise Problem(f"The value {value} does not fit float[{width}].")
+    return number
+
+
+def zero(kind: Type) -> Any:
+    """What a variable holds that was never set."""
+    if kind.kind == "duration":
+        from parsers.qasm3_durations import Duration
+
+        return Duration()
+    return {"float": 0.0, "angle": 0.0, "complex": 0j, "bool": False}.get(kind.kind, 0)
+
+
 def _to_float(value: Any) -> float:
     try:
         number = float(value)
@@ -180,4 +227,4 @@ def _cast_symbolic(item: Typed, to: Type) -> Any:
         return item.value
     from parsers.qasm3_runtime import cast_at_run_time, run_time
 
-    return cast_at_run_time(run_time(item), to)
+    return cast_at_run_time(item if to.kind == "complex" else run_time(item), to)

@@ -15,11 +15,12 @@ import numpy as np
 from parsers import qasm3_runtime as runtime
 from parsers.qasm3_context import Frame, Variable
 from parsers.qasm3_gates import Gates
-from parsers.qasm3_types import ArrayValue, Type, Typed
+from parsers.qasm3_types import ArrayValue, Type, Typed, zero
 from qsim.circuit import MEASURE, ROW, Circuit, Delay, Snapshot
 from qsim.classical import Assign, bodies
 from qsim.gates import Gate
 
+_REMEMBERED = 10_000
 _CELLS = 65_536  # elements of an array that may be kept while the circuit runs
 
 
@@ -113,6 +114,11 @@ class Variables(Gates):
 
     loop_depth = 0  # loops of the circuit around the current statement
 
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        #: The names that a part of a syntax tree assigns, by its identity; the part is kept so that it stays its own.
+        self.assigned_in: dict[int, tuple[Any, list[str]]] = {}
+
     # one value ----------------------------------------------------------------------------------------------
     def hold(self, kind: Type, value: Any, node: Any) -> tuple[int, ...]:
         """New bits that keep a value of a type (nothing yet when it is None)."""
@@ -124,7 +130,7 @@ class Variables(Gates):
     def _keep(self, bits: tuple[int, ...], kind: Type, value: Any) -> None:
         self.add_count(1)
         self.measured.update(bits)
-        self.circuit.assign(list(bits), runtime.encoded(kind, runtime.expression(Typed(kind, value))))
+        self.emit(Assign(bits, runtime.encoded(kind, runtime.expression(Typed(kind, value)))))
 
     def put(self, symbol: Variable, value: Any, node: Any) -> None:
         """Assign a value of the variable's type."""
@@ -167,7 +173,15 @@ class Variables(Gates):
     def keep_assigned(self, nodes: Iterable[Any], at: Any) -> list[Variable]:
         """Give bits to the variables that statements assign, which may or may not run; gives these variables."""
         kept = []
-        for name in assigned_names(nodes):
+        names: dict[str, None] = {}
+        for part in nodes:
+            found = self.assigned_in.get(id(part))
+            if found is None:
+                if len(self.assigned_in) >= _REMEMBERED:
+                    self.assigned_in.clear()
+                found = self.assigned_in[id(part)] = (part, assigned_names([part]))
+            names.update(dict.fromkeys(found[1]))
+        for name in names:
             symbol = self.find(name)
             if not isinstance(symbol, Variable) or symbol.constant or symbol.type.kind in ("duration", "stretch"):
                 continue
@@ -175,9 +189,10 @@ class Variables(Gates):
                 if symbol.value.cells is None:
                     self.hold_array(symbol.value, at)
             elif symbol.bits is None:
-                if symbol.type.kind == "complex":
-                    continue
-                symbol.bits = self.hold(symbol.type, symbol.value, at)
+                value = symbol.value
+                if value is None and self.loop_depth:  # what the last round left in these bits is gone
+                    value = zero(symbol.type)
+                symbol.bits = self.hold(symbol.type, value, at)
             kept.append(symbol)
         return kept
 

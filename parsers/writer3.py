@@ -1,218 +1,236 @@
-"""Circuits to OpenQASM 3."""
+"""Circuits to OpenQASM 3: declarations and statements."""
 
 from __future__ import annotations
 
-import cmath
-import math
-from collections.abc import Sequence
+import re
+import warnings
+from collections.abc import Iterator
 
-from parsers.errors import QasmError
-from parsers.writer import Names, is_identifier, registers
-from parsers.writer_classical import Conditions
-from parsers.writer_gates import DEFINITIONS3, ROWS3
-from parsers.writer_values import number_text, value_text
-from qsim.circuit import Barrier, Circuit, Delay, GateDefinition, Instruction, Measure, Reset
-from qsim.classical import Assign, Break, Continue, End, FeedForward, IfElse, Switch, WhileLoop, WithValues
-from qsim.gates import Gate, GateRow, UnitaryMatrix
-from qsim.linalg import ComplexMatrix
+from parsers.errors import QasmWarning
+from parsers.library import STDGATES_NAMES
+from parsers.writer import bit_registers, names3, registers
+from parsers.writer3_gates import GateWriter
+from parsers.writer_classical import Conditions, Places, refuse
+from parsers.writer_loops import leaves_several, one_level_at_a_time
+from parsers.writer_values import value_text
+from parsers.writer_variables import hidden_variables, uses
+from qsim.circuit import Barrier, Circuit, Delay, Instruction, Measure, Reset, Snapshot
+from qsim.classical import (
+    Assign,
+    Break,
+    ClassicalExpression,
+    ClassicalOperation,
+    Continue,
+    End,
+    FeedForward,
+    IfElse,
+    Input,
+    Switch,
+    WhileLoop,
+    WithValues,
+    bodies,
+    expressions,
+)  # fmt: skip
+from qsim.gates import Gate
+from qsim.parameters import Parameter
+
+_DURATION = re.compile(r"\s*[0-9]+(?:\.[0-9]*)?(?:[eE][+-]?[0-9]+)?\s*(?:ns|us|µs|ms|s|dt)\s*\Z")
+_DEPTH = 90
+_ZEROS = {"bool": "bool {} = false;", "uint": "uint[{size}] {} = 0;", "float": "float[64] {} = 0.0;"}
 
 
-def write3(circuit: Circuit, version: str) -> str:
+def write3(circuit: Circuit, version: str, standalone: bool) -> str:
     """The program of a circuit."""
-    writer = _Writer(circuit)
+    if circuit.has_feed_forward and leaves_several(circuit):
+        circuit = one_level_at_a_time(circuit)
+    wished = {r.name for r in (*circuit.qubit_registers, *circuit.clbit_registers)}
+    wished |= {p.name if p.array is None else p.array.name for p in circuit.parameters}
+    writer = _Writer(circuit, standalone or not wished.isdisjoint(STDGATES_NAMES))
     body = writer.block(circuit, 0)
-    if circuit.global_phase != 0.0:
-        body.insert(0, f"gphase({value_text(circuit.global_phase, writer.parameters)});")
-    head = [f"OPENQASM {version};", 'include "stdgates.inc";', *writer.inputs]
-    return "\n".join([*head, *writer.definitions, *writer.declarations, *body]) + "\n"
-
-
-def angles_of(matrix: ComplexMatrix) -> tuple[float, float, float, float]:
-    """(phase, a, b, c) with matrix = exp(i phase) p(b) ry(a) p(c)."""
-    a = 2 * math.atan2(abs(matrix[1, 0]), abs(matrix[0, 0]))
-    if abs(matrix[0, 0]) < 1e-12:  # only the difference of b and c shows
-        phase = cmath.phase(-matrix[0, 1])
-        return phase, a, cmath.phase(matrix[1, 0]) - phase, 0.0
-    phase = cmath.phase(matrix[0, 0])
-    if abs(matrix[1, 0]) < 1e-12:
-        return phase, a, 0.0, cmath.phase(matrix[1, 1]) - phase
-    return phase, a, cmath.phase(matrix[1, 0]) - phase, cmath.phase(-matrix[0, 1]) - phase
+    head = [f"OPENQASM {version};", *['include "stdgates.inc";'] * (not writer.gates.standalone), *writer.inputs]
+    return "\n".join([*head, *writer.gates.definitions, *writer.declarations, *body]) + "\n"
 
 
 class _Writer:
-    def __init__(self, circuit: Circuit) -> None:
-        self.inputs: list[str] = []
-        self.definitions: list[str] = []
-        self.written: dict[object, str] = {}  # row names and definitions -> their names in the text
-        self.parameters: dict[str, str] = {}
-        self.names = Names(3)
-        self._inputs(circuit)
-        qubits, self.qubits, _ = registers(
-            self.names, circuit.qubit_registers, circuit.num_qubits, "q", lambda name, size: f"qubit[{size}] {name};"
-        )
-        bits, self.clbits, whole = registers(
-            self.names, circuit.clbit_registers, circuit.num_clbits, "c", lambda name, size: f"bit[{size}] {name};"
-        )
-        self.declarations = qubits + bits
-        self.conditions = Conditions(self.clbits, whole, self.parameters)
+    def __init__(self, circuit: Circuit, standalone: bool) -> None:
+        self.names = names3()
+        if not standalone:
+            self.names.reserved |= STDGATES_NAMES.keys()
+        self.gates = GateWriter(self.names, standalone)
+        self.places = Places()
+        self.parameters = self.places.parameters
+        self.inputs = list(self._inputs(circuit))
+        self.declarations = self._declare(circuit)
+        self.conditions = Conditions(self.places)
 
-    def _inputs(self, circuit: Circuit) -> None:
+    def _inputs(self, circuit: Circuit) -> Iterator[str]:
+        integers = _integers(circuit) if circuit.has_feed_forward else set()
         for parameter in circuit.parameters:
             array = parameter.array
             name = parameter.name if array is None else array.name
-            if not is_identifier(name) or name in self.names.reserved:
-                raise QasmError(
-                    f"The parameter '{name}' cannot be written: its name is no identifier, or one that OpenQASM 3 or "
-                    "stdgates.inc uses. Rename it.", "<circuit>"
+            if (array is None or parameter.index == 0) and not self.names.is_free(name):
+                refuse(
+                    f"The parameter '{name}' cannot be written: its name is no identifier of OpenQASM 3, or one of its "
+                    "own words. Rename it: circuit.bind({'" + name + "': Parameter('new_name')})."
                 )  # fmt: skip
-            self.parameters[parameter.name] = parameter.name
-            if array is None:
-                self.inputs.append(f"input float[64] {name};")
-            elif parameter.index == 0:
-                self.inputs.append(f"input array[float[64], {len(array)}] {name};")
             self.names.taken.add(name)
+            if parameter in integers:
+                self.places.integers = {**self.places.integers, parameter.name: name}
+                self.parameters[parameter.name] = f"float({name})"
+                yield f"input int {name};"
+                continue
+            self.parameters[parameter.name] = name if array is None else f"{name}[{parameter.index}]"
+            if array is None:
+                yield f"input float[64] {name};"
+            elif parameter.index == 0:
+                yield f"input array[float[64], {len(array)}] {name};"
+
+    def _declare(self, circuit: Circuit) -> list[str]:
+        """Registers, and variables for the bits that are in none."""
+        named = {bit for register in circuit.clbit_registers for bit in register.indices}
+        hidden = _touched(circuit) - named if circuit.num_clbits > len(named) else set()
+        qubits = registers(
+            self.names, circuit.qubit_registers, circuit.num_qubits, "q", lambda name, size: f"qubit[{size}] {name};"
+        )
+        bits = bit_registers(self.names, circuit, lambda name, size: f"bit[{size}] {name};")
+        self.places.whole, self.places.elements = bits.whole, bits.elements
+        self.places.registers = set(bits.whole.values())
+        self.qubits = qubits.elements
+        lines = qubits.lines + bits.lines
+        kept, self.unread = hidden_variables(circuit, hidden)
+        for variable in kept:
+            name = self.names.free("value")
+            lines.append(_ZEROS[variable.kind].format(name, size=len(variable.bits)))
+            if variable.kind == "float":
+                self.places.floats[variable.bits] = name
+                continue
+            self.places.whole[variable.bits] = name
+            for k, bit in enumerate(variable.bits):
+                self.places.elements[bit] = name if variable.kind == "bool" else f"{name}[{k}]"
+        return lines
 
     # statements ---------------------------------------------------------------------------------------------
     def block(self, circuit: Circuit, depth: int) -> list[str]:
-        """The lines of a circuit's operations."""
-        if depth > 90:
-            raise QasmError("Feed-forward is nested too deeply to be written.", "<circuit>")
-        pad = "  " * depth
+        """The lines of a circuit's operations and its global phase."""
+        if depth > _DEPTH:
+            refuse(f"Feed-forward is nested more than {_DEPTH} deep; that is not written.")
         lines: list[str] = []
+        if circuit.global_phase != 0.0:
+            lines.append(f"gphase({value_text(circuit.global_phase, self.parameters)});")
         for instruction in circuit:
             operation = instruction.operation
             if isinstance(operation, Gate):
-                lines.append(pad + self.call(operation, [self.qubits[q] for q in instruction.qubits], self.parameters))
+                lines.append(
+                    self.gates.call(operation, [self.qubits[q] for q in instruction.qubits], self.parameters, top=True)
+                )
             elif isinstance(operation, (Measure, Reset, Barrier, Delay)):
-                lines.append(pad + self.simple(operation, instruction))
+                lines += self.simple(operation, instruction)
             else:
-                lines += [pad + line for line in self.feed_forward(operation, depth)]
+                lines += self.feed_forward(operation, depth)
         return lines
 
-    def simple(self, operation: Measure | Reset | Barrier | Delay, instruction: Instruction) -> str:
+    def inner(self, body: Circuit, depth: int) -> list[str]:
+        """A block inside braces."""
+        return ["  " + line for line in self.block(body, depth + 1)]
+
+    def simple(self, operation: Measure | Reset | Barrier | Delay, instruction: Instruction) -> list[str]:
         qubits = ", ".join(self.qubits[q] for q in instruction.qubits)
         if isinstance(operation, Measure):
-            return f"{self.clbits[instruction.clbits[0]]} = measure {qubits};"
+            bit = instruction.clbits[0]
+            return [f"measure {qubits};" if bit in self.unread else f"{self.places.elements[bit]} = measure {qubits};"]
+        if not qubits:
+            return []
         if isinstance(operation, Reset):
-            return f"reset {qubits};"
-        if isinstance(operation, Barrier):
-            return f"barrier {qubits};" if qubits else "barrier;"
-        return f"delay[{operation.duration}] {qubits};"
+            return [f"reset {qubits};"]
+        if isinstance(operation, Delay):
+            if not _DURATION.match(operation.duration):
+                refuse(f"A delay is written in ns, us, ms, s or dt, such as '100ns'; got '{operation.duration}'.")
+            return [f"delay[{operation.duration.strip()}] {qubits};"]
+        if isinstance(operation, Snapshot):
+            warnings.warn(f"Snapshot '{operation.label}' is written as a barrier.", QasmWarning, stacklevel=2)
+        return [f"barrier {qubits};"]
 
     def feed_forward(self, node: FeedForward, depth: int) -> list[str]:
-        inner = self._inner
         if isinstance(node, IfElse):
-            lines = [f"if ({self.conditions.truth(node.condition)}) {{", *inner(node.body, depth), "}"]
+            lines = [f"if ({self.conditions.condition(node.condition)}) {{", *self.inner(node.body, depth), "}"]
             if node.orelse is not None:
                 lines[-1] = "} else {"
-                lines += [*inner(node.orelse, depth), "}"]
+                lines += [*self.inner(node.orelse, depth), "}"]
             return lines
         if isinstance(node, WhileLoop):
-            return [f"while ({self.conditions.truth(node.condition)}) {{", *inner(node.body, depth), "}"]
+            return [f"while ({self.conditions.condition(node.condition)}) {{", *self.inner(node.body, depth), "}"]
         if isinstance(node, Switch):
-            lines = [f"switch ({self.conditions.number(node.target)}) {{"]
-            for labels, body in node.cases:
-                lines += [
-                    f"  case {', '.join(map(str, labels))} {{",
-                    *["  " + line for line in inner(body, depth)],
-                    "  }",
-                ]
-            if node.default is not None:
-                lines += ["  default {", *["  " + line for line in inner(node.default, depth)], "  }"]
-            return [*lines, "}"]
+            return self.switch(node, depth)
         if isinstance(node, Assign):
-            return self.conditions.assignment(node)
+            if not set(node.clbits).isdisjoint(self.unread):
+                refuse("A value is assigned to bits that nothing reads and no register has.")
+            scattered = node.clbits not in self.places.whole and len(node.clbits) > 1
+            return self.conditions.assignment(node, self.names.free("value") if scattered else "")
         if isinstance(node, WithValues):
-            return self._with_values(node)
-        if getattr(node, "levels", 1) > 1:
-            raise QasmError("Leaving several loops at once is not written as OpenQASM.", "<circuit>")
+            return self.with_values(node, depth)
         return [{Break: "break;", Continue: "continue;", End: "end;"}[type(node)]]
 
-    def _with_values(self, node: WithValues) -> list[str]:
-        """The body, with the texts of the values in the place of its parameters."""
+    def switch(self, node: Switch, depth: int) -> list[str]:
+        """The first case that lists a value counts; a text has each value once, and at least one case."""
+        cases, seen = [], set[int]()
+        for labels, body in node.cases:
+            fresh = [label for label in dict.fromkeys(map(int, labels)) if label not in seen]
+            seen.update(fresh)
+            if fresh:
+                cases.append((fresh, body))
+        if not cases:
+            return self.block(node.default, depth) if node.default is not None else []
+        lines = [f"switch ({self.conditions.target(node.target)}) {{"]
+        for fresh, body in cases:
+            lines += [f"  case {', '.join(map(str, fresh))} {{", *["  " + x for x in self.inner(body, depth)], "  }"]
+        if node.default is not None:
+            lines += ["  default {", *["  " + line for line in self.inner(node.default, depth)], "  }"]
+        return [*lines, "}"]
+
+    def with_values(self, node: WithValues, depth: int) -> list[str]:
+        """The body, with the texts of the values in the place of its parameters.
+
+        A body that changes bits reads its values from variables, since they are those of its beginning.
+        """
         outer = dict(self.parameters)
+        changes = any(not isinstance(i.operation, (Gate, Barrier, Delay, Reset)) for i in node.body)
+        lines: list[str] = []
         for parameter, value in zip(node.parameters, node.values, strict=True):
-            self.parameters[parameter.name] = f"({self.conditions.number(value)})"
-        lines = self.block(node.body, 0)
-        if node.body.global_phase != 0.0:
-            lines.append(f"gphase({value_text(node.body.global_phase, self.parameters)});")
-        self.parameters = outer
+            text = self.conditions.real(value)
+            if changes:
+                name = self.names.free("value")
+                lines.append(f"float[64] {name} = {text};")
+                text = name
+            self.parameters[parameter.name] = text if changes else f"({text})"
+        lines += self.block(node.body, depth)
+        self.parameters.clear()
+        self.parameters.update(outer)
         return lines
 
-    def _inner(self, body: Circuit, depth: int) -> list[str]:
-        return ["  " + line for line in self.block(body, 0)] if depth < 90 else self.block(body, depth + 1)
 
-    # gates --------------------------------------------------------------------------------------------------
-    def call(self, gate: Gate, qubits: Sequence[str], parameters: dict[str, str]) -> str:
-        """One gate call, modifiers included."""
-        modifiers = ""
-        for value, count in _runs(gate.controls):
-            word = "ctrl" if value else "negctrl"
-            modifiers += f"{word} @ " if count == 1 else f"{word}({count}) @ "
-        for power in reversed(gate.powers):
-            modifiers += (
-                "inv @ " if power == -1 else f"pow({int(power) if power.is_integer() else number_text(power)}) @ "
-            )
-        name = self.base(gate.base)
-        params = ", ".join(value_text(p, parameters) for p in gate.params)
-        operands = (" " + ", ".join(qubits)) if qubits else ""
-        return f"{modifiers}{name}{f'({params})' if params else ''}{operands};"
+def _integers(circuit: Circuit) -> set[Parameter]:
+    """The parameters that classical values use as integers, and no array's: they are declared so."""
+    found: set[Parameter] = set()
 
-    def base(self, base: GateRow | GateDefinition | UnitaryMatrix) -> str:
-        """The name of a gate without modifiers, after it has been defined where it has to be."""
-        if isinstance(base, GateRow):
-            name = ROWS3.get(base.name, base.name)
-            self._define_row(name.split()[-1])
-            return name
-        known = self.written.get(base)
-        if known is None:
-            known = self.written[base] = self._define(base)
-        return known
+    def visit(node: ClassicalExpression) -> None:
+        if isinstance(node, ClassicalOperation):
+            if node.op == "whole" and isinstance(node.args[0], Input):
+                found.update(p for p in node.args[0].expression.parameters if p.array is None)
+            for arg in node.args:
+                visit(arg)
 
-    def _define_row(self, name: str) -> None:
-        if name in self.written or name not in DEFINITIONS3:
-            return
-        text, uses = DEFINITIONS3[name]
-        for used in uses:
-            self._define_row(used)
-        self.written[name] = name
-        self.definitions.append(text)
+    def walk(block: Circuit) -> None:
+        for operation in (i.operation for i in block):
+            if not isinstance(operation, (Gate, Measure, Reset, Barrier, Delay)):
+                for expression in expressions(operation):
+                    visit(expression)
+                for body in bodies(operation):
+                    walk(body)
 
-    def _define(self, base: GateDefinition | UnitaryMatrix) -> str:
-        if isinstance(base, UnitaryMatrix):
-            if base.num_qubits != 1:
-                raise QasmError(
-                    f"The matrix '{base.name}' on {base.num_qubits} qubits has no OpenQASM text; matrices of one "
-                    "qubit have. Write it as gates.", "<circuit>"
-                )  # fmt: skip
-            self._define_row("u")
-            phase, *angles = angles_of(base.matrix)
-            name = self.names.free(base.name)
-            self.definitions.append(
-                f"gate {name} q {{ gphase({number_text(phase)}); u({', '.join(map(number_text, angles))}) q; }}"
-            )
-            return name
-        wires = [f"q{k}" for k in range(base.num_qubits)]
-        formals = {p.name: f"a{k}" for k, p in enumerate(base.parameters)}
-        lines = []
-        if base.body.global_phase != 0.0:
-            lines.append(f"  gphase({value_text(base.body.global_phase, formals)});")
-        for instruction in base.body:
-            operation = instruction.operation
-            if isinstance(operation, Gate):
-                lines.append("  " + self.call(operation, [wires[q] for q in instruction.qubits], formals))
-        name = self.names.free(base.name)
-        bracket = f"({', '.join(formals.values())})" if formals else ""
-        self.definitions += [f"gate {name}{bracket} {', '.join(wires)} {{", *lines, "}"]
-        return name
+    walk(circuit)
+    return found & set(circuit.parameters)
 
 
-def _runs(controls: Sequence[int]) -> list[tuple[int, int]]:
-    """Equal neighbours with how many there are."""
-    runs: list[tuple[int, int]] = []
-    for value in controls:
-        if runs and runs[-1][0] == value:
-            runs[-1] = (value, runs[-1][1] + 1)
-        else:
-            runs.append((value, 1))
-    return runs
+def _touched(circuit: Circuit) -> set[int]:
+    """All bits that are used anywhere."""
+    return {bit for bits, _, _ in uses(circuit) for bit in bits}

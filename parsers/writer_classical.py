@@ -2,119 +2,299 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NoReturn
 
 from parsers.errors import QasmError
+from parsers.writer_spans import TRUTH, WIDEST, integer_width, is_real, span
 from parsers.writer_values import value_text
 from qsim.classical import Assign, Bits, ClassicalExpression, ClassicalOperation, Input, Literal
 
 _COMPARE = ("==", "!=", "<", "<=", ">", ">=")
 _INFIX = ("+", "-", "*", "/", "%", "**", "&", "|", "^", "<<", ">>")
-_FUNCTIONS = ("float", "floor", "ceiling", "sin", "cos", "tan", "arcsin", "arccos", "arctan", "exp", "log", "sqrt")
-_TRUTH = (*_COMPARE, "&&", "||", "!")
+_FUNCTIONS = ("floor", "ceiling", "sin", "cos", "tan", "arcsin", "arccos", "arctan", "exp", "log", "sqrt")
+_INTEGERS_ONLY = ("&", "|", "^", "<<", ">>", "popcount", "int", "uint", "rotl")
+
+
+def refuse(message: str) -> NoReturn:
+    """What a circuit holds cannot be written."""
+    raise QasmError(message, "<circuit>")
+
+
+@dataclass
+class Places:
+    """How bits and parameters are called in the text."""
+
+    #: Bit -> an element of a register or of a variable, or a variable of one bit.
+    elements: dict[int, str] = field(default_factory=dict)
+    #: Bits -> the register or integer variable that they are.
+    whole: dict[tuple[int, ...], str] = field(default_factory=dict)
+    #: Bits -> the float variable that they are.
+    floats: dict[tuple[int, ...], str] = field(default_factory=dict)
+    #: Registers are of type bit, not uint.
+    registers: set[str] = field(default_factory=set)
+    #: Parameter -> its text, a float.
+    parameters: dict[str, str] = field(default_factory=dict)
+    #: Parameters that are declared as int.
+    integers: Mapping[str, str] = field(default_factory=dict)
 
 
 class Conditions:
-    """Writes expressions, given the texts of bits and of whole registers."""
+    """Writes expressions."""
 
-    def __init__(
-        self, elements: Mapping[int, str], whole: Mapping[tuple[int, ...], str], parameters: Mapping[str, str]
-    ) -> None:
-        self.elements = elements
-        self.whole = whole
-        self.parameters = dict(parameters)
+    def __init__(self, places: Places) -> None:
+        self.places = places
+        self._integer = "int"  # the type in which the current expression is computed
 
-    def truth(self, node: ClassicalExpression) -> str:
+    # entry points: each chooses the width of integers --------------------------------------------------------
+    def condition(self, node: ClassicalExpression) -> str:
         """An expression as a condition."""
+        self._choose(node)
+        return self._truth(node)
+
+    def value(self, node: ClassicalExpression) -> str:
+        """An expression as a number."""
+        self._choose(node)
+        return self._number(node)
+
+    def real(self, node: ClassicalExpression) -> str:
+        """An expression as a float."""
+        text = self.value(node)
+        return text if is_real(node) and not isinstance(node, Literal) else f"float({text})"
+
+    def target(self, node: ClassicalExpression) -> str:
+        """What a switch looks at."""
+        if is_real(node) and not isinstance(node, Input):
+            refuse("A switch on a real number is not written as OpenQASM. Compare it with if.")
+        self._choose(node)
+        return self._whole_number(node)
+
+    def _choose(self, node: ClassicalExpression) -> None:
+        width = integer_width(node)
+        if width > WIDEST:
+            refuse(f"Integers of more than {WIDEST:,} bits are not written; an expression here can need {width:,}.")
+        self._integer = "int" if width <= 64 else f"int[{width + 1}]"
+
+    # expressions --------------------------------------------------------------------------------------------
+    def _truth(self, node: ClassicalExpression) -> str:
         if isinstance(node, Bits):
-            return self.elements[node.clbits[0]] if len(node.clbits) == 1 else f"{self.number(node)} != 0"
+            if len(node.clbits) == 1:
+                return self.places.elements[node.clbits[0]]
+            whole = self.places.whole.get(node.clbits)
+            return f"{whole or self._number(node)} != 0"
         if isinstance(node, Literal):
             return "true" if node.value else "false"
-        if isinstance(node, Input):
-            return f"{self.number(node)} != 0"
-        if node.op == "!":
-            return f"!({self.truth(node.args[0])})" if not _is_bit(node.args[0]) else f"!{self.truth(node.args[0])}"
-        if node.op in ("&&", "||"):
-            return f" {node.op} ".join(
-                f"({self.truth(arg)})" if not _is_bit(arg) else self.truth(arg) for arg in node.args
-            )
-        if node.op in _COMPARE:
-            left, right = node.args
-            whole = self.whole.get(left.clbits) if isinstance(left, Bits) else None
-            if whole is not None and isinstance(right, Literal) and isinstance(right.value, int) and right.value >= 0:
-                return f"{whole} {node.op} {right.value}"
-            return f"{self.number(left)} {node.op} {self.number(right)}"
-        return f"{self.number(node)} != 0"
+        if isinstance(node, ClassicalOperation) and node.width is None:
+            if node.op == "!":
+                return f"!{self._bracketed(node.args[0])}"
+            if node.op in ("&&", "||"):
+                return f" {node.op} ".join(map(self._bracketed, node.args))
+            if node.op in _COMPARE:
+                return self._comparison(node)
+        return f"{self._number(node)} != 0"
 
-    def number(self, node: ClassicalExpression) -> str:
-        """An expression as an integer of 64 bits, bracketed where needed."""
+    def _bracketed(self, node: ClassicalExpression) -> str:
+        return self._truth(node) if _is_bit(node) else f"({self._truth(node)})"
+
+    def _comparison(self, node: ClassicalOperation) -> str:
+        left, right = node.args
+        if isinstance(left, Bits) and isinstance(right, Literal) and isinstance(right.value, int):
+            if _is_bit(left) and node.op in ("==", "!=") and right.value in (0, 1):
+                return ("" if (node.op == "==") == bool(right.value) else "!") + self._truth(left)
+            whole = self.places.whole.get(left.clbits)
+            if whole is not None and 0 <= right.value < 1 << len(left.clbits):
+                return f"{whole} {node.op} {right.value}"
+        return f"{self._number(left)} {node.op} {self._number(right)}"
+
+    def _number(self, node: ClassicalExpression) -> str:
+        """An expression as an integer of the chosen type or a float, bracketed where needed."""
         if isinstance(node, Bits):
             return self._bits(node)
         if isinstance(node, Literal):
             number = repr(node.value) if isinstance(node.value, float) else str(int(node.value))
             return number if node.value >= 0 else f"({number})"
         if isinstance(node, Input):
-            return f"({value_text(node.expression, self.parameters)})"
-        if node.op in _TRUTH:
-            return f"int({self.truth(node)})"
-        text = self._operation(node)
-        return text if node.width is None else f"int(uint[{node.width}]({text}))"
+            return f"({value_text(node.expression, self.places.parameters)})"
+        if node.op in TRUTH and node.width is None:
+            return f"{self._integer}({self._truth(node)})"
+        if node.width is not None:
+            inner = ClassicalOperation(node.op, node.args)
+            return f"{self._integer}(uint[{node.width}]({self._whole_number(inner)}))"
+        return self._operation(node)
+
+    def _whole_number(self, node: ClassicalExpression) -> str:
+        """An integer: of a real number its whole part; of parameters only if they are whole."""
+        if isinstance(node, Input):
+            return self._whole(node)
+        return f"{self._integer}({self._number(node)})" if is_real(node) else self._number(node)
+
+    def _whole(self, node: ClassicalExpression) -> str:
+        if isinstance(node, Input):
+            text = integer_text(node, self.places.integers)
+            if text is not None:
+                return f"{self._integer}({text})"
+        number = self._number(node)
+        # A number with a fraction has no value here, as the circuit itself would say: 0 / 0 is an error.
+        return f"(int({number}) + 0 / int(floor({number}) == {number}))" if is_real(node) else number
 
     def _operation(self, node: ClassicalOperation) -> str:
-        args = [self.number(arg) for arg in node.args]
-        if node.op == "popcount":
-            return f"popcount(uint[64]({args[0]}))"
-        if node.op == "neg":
-            return f"(-{args[0]})"
-        if node.op in ("int", "uint"):
-            inner = f"uint[{args[1]}]({'int(' * (node.op == 'int')}{args[0]}{')' * (node.op == 'int')})"
-            return f"int(int[{args[1]}]({inner}))" if node.op == "int" else f"int({inner})"
-        if node.op == "whole":
-            return f"int({args[0]})"
-        if node.op in _FUNCTIONS:
-            return f"{node.op}({args[0]})"
-        if node.op in _INFIX:
-            return "(" + f" {node.op} ".join(args) + ")"
-        raise QasmError(
-            f"A value is kept or chosen while the circuit runs in a way that is not written as OpenQASM ('{node.op}'). "
-            "Keep the program's own text.", "<circuit>"
-        )  # fmt: skip
+        op, args = node.op, node.args
+        if op in _FUNCTIONS:
+            return f"{op}({self._number(args[0])})"
+        if op == "float":
+            return f"float({self._number(args[0])})"
+        if op == "whole":
+            return self._whole(args[0])
+        if op == "bits_float":
+            name = self.places.floats.get(args[0].clbits) if isinstance(args[0], Bits) else None
+            if name is not None:
+                return name
+            refuse("Bits that are both a float and something else are not written as OpenQASM.")
+        if op == "angle":
+            return f"float(angle[{_width(node)}]({self._number(args[0])}))"
+        if op == "angle_bits":
+            width = _width(node)
+            return f"{self._integer}(bit[{width}](angle[{width}]({self._number(args[0])})))"
+        if op == "pick":
+            return self._pick(node)
+        if op in ("/", "%", "**") and any(isinstance(arg, Input) for arg in args) and not any(
+            is_real(arg) and not isinstance(arg, Input) for arg in args
+        ):  # fmt: skip
+            refuse(
+                f"'{op}' of a parameter means one thing for whole numbers and another for others, so it is not written. Use float(...)."
+            )
+        if op == "neg":
+            return f"(-{self._number(args[0])})"
+        if op in _INTEGERS_ONLY:
+            return self._on_integers(node)
+        if op in _INFIX:
+            if op == "**" and not is_real(node) and span(args[1])[0] < 0:
+                refuse("A power of integers whose exponent can be negative is not written as OpenQASM.")
+            return "(" + f" {op} ".join(map(self._number, args)) + ")"
+        refuse(f"'{op}' is not written as OpenQASM in this place.")
+
+    def _on_integers(self, node: ClassicalOperation) -> str:
+        op = node.op
+        first = self._whole_number(node.args[0])
+        if op == "popcount":
+            low, high = span(node.args[0])
+            if low < 0:
+                refuse("popcount of a number that can be negative is not written as OpenQASM.")
+            return f"{self._integer}(popcount(uint[{max(high.bit_length(), 1)}]({first})))"
+        if op == "rotl":
+            width = _width(node)
+            return f"{self._integer}(rotl(uint[{width}]({first}), {self._whole_number(node.args[1])}))"
+        if op in ("int", "uint"):
+            return f"{self._integer}({op}[{_width(node)}]({first}))"
+        return f"({first} {op} {self._whole_number(node.args[1])})"
+
+    def _pick(self, node: ClassicalOperation) -> str:
+        """The value at an index: a sum in which all others are times 0; an index out of range is an error, as 0 / 0."""
+        index, values = node.args[0], node.args[1:]
+        size, at = len(values), self._whole_number(index)
+        low, high = span(index)
+        negative = low < 0
+        if values == tuple(map(Literal, range(size))):
+            total = f"({at} + {size} * int({at} < 0))" if negative else at
+        else:
+            terms = []
+            for k, value in enumerate(values):
+                chosen = f"{at} == {k}" + (f" || {at} == {k - size}" if negative else "")
+                terms.append(f"int({chosen}) * {self._number(value)}")
+            total = _joined(" + ", terms)
+        if low >= -size and high < size:
+            return total
+        return f"({total} + 0 / int({at} >= {-size} && {at} < {size}))"
 
     def _bits(self, node: Bits) -> str:
-        whole = self.whole.get(node.clbits)
+        whole = self.places.whole.get(node.clbits)
         if whole is not None:
-            return f"int({whole})"
+            return f"{self._integer}({whole})"
+        elements = self.places.elements
+        if not node.clbits:
+            return "0"
         parts = [
-            f"(int({self.elements[bit]}) << {k})" if k else f"int({self.elements[bit]})"
+            f"({self._integer}({elements[bit]}) << {k})" if k else f"{self._integer}({elements[bit]})"
             for k, bit in enumerate(node.clbits)
         ]
-        return parts[0] if len(parts) == 1 else "(" + " | ".join(parts) + ")"
+        return _joined(" | ", parts)
 
-    def assignment(self, node: Assign) -> list[str]:
-        """The statements that store a value into bits."""
-        value, bits = node.value, node.clbits
+    # assignments --------------------------------------------------------------------------------------------
+    def assignment(self, node: Assign, temporary: str) -> list[str]:
+        """The statements that store a value into bits; `temporary` is a free name, used where elements are scattered."""
+        value, bits, places = node.value, node.clbits, self.places
+        if bits in places.floats:
+            assert isinstance(value, ClassicalOperation) and value.op == "float_bits"
+            return [f"{places.floats[bits]} = {self.real(value.args[0])};"]
+        if not bits:
+            return []
+        self._choose(value)
+        whole = places.whole.get(bits)
         if isinstance(value, Literal):
-            return [f"{self.elements[bit]} = {(int(value.value) >> k) & 1};" for k, bit in enumerate(bits)]
+            number = int(value.value) & ((1 << len(bits)) - 1)
+            if whole is not None and len(bits) > 1:
+                return [f'{whole} = "{number:0{len(bits)}b}";' if whole in places.registers else f"{whole} = {number};"]
+            return [f"{places.elements[bit]} = {(number >> k) & 1};" for k, bit in enumerate(bits)]
         if len(bits) == 1:
-            text = self.truth(value) if _is_truth(value) else f"bool({self.number(value)} & 1)"
-            return [f"{self.elements[bits[0]]} = {text};"]
+            low, high = span(value)
+            if (isinstance(value, ClassicalOperation) and value.op in TRUTH) or _is_bit(value):
+                return [f"{places.elements[bits[0]]} = {self._truth(value)};"]
+            number_text = self._whole_part(value)
+            odd = number_text if low >= 0 and high <= 1 else f"({number_text} & 1)"
+            return [f"{places.elements[bits[0]]} = {odd} != 0;"]
         if isinstance(value, Bits) and not set(bits) & set(value.clbits):
-            sources = [self.elements[bit] for bit in value.clbits[: len(bits)]] + ["0"] * (
-                len(bits) - len(value.clbits)
-            )
-            return [f"{self.elements[bit]} = {source};" for bit, source in zip(bits, sources, strict=True)]
-        whole = self.whole.get(bits)
-        cast = f"bit[{len(bits)}](uint[{len(bits)}]({self.number(value)}))"
+            sources = [places.elements[bit] for bit in value.clbits[: len(bits)]]
+            sources += ["0"] * (len(bits) - len(sources))
+            if whole is None or len(value.clbits) < len(bits):
+                return [f"{places.elements[bit]} = {source};" for bit, source in zip(bits, sources, strict=True)]
+        cast = f"uint[{len(bits)}]({self._whole_part(value)})"
         if whole is not None:
-            return [f"{whole} = {cast};"]
-        name, first = self.elements[bits[0]].split("[")
-        indices = [int(self.elements[bit].split("[")[1][:-1]) for bit in bits]
-        return [f"{name}[{{{', '.join(map(str, indices))}}}] = {cast};"] if first else []
+            return [f"{whole} = bit[{len(bits)}]({cast});" if whole in places.registers else f"{whole} = {cast};"]
+        lines = [f"uint[{len(bits)}] {temporary} = {cast};"]
+        return lines + [f"{places.elements[bit]} = {temporary}[{k}];" for k, bit in enumerate(bits)]
+
+    def _whole_part(self, node: ClassicalExpression) -> str:
+        """What an assignment stores: real numbers without their fraction."""
+        if isinstance(node, ClassicalOperation) and node.op == "float_bits":
+            refuse("Bits that are both a float and something else are not written as OpenQASM.")
+        return f"{self._integer}({self._number(node)})" if is_real(node) else self._number(node)
+
+
+def integer_text(node: Input, integers: Mapping[str, str]) -> str | None:
+    """An expression of parameters in integers, if it has only sums, differences and products of int parameters."""
+    expression = node.expression
+    if not all(parameter.name in integers for parameter in expression.parameters):
+        return None
+    stack: list[str] = []
+    for part in expression._postorder():
+        if isinstance(part, float):
+            if not part.is_integer():
+                return None
+            stack.append(str(int(part)) if part >= 0 else f"({int(part)})")
+        elif part.op == "param":
+            stack.append(integers[part.name])
+        elif part.op == "neg":
+            stack.append(f"(-{stack.pop()})")
+        elif part.op in ("+", "-", "*"):
+            right = stack.pop()
+            stack.append(f"({stack.pop()} {part.op} {right})")
+        else:
+            return None
+    return stack[0]
+
+
+def _joined(sign: str, parts: Sequence[str]) -> str:
+    """Parts with a sign between, bracketed by halves, so that long ones nest little."""
+    if len(parts) == 1:
+        return parts[0]
+    half = len(parts) // 2
+    return f"({_joined(sign, parts[:half])}{sign}{_joined(sign, parts[half:])})"
+
+
+def _width(node: ClassicalOperation) -> int:
+    return int(node.args[-1].evaluate(0))
 
 
 def _is_bit(node: ClassicalExpression) -> bool:
     return isinstance(node, Bits) and len(node.clbits) == 1
-
-
-def _is_truth(node: ClassicalExpression) -> bool:
-    return _is_bit(node) or (isinstance(node, ClassicalOperation) and node.op in _TRUTH)

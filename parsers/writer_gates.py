@@ -12,31 +12,77 @@ ROWS3: dict[str, str] = {
     "c3sqrtxdg": "ctrl(3) @ inv @ sx", "iswapdg": "inv @ iswap", "rc3xdg": "inv @ rc3x", "gphase": "gphase", "U": "U",
     "u2": "real_u2",
 }  # fmt: skip
-#: Rows that a text defines itself, and the definitions that those use. Exact, phase included.
+#: Rows whose name has a phase that not every reader knows -> their names where that can show.
+PHASED3 = {"U": "real_U", "u2_su2": "u2_su2", "u3_su2": "u3_su2"}
+#: Rows that a text defines itself, and the gates that those use. Exact, phase included.
 DEFINITIONS3: dict[str, tuple[str, tuple[str, ...]]] = {
-    "u": ("gate u(a, b, c) q { p(c) q; ry(a) q; p(b) q; }", ()),
-    "real_u2": ("gate real_u2(b, c) q { p(c) q; ry(pi/2) q; p(b) q; }", ()),
+    "u": ("gate u(a, b, c) q { p(c) q; ry(a) q; p(b) q; }", ("p", "ry")),
+    "real_u2": ("gate real_u2(b, c) q { p(c) q; ry(pi/2) q; p(b) q; }", ("p", "ry")),
     "u0": ("gate u0(n) q { }", ()),
-    "r": ("gate r(a, b) q { rz(-b) q; rx(a) q; rz(b) q; }", ()),
-    "rzz": ("gate rzz(a) q, r { cx q, r; rz(a) r; cx q, r; }", ()),
-    "rxx": ("gate rxx(a) q, r { h q; h r; cx q, r; rz(a) r; cx q, r; h q; h r; }", ()),
-    "ryy": ("gate ryy(a) q, r { rx(pi/2) q; rx(pi/2) r; cx q, r; rz(a) r; cx q, r; rx(-pi/2) q; rx(-pi/2) r; }", ()),
-    "rzx": ("gate rzx(a) q, r { h r; cx q, r; rz(a) r; cx q, r; h r; }", ()),
-    "iswap": ("gate iswap q, r { s q; s r; h q; cx q, r; cx r, q; h r; }", ()),
-    "dcx": ("gate dcx q, r { cx q, r; cx r, q; }", ()),
-    "ecr": ("gate ecr q, r { rzx(pi/4) q, r; x q; rzx(-pi/4) q, r; }", ("rzx",)),
+    "r": ("gate r(a, b) q { rz(-b) q; rx(a) q; rz(b) q; }", ("rz", "rx")),
+    "rzz": ("gate rzz(a) q, r { cx q, r; rz(a) r; cx q, r; }", ("cx", "rz")),
+    "rxx": ("gate rxx(a) q, r { h q; h r; cx q, r; rz(a) r; cx q, r; h q; h r; }", ("h", "cx", "rz")),
+    "ryy": (
+        "gate ryy(a) q, r { rx(pi/2) q; rx(pi/2) r; cx q, r; rz(a) r; cx q, r; rx(-pi/2) q; rx(-pi/2) r; }",
+        ("rx", "cx", "rz"),
+    ),
+    "rzx": ("gate rzx(a) q, r { h r; cx q, r; rz(a) r; cx q, r; h r; }", ("h", "cx", "rz")),
+    "iswap": ("gate iswap q, r { s q; s r; h q; cx q, r; cx r, q; h r; }", ("s", "h", "cx")),
+    "dcx": ("gate dcx q, r { cx q, r; cx r, q; }", ("cx",)),
+    "ecr": ("gate ecr q, r { rzx(pi/4) q, r; x q; rzx(-pi/4) q, r; }", ("rzx", "x")),
     "xx_plus_yy": (
-        "gate xx_plus_yy(a, b) q, r { cx r, q; rz(-b) r; crx(a) q, r; rz(b) r; cx r, q; }", ()
+        "gate xx_plus_yy(a, b) q, r { cx r, q; rz(-b) r; crx(a) q, r; rz(b) r; cx r, q; }", ("cx", "rz", "crx")
     ),
     "xx_minus_yy": (
-        "gate xx_minus_yy(a, b) q, r { cx r, q; x q; rz(-b) r; crx(a) q, r; rz(b) r; x q; cx r, q; }", ()
+        "gate xx_minus_yy(a, b) q, r { cx r, q; x q; rz(-b) r; crx(a) q, r; rz(b) r; x q; cx r, q; }",
+        ("cx", "x", "rz", "crx"),
     ),
-    "rccx": ("gate rccx q, r, t0 { h t0; t t0; cx r, t0; tdg t0; cx q, t0; t t0; cx r, t0; tdg t0; h t0; }", ()),
+    "rccx": (
+        "gate rccx q, r, t0 { h t0; t t0; cx r, t0; tdg t0; cx q, t0; t t0; cx r, t0; tdg t0; h t0; }",
+        ("h", "t", "tdg", "cx"),
+    ),
+    # Not `U`, `u2` and `u3`, which Qiskit's reader takes without their phases: it shows under controls and powers.
+    "real_U": ("gate real_U(a, b, c) q { gphase(a/2); p(c) q; ry(a) q; p(b) q; }", ("p", "ry")),
+    "u2_su2": ("gate u2_su2(b, c) q { rz(c) q; ry(pi/2) q; rz(b) q; }", ("rz", "ry")),
+    "u3_su2": ("gate u3_su2(a, b, c) q { rz(c) q; ry(a) q; rz(b) q; }", ("rz", "ry")),
     "rc3x": (
         "gate rc3x q, r, c, t0 { h t0; t t0; cx c, t0; tdg t0; h t0; cx q, t0; t t0; cx r, t0; tdg t0; cx q, t0; t t0; "
-        "cx r, t0; tdg t0; h t0; t t0; cx c, t0; tdg t0; h t0; }", ()
+        "cx r, t0; tdg t0; h t0; t t0; cx c, t0; tdg t0; h t0; }", ("h", "t", "tdg", "cx")
     ),
 }  # fmt: skip
+
+#: The gates of stdgates.inc out of `U`, for texts without an include. OpenQASM 3's `U` is exp(i a / 2) times that of
+#: Qiskit's reader; where its angles add up to 0, as here, both mean the same. Uses are those of rows above too.
+STANDARD3: dict[str, tuple[str, tuple[str, ...]]] = {
+    "p": ("gate p(a) q { U(0, 0, a) q; }", ()),
+    "ry": ("gate ry(a) q { U(a/2, 0, 0) q; U(-a/2, pi, -pi) q; }", ()),
+    "x": ("gate x q { p(pi) q; ry(pi) q; }", ("p", "ry")),
+    "y": ("gate y q { p(pi/2) q; ry(pi) q; p(pi/2) q; }", ("p", "ry")),
+    "z": ("gate z q { p(pi) q; }", ("p",)),
+    "h": ("gate h q { p(pi) q; ry(pi/2) q; }", ("p", "ry")),
+    "s": ("gate s q { p(pi/2) q; }", ("p",)),
+    "sdg": ("gate sdg q { p(-pi/2) q; }", ("p",)),
+    "t": ("gate t q { p(pi/4) q; }", ("p",)),
+    "tdg": ("gate tdg q { p(-pi/4) q; }", ("p",)),
+    "rx": ("gate rx(a) q { p(pi/2) q; ry(a) q; p(-pi/2) q; }", ("p", "ry")),
+    "rz": ("gate rz(a) q { gphase(-a/2); p(a) q; }", ("p",)),
+    "sx": ("gate sx q { gphase(pi/4); rx(pi/2) q; }", ("rx",)),
+    "id": ("gate id q { p(0) q; }", ("p",)),
+    "u2": ("gate u2(b, c) q { rz(c) q; ry(pi/2) q; rz(b) q; }", ("rz", "ry")),
+    "u3": ("gate u3(a, b, c) q { rz(c) q; ry(a) q; rz(b) q; }", ("rz", "ry")),
+    "cx": ("gate cx q, r { ctrl @ x q, r; }", ("x",)),
+    "cy": ("gate cy q, r { ctrl @ y q, r; }", ("y",)),
+    "cz": ("gate cz q, r { ctrl @ z q, r; }", ("z",)),
+    "ch": ("gate ch q, r { ctrl @ h q, r; }", ("h",)),
+    "cp": ("gate cp(a) q, r { ctrl @ p(a) q, r; }", ("p",)),
+    "crx": ("gate crx(a) q, r { ctrl @ rx(a) q, r; }", ("rx",)),
+    "cry": ("gate cry(a) q, r { ctrl @ ry(a) q, r; }", ("ry",)),
+    "crz": ("gate crz(a) q, r { ctrl @ rz(a) q, r; }", ("rz",)),
+    "cu": ("gate cu(a, b, c, d) q, r { p(d) q; ctrl @ u(a, b, c) q, r; }", ("p", "u")),
+    "swap": ("gate swap q, r { cx q, r; cx r, q; cx q, r; }", ("cx",)),
+    "ccx": ("gate ccx q, r, u { ctrl @ ctrl @ x q, r, u; }", ("x",)),
+    "cswap": ("gate cswap q, r, u { ctrl @ swap q, r, u; }", ("swap",)),
+}
 
 #: OpenQASM 2: the names of the first qelib1.inc, which every reader knows.
 ROWS2: dict[str, str] = {

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 
-from parsers.errors import QasmError
 from qsim.parameters import Expression, Parameter, Value
 
 _STRENGTH = {"+": 1, "-": 1, "*": 2, "/": 2, "mod": 2, "neg": 3, "**": 4}
@@ -64,14 +63,20 @@ def value_text(value: Value, names: dict[str, str]) -> str:
     return stack[0][0]
 
 
+class NeedsNumbers(Exception):
+    """A gate inside a definition can be written for numbers only, not for the definition's parameters."""
+
+
 def value_text2(value: Value, names: dict[str, str]) -> str:
-    """A number or an expression in the syntax of OpenQASM 2."""
+    """A number or an expression in the syntax of OpenQASM 2.
+
+    Raises:
+        NeedsNumbers: OpenQASM 2 lacks a function in it.
+    """
     text = value_text(value, names)
     if not isinstance(value, Expression):
         return text
-    for node in value._postorder():
-        if isinstance(node, Expression) and node.op in ("mod", "floor", "ceiling", "arcsin", "arccos", "arctan"):
-            raise QasmError(
-                f"OpenQASM 2 has no function '{node.op}'. Bind the parameters, or write version 3.0.", "<circuit>"
-            )
+    lacking = ("mod", "floor", "ceiling", "arcsin", "arccos", "arctan")
+    if any(isinstance(node, Expression) and node.op in lacking for node in value._postorder()):
+        raise NeedsNumbers
     return text.replace("**", "^").replace("log(", "ln(")

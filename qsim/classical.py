@@ -110,7 +110,8 @@ def parameters_of(expression: ClassicalExpression) -> tuple[Parameter, ...]:
     if isinstance(expression, Input):
         return expression.expression.parameters
     if isinstance(expression, ClassicalOperation):
-        return tuple(dict.fromkeys(p for arg in expression.args for p in parameters_of(arg)))
+        inner = [arg for arg in expression.args if not isinstance(arg, (Bits, Literal))]
+        return tuple(dict.fromkeys([p for arg in inner for p in parameters_of(arg)])) if inner else ()
     return ()
 
 

@@ -71,6 +71,10 @@ def _pick(index: Any, *values: Any) -> Any:
     return values[int(index)]
 
 
+def _repeated(index: Any) -> int:
+    raise CircuitError(f"A gate acts on different qubits; while the circuit ran the index {index} gave it one twice.")
+
+
 def _whole(value: Any) -> int:
     if value != int(value):
         raise CircuitError(f"A parameter that stands for an integer, bits or a bool has a whole number, got {value}.")
@@ -80,6 +84,14 @@ def _whole(value: Any) -> int:
 def _signed(value: Any, width: int) -> int:
     number = int(value) & ((1 << width) - 1)
     return number - (1 << width) if number >> (width - 1) else number
+
+
+def _rounded(value: Any, width: int) -> float:
+    form = "<e" if width == 16 else "<f"
+    try:
+        return float(struct.unpack(form, struct.pack(form, value))[0])
+    except OverflowError:
+        raise CircuitError(f"While the circuit ran {value} did not fit a float of {width} bits.") from None
 
 
 def _angle(value: Any, width: int) -> float:
@@ -118,6 +130,10 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     #: value, width: wrapped to that many bits, with and without a sign; truncated first.
     "int": _signed, "uint": lambda a, width: int(a) & ((1 << width) - 1),
     "float": float, "whole": _whole,
+    #: index: a wrong one, which gives a gate one qubit twice.
+    "repeated": _repeated,
+    #: value, width: the nearest float of 16 or 32 bits.
+    "rounded": _rounded,
     #: value, width: rounded to a multiple of 2 pi / 2**width, and which multiple that is.
     "angle": _angle, "angle_bits": _angle_bits,
     #: bits, places, width: bits moved to the left, those that leave come in at the right.

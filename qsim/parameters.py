@@ -310,6 +310,8 @@ def to_value(value: Any, what: str = "An angle") -> Value:
     >>> to_value(1)
     1.0
     """
+    if type(value) is float and math.isfinite(value):  # nearly always; SupportsFloat is slow
+        return value
     if isinstance(value, Expression):
         return value
     if isinstance(value, (bool, np.bool_, str, bytes, complex)) or not isinstance(value, SupportsFloat):

@@ -226,7 +226,9 @@ class Simulator:
         results = []
         for k, row in enumerate(rows):
             begin = start.copy() if start is not None and k < len(rows) - 1 else start
-            results.append(self._counts(circuit, row, int(shots), (int(seed) + k) % (1 << 64), dynamic, memory, begin))
+            with one_part(k, len(rows)):
+                counts = self._counts(circuit, row, int(shots), (int(seed) + k) % (1 << 64), dynamic, memory, begin)
+            results.append(counts)
         return results if batched else results[0]
 
     def snapshots(self, circuit: Circuit, parameters: Any = None, *, initial_state: Any = None) -> Any:

@@ -67,15 +67,29 @@ from session.builder import (
     synthesize,
     within_apply,
 )  # fmt: skip
-from session.errors import JobCancelledError, JobError, JobTimeoutError, ProgramTypeError, SessionError
+from session.errors import (
+    JobCancelledError,
+    JobError,
+    JobFailedError,
+    JobNotFoundError,
+    JobTimeoutError,
+    ProgramTypeError,
+    SessionError,
+    StorageFullError,
+    StoreAccessError,
+    StoreCorruptError,
+    StoreError,
+    StoreVersionError,
+)
 from session.estimates import EstimationResult, GradientResult, MinimizationResult
 from session.execution import ExecutionSession
-from session.jobs import ExecutionJob, JobStatus
+from session.jobs import ExecutionJob, get_execution_jobs
 from session.outputs import OutputType
 from session.preferences import BackendNames, ExecutionPreferences
 from session.quantum_program import QuantumProgram
 from session.results import ExecutionDetails, SampledState
 from session.statevectors import SimulatedState, StateVectorResult
+from session.store.records import JobStatus
 
 #: The simulators by the name that programs from elsewhere know them by.
 ClassiqSimulatorBackendNames = BackendNames
@@ -127,6 +141,8 @@ __all__ = [
     "Input",
     "JobCancelledError",
     "JobError",
+    "JobFailedError",
+    "JobNotFoundError",
     "JobStatus",
     "JobTimeoutError",
     "MinimizationResult",
@@ -147,6 +163,11 @@ __all__ = [
     "SimulatedState",
     "SparsePauliOp",
     "StateVectorResult",
+    "StorageFullError",
+    "StoreAccessError",
+    "StoreCorruptError",
+    "StoreError",
+    "StoreVersionError",
     "T",
     "U",
     "X",
@@ -157,6 +178,7 @@ __all__ = [
     "bind",
     "control",
     "free",
+    "get_execution_jobs",
     "hadamard_transform",
     "if_",
     "inplace_prepare_int",

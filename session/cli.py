@@ -1,4 +1,4 @@
-"""The command line: ``qsim run``, ``estimate``, ``statevector``, ``info``, ``draw`` and ``warmup``.
+"""The command line: ``qsim run``, ``estimate``, ``statevector``, ``info``, ``draw``, ``check``, ``convert``, ``warmup``.
 
 Exit codes: 0; 1 for an error in what the user gave, told in one message; 2 for wrong usage; 130 for Ctrl-C.
 """
@@ -24,7 +24,9 @@ from qsim.errors import QsimError
 from qsim.pauli import SparsePauliOp
 from qsim.version import __version__
 from qsim.warmup import can_keep_kernels, kernels_ready, warm_up
+from session import cli_jobs
 from session.cli_input import read_text, read_values
+from session.cli_programs import check, convert
 from session.description import describe, fact_text
 from session.errors import SessionError
 from session.execution import ExecutionSession
@@ -73,6 +75,10 @@ def _fail(message: str) -> int:
 @click.version_option(__version__, prog_name="qsim", message="%(prog)s %(version)s")
 def cli() -> None:
     """Run OpenQASM 2 and 3 programs on an exact simulator. FILE may be - for standard input."""
+
+
+cli.add_command(cli_jobs.jobs)
+cli.add_command(cli_jobs.worker)
 
 
 # options that several commands share ---------------------------------------------------------------------------
@@ -131,10 +137,17 @@ def _prepare_engine(session: ExecutionSession | None = None) -> None:
 @_SEED
 @_SET
 @_engine_options
+@click.option("--submit", is_flag=True, help="Store it as a job and print its id; 'qsim worker' runs it.")
 @_TOP
 @_JSON
 def run(
-    file: str, include: tuple[str, ...], settings: tuple[str, ...], top: int | None, as_json: bool, **options: Any
+    file: str,
+    include: tuple[str, ...],
+    settings: tuple[str, ...],
+    submit: bool,
+    top: int | None,
+    as_json: bool,
+    **options: Any,
 ) -> None:
     """Run a program and count its outcomes."""
     session = _open(file, include, options)
@@ -142,6 +155,9 @@ def run(
     session.check(values)
     if not writes_bits(session.circuit):
         print("note: the program has no measurement, so all its qubits are measured", file=sys.stderr)
+    if submit:
+        cli_jobs.print_submitted(session._submit(session._sample_task(values, None), start=False), as_json)
+        return
     _prepare_engine(session)
     details: ExecutionDetails = session.sample(values)
     if as_json:
@@ -258,3 +274,7 @@ def warmup(precision: str) -> None:
         print(f"compiling the engine in {name} precision (half a minute) ...", file=sys.stderr, flush=True)
         warm_up(name)
     print(f"compiled in {time.perf_counter() - start:.1f} s")
+
+
+cli.add_command(check)
+cli.add_command(convert)

@@ -6,7 +6,7 @@ import secrets
 import threading
 import uuid
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import Executor
 from dataclasses import replace
 from types import TracebackType
 from typing import Any
@@ -30,6 +30,7 @@ from session.preferences import (
     checked_shots,
 )
 from session.programs import Program, Source, read_program
+from session.submission import SubmitContext, submit_task
 from session.tasks import MAX_SEED, MinimizeOptions, Task, TaskKind, call_seed
 
 #: One set of values by name, a list of such sets, or a 2-D array with a row for each set; None for no parameters.
@@ -102,7 +103,7 @@ class ExecutionSession:
         self._calls = 0
         self._closed = False
         self._guard = threading.Lock()
-        self._worker: ThreadPoolExecutor | None = None
+        self._context: SubmitContext | None = None  # of the jobs submitted so far
 
     def _bound(self) -> BoundBackend:
         backend: Backend = self._own_backend or load_backend(self._preferences)
@@ -375,9 +376,6 @@ class ExecutionSession:
         """End the session. Jobs that were submitted go on and can still be asked for their results."""
         with self._guard:
             self._closed = True
-            if self._worker is not None:
-                self._worker.shutdown(wait=False)
-                self._worker = None
 
     def __enter__(self) -> ExecutionSession:
         self._check_open()
@@ -450,14 +448,16 @@ class ExecutionSession:
         results = self._backend.run(task)
         return results if task.batched else results[0]
 
-    def _submit(self, task: Task) -> ExecutionJob:
-        job = ExecutionJob(self._backend, task)
+    def _submit(self, task: Task, *, start: bool = True) -> ExecutionJob:
+        """A stored job, which this process runs in the background unless `start` is False."""
+        self._check_open()
+        return submit_task(self._stored(), self._backend, task, start=start)
+
+    def _stored(self) -> SubmitContext:
         with self._guard:
-            self._check_open()
-            if self._worker is None:
-                self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="qsim-session")
-            self._worker.submit(job._run)
-        return job
+            if self._context is None or self._context.preferences is not self._preferences:
+                self._context = SubmitContext(self._program, self._preferences, self._id, self._own_backend is None)
+            return self._context
 
     def _check_open(self) -> None:
         if self._closed:

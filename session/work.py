@@ -70,7 +70,7 @@ def run_text(where: str, task: str) -> str:
     Returns:
         JSON of a list of results.
     """
-    bound = _opened(where)
+    bound = opened(where)
     return json.dumps([result_to_dict(one) for one in bound.run(Task.from_dict(json.loads(task)))])
 
 
@@ -79,7 +79,8 @@ def read_results(text: str) -> list[Result]:
     return [result_from_dict(one) for one in json.loads(text)]
 
 
-def _opened(where: str) -> BoundBackend:
+def opened(where: str) -> BoundBackend:
+    """The backend for a program and preferences, as JSON; those for the last few texts are kept, compiled."""
     key = hashlib.sha256(where.encode()).hexdigest()
     with _guard:
         if key in _bound:

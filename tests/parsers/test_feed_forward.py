@@ -116,7 +116,7 @@ def test_subroutine_with_feed_forward():
 @pytest.mark.parametrize(
     "body",
     [
-        "x q[int(c)];",
+        "ctrl(int(c)) @ x q[0], q[1];",
         "pow(int(c)) @ x q[1];",
     ],
 )

@@ -312,9 +312,7 @@ def test_array_input():
     assert circuit.parameters[0].array.name == "p"
 
 
-@pytest.mark.parametrize(
-    "body", ["x r[int(a)];", "pow(a) @ x q;", "qubit[a] s;", "ctrl(int(a)) @ x r[0], q;", "const float b = a;"]
-)
+@pytest.mark.parametrize("body", ["pow(a) @ x q;", "qubit[a] s;", "ctrl(int(a)) @ x r[0], q;", "const float b = a;"])
 def test_inputs_cannot_decide_what_must_be_known(body):
     with pytest.raises(QasmError) as info:
         loads(H3 + "input float a; qubit q; qubit[2] r;\n" + body)

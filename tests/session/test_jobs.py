@@ -14,6 +14,7 @@ import pytest
 
 from qsim import Circuit, Parameter
 from session import (
+    ExecutionJob,
     ExecutionSession,
     JobCancelledError,
     JobError,
@@ -84,19 +85,41 @@ def test_submitting_returns_at_once_and_states_follow(session: ExecutionSession,
     assert first.status is JobStatus.COMPLETED
 
 
-def test_a_queued_job_is_cancelled_and_a_running_one_finishes(session: ExecutionSession, gate: threading.Event) -> None:
+def test_jobs_are_cancelled_before_while_and_after_they_run(session: ExecutionSession, gate: threading.Event) -> None:
     running, queued = session.submit_sample({"t": 0.0}), session.submit_sample({"t": 0.0})
     while running.status is JobStatus.QUEUED:
         time.sleep(0.001)
     assert queued.cancel() and queued.cancel()
-    assert not running.cancel()
     assert queued.poll() is JobStatus.CANCELLED
+    assert queued.start_time is None and queued.end_time is not None
     with pytest.raises(JobCancelledError, match="cancelled"):
         queued.result()
+    assert running.cancel() and running.cancel()
+    assert running.status is JobStatus.CANCELLING
     gate.set()
-    assert running.result(30).num_shots == 10
-    assert not running.cancel()
-    assert queued.start_time is None and queued.end_time is not None
+    assert running.poll(30) is JobStatus.CANCELLED
+    with pytest.raises(JobCancelledError, match="cancelled"):
+        running.result()
+    done = session.submit_sample({"t": 0.0})
+    assert done.result(30).num_shots == 10
+    assert not done.cancel()
+    assert done.status is JobStatus.COMPLETED
+
+
+def test_cancelling_interrupts_a_long_run() -> None:
+    circuit, angle = Circuit(14), Parameter("t")
+    for layer in range(200):
+        for k in range(14):
+            circuit.rx((layer + 1) * angle, k)
+        circuit.cx(0, 9).cx(5, 12)
+    with ExecutionSession(circuit, num_shots=10) as session:
+        job = session.submit_sample([{"t": float(k)} for k in range(20000)])
+    deadline = time.monotonic() + 60
+    while job.progress == 0 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert 0 < job.progress < 1
+    assert job.cancel()
+    assert job.poll(60) is JobStatus.CANCELLED
 
 
 def test_an_error_of_the_run_is_raised_by_result(session: ExecutionSession, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -164,12 +187,18 @@ def test_many_jobs_from_many_threads(session: ExecutionSession) -> None:
     assert len(set(results)) == 40
 
 
-def test_the_interpreter_exits_cleanly_with_jobs_under_way() -> None:
+def test_the_interpreter_exits_cleanly_and_another_process_finishes_its_jobs() -> None:
     code = (
         "from qsim import Circuit\nfrom session import ExecutionSession\n"
-        "session = ExecutionSession(Circuit(4).h(range(4)).measure_all())\n"
-        "jobs = [session.submit_sample() for _ in range(20)]\n"
-        "import atexit; atexit.register(lambda: print(all(job.status.is_final for job in jobs)))\n"
+        "circuit = Circuit(4).h(range(4)).measure_all()\n"
+        "for k in range(20000): circuit.h(k % 4)\n"
+        "session = ExecutionSession(circuit, random_seed=5)\n"
+        "jobs = [session.submit_sample([{}] * 500) for _ in range(3)]\n"
+        "print(*[job.id for job in jobs])\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True)
-    assert (done.stdout, done.stderr) == ("True\n", "")
+    assert done.stderr == ""
+    jobs = [ExecutionJob.from_id(word) for word in done.stdout.split()]
+    assert len(jobs) == 3
+    assert jobs[2].status is JobStatus.QUEUED
+    assert jobs[2].cancel() and jobs[1].cancel() and jobs[0].cancel() in (True, False)

@@ -1,0 +1,75 @@
+"""The tables of the store, version by version. A version that was released is never edited; a new one is added."""
+
+from __future__ import annotations
+
+#: "qsim" in ASCII: says to SQLite and to `file` whose database this is.
+APPLICATION_ID = 0x7173696D
+
+_VERSION_1 = """
+CREATE TABLE program(
+  sha256  TEXT PRIMARY KEY CHECK (length(sha256) = 64),
+  text    TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE job(
+  number        INTEGER PRIMARY KEY,
+  id            TEXT NOT NULL UNIQUE CHECK (length(id) = 36),
+  kind          TEXT NOT NULL,
+  batched       INTEGER NOT NULL CHECK (batched IN (0, 1)),
+  status        TEXT NOT NULL CHECK (status IN
+                  ('QUEUED', 'RUNNING', 'COMPLETED', 'FAILED', 'CANCELLING', 'CANCELLED', 'SUBMIT_UNKNOWN')),
+  program       TEXT NOT NULL REFERENCES program(sha256),
+  spec          TEXT NOT NULL,
+  spec_sha256   TEXT NOT NULL CHECK (length(spec_sha256) = 64),
+  created_ns    INTEGER NOT NULL,
+  started_ns    INTEGER,
+  ended_ns      INTEGER,
+  backend       TEXT NOT NULL,
+  provider      TEXT NOT NULL,
+  num_shots     INTEGER,
+  session       TEXT,
+  owner         TEXT,
+  fence         INTEGER NOT NULL DEFAULT 0,
+  attempts      INTEGER NOT NULL DEFAULT 0,
+  progress      REAL NOT NULL DEFAULT 0,
+  result        TEXT,
+  result_file   TEXT,
+  result_size   INTEGER,
+  result_sha256 TEXT,
+  error         TEXT,
+  engine        TEXT NOT NULL,
+  CHECK (result_file IS NULL OR result IS NULL),
+  CHECK (status <> 'COMPLETED' OR result_sha256 IS NOT NULL)
+) STRICT;
+CREATE INDEX job_open ON job(status) WHERE status IN ('QUEUED', 'RUNNING', 'CANCELLING');
+
+CREATE TABLE event(
+  seq     INTEGER PRIMARY KEY,
+  job     INTEGER NOT NULL REFERENCES job(number) ON DELETE CASCADE,
+  at_ns   INTEGER NOT NULL,
+  before  TEXT,
+  after   TEXT NOT NULL,
+  actor   TEXT,
+  note    TEXT
+) STRICT;
+CREATE INDEX event_job ON event(job);
+
+CREATE TRIGGER job_final BEFORE UPDATE ON job
+WHEN OLD.status IN ('COMPLETED', 'FAILED', 'CANCELLED')
+BEGIN SELECT RAISE(ABORT, 'a job that has ended never changes'); END;
+
+CREATE TRIGGER job_spec BEFORE UPDATE OF id, kind, batched, program, spec, spec_sha256, created_ns ON job
+BEGIN SELECT RAISE(ABORT, 'what a job runs never changes'); END;
+"""
+
+_VERSION_2 = """
+ALTER TABLE job ADD COLUMN target TEXT;      -- the device, for jobs that run elsewhere
+ALTER TABLE job ADD COLUMN profile TEXT;     -- which configured access to use; never a credential
+ALTER TABLE job ADD COLUMN client_ref TEXT;  -- what we call it there, written before it is sent
+ALTER TABLE job ADD COLUMN remote_ref TEXT;  -- what they call it
+CREATE UNIQUE INDEX job_client_ref ON job(client_ref) WHERE client_ref IS NOT NULL;
+"""
+
+#: Scripts that lead from each version to the next; version k is the first k of them.
+MIGRATIONS = (_VERSION_1, _VERSION_2)
+VERSION = len(MIGRATIONS)

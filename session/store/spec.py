@@ -1,0 +1,90 @@
+"""What a job runs and what it gave, as text: the program, the task with its preferences, and the results.
+
+All of it is JSON of plain data with floats that come back exactly; arrays of a state vector may lie beside the text.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from session.backends.bound import BoundBackend
+from session.errors import JobError, SessionError, StoreCorruptError, StoreVersionError
+from session.preferences import ExecutionPreferences
+from session.programs import Program
+from session.results import result_from_dict, result_to_dict
+from session.tasks import Task
+from session.work import opened
+
+FORMAT = 1
+
+
+def program_text(program: Program) -> str:
+    """A program as it is stored: its own text, or its circuit exactly."""
+    return _line(program.data)
+
+
+def spec_text(task: Task, preferences: ExecutionPreferences, anywhere: bool = True) -> str:
+    """A task with its preferences as it is stored.
+
+    Args:
+        task: what to do.
+        preferences: name the backend.
+        anywhere: whether another process could run it too; not with a backend that has no name.
+    """
+    stored = task if task.is_storable else replace(task, cost=None)
+    about = {"task": stored.to_dict(), "preferences": preferences.to_dict(), "anywhere": anywhere and task.is_storable}
+    return _line({"format": FORMAT, **about})
+
+
+def read_work(program: str, spec: str) -> tuple[BoundBackend, Task]:
+    """What runs a stored job, and the task.
+
+    Raises:
+        JobError: only the process that submitted it could run it.
+        StoreVersionError: it was stored by a newer version.
+        StoreCorruptError: the texts are no program and no task.
+    """
+    try:
+        data = json.loads(spec)
+        if data["format"] != FORMAT:
+            raise StoreVersionError("This job was stored by a newer version of qsim-session. Update to run it.")
+        if not data["anywhere"]:
+            raise JobError(
+                "Only the process that submitted this job could run it, because a Python function or a backend object was "
+                "part of it, and that process has ended. Submit it again."
+            )
+        task = Task.from_dict(data["task"])
+        return opened(_line({"program": json.loads(program), "preferences": data["preferences"]})), task
+    except (KeyError, TypeError, ValueError) as error:
+        if isinstance(error, SessionError):
+            raise
+        raise StoreCorruptError(f"What a job runs is damaged: {error!r}. Submit it again.") from error
+
+
+def results_text(results: Sequence[Any], keep: Callable[[Any], Any] | None = None) -> str:
+    """Results as text; `keep` is given the arrays that are to lie elsewhere, and returns their names."""
+    return _line({"format": FORMAT, "results": [result_to_dict(result, keep) for result in results]})
+
+
+def read_results(text: str, find: Callable[[Any], Any] | None = None) -> list[Any]:
+    """What `results_text` gave.
+
+    >>> read_results(results_text([0.1]))
+    [0.1]
+    """
+    try:
+        data = json.loads(text)
+        if data["format"] != FORMAT:
+            raise StoreVersionError("This result was stored by a newer version of qsim-session. Update to read it.")
+        return [result_from_dict(one, find) for one in data["results"]]
+    except (KeyError, TypeError, ValueError) as error:
+        if isinstance(error, StoreVersionError):
+            raise
+        raise StoreCorruptError(f"A stored result is damaged: {error!r}. Submit the job again.") from error
+
+
+def _line(data: Any) -> str:
+    return json.dumps(data, separators=(",", ":"), ensure_ascii=False)

@@ -1,0 +1,87 @@
+"""A process that does nothing but run stored jobs, for jobs that were submitted and left: ``qsim worker``."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from session.runner import run_claimed
+from session.store.jobs import JobStore
+from session.store.liveness import Identity
+from session.store.records import Claim, JobRecord
+from session.store.upkeep import check_after_crash
+
+_LOOK_SECONDS = 0.5
+
+
+def work(
+    store: JobStore,
+    stop: threading.Event,
+    *,
+    once: bool = False,
+    idle_exit: float | None = None,
+    began: Callable[[Claim], Any] = lambda claim: None,
+    ended: Callable[[JobRecord], Any] = lambda record: None,
+) -> int:
+    """Run jobs that wait, oldest first, one after the other, until `stop` is set; how many were run.
+
+    Args:
+        store: where they are.
+        stop: gives the job that runs back and ends.
+        once: end as soon as no job waits.
+        idle_exit: end after so many seconds without a job.
+        began: called with each job that is begun.
+        ended: called with each job after that, whatever came of it.
+
+    Raises:
+        StoreError: the store cannot be used, or has no room for a result; the job waits on.
+    """
+    check_after_crash(store)
+    identity = Identity(store.folder)
+    count, since = 0, time.monotonic()
+    try:
+        while not stop.is_set():
+            claim = _next(store, identity)
+            if claim is not None:
+                began(claim)
+                run_claimed(store, claim, None, stop)
+                ended(store.get(claim.id))
+                count, since = count + 1, time.monotonic()
+            elif once or (idle_exit is not None and time.monotonic() - since >= idle_exit):
+                break
+            else:
+                stop.wait(_LOOK_SECONDS if idle_exit is None else min(_LOOK_SECONDS, max(idle_exit / 4, 0.01)))
+    finally:
+        identity.release()
+    return count
+
+
+def _next(store: JobStore, identity: Identity) -> Claim | None:
+    for job_id in store.claimable():
+        claim = store.claim(job_id, identity.id)
+        if claim is not None:
+            return claim
+    return None
+
+
+@contextlib.contextmanager
+def stopping_on_signals() -> Iterator[tuple[threading.Event, list[int]]]:
+    """An event that SIGINT and SIGTERM set, and which of them came; a second SIGINT interrupts at once."""
+    stop, came = threading.Event(), list[int]()
+
+    def handle(number: int, frame: Any) -> None:
+        if number == signal.SIGINT and came:
+            raise KeyboardInterrupt
+        came.append(number)
+        stop.set()
+
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop, came
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
