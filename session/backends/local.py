@@ -119,7 +119,8 @@ class LocalBackend:
         return self._estimates(task, values, variances)
 
     def _estimates(self, task: Task, values: Any, variances: Any) -> list[Result]:
-        metadata = {"backend": self.name, "method": "statevector"}
+        exact = "statevector" if self._simulator.noise is None else "density_matrix"
+        metadata = {"backend": self.name, "method": exact}
         if not task.several:
             return [
                 EstimationResult(value, variance, 0.0, dict(metadata))
@@ -140,7 +141,7 @@ class LocalBackend:
             return [self._from_estimates(task, row, one) for one in found]  # type: ignore[misc]
         metadata = {
             "backend": self.name,
-            "method": "shots",
+            "method": "shots" if self._simulator.noise is None else "trajectories",
             "num_shots": task.num_shots,
             "groups": found.groups,
             "seed": set_seed(task.seed, row),
