@@ -74,6 +74,10 @@ class QasmError(QsimError):
         return f"{text}\n  {shown}\n  {' ' * (column - 1 - start)}^"
 
 
+class Consequence(QasmError):
+    """An error that only follows from an earlier one, and is not reported."""
+
+
 class QasmWarning(UserWarning):
     """A program that is read, but may not mean what its author thinks."""
 

@@ -15,12 +15,12 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from parsers.comments import without_comments
-from parsers.errors import MAX_ERRORS, QasmError, Source
+from parsers.errors import MAX_ERRORS, Consequence, QasmError, Source
 from parsers.includes import read_include
 from parsers.library import QELIB1_EXTRAS, QELIB1_NAMES, STDGATES_NAMES
 from parsers.limits import Limits
 from parsers.qasm3_branches import Stop
-from parsers.qasm3_context import Consequence, declared_names
+from parsers.qasm3_context import declared_names
 from parsers.qasm3_control import Lowering
 from parsers.qasm3_fast import FastPath
 from parsers.qasm3_grammar import parse_text, too_deep

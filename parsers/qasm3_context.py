@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, NoReturn, TypeVar
 
-from parsers.errors import QasmError, Source
+from parsers.errors import Consequence, QasmError, Source
 from parsers.library import QELIB1_NAMES, STDGATES_NAMES
 from parsers.limits import Limits
 from parsers.qasm3_operators import CONSTANTS, FUNCTIONS, Operators
@@ -19,10 +19,6 @@ from qsim.errors import QsimError, suggestion
 from qsim.gates import GATES, GateRow
 
 _T = TypeVar("_T")
-
-
-class Consequence(QasmError):
-    """An error that only follows from an earlier one."""
 
 
 def declared_names(node: Any) -> list[str]:
@@ -199,6 +195,8 @@ class Context:
     def unknown(self, name: str, node: Any) -> NoReturn:
         """The error for a name without meaning."""
         self.unknown_gate_hint(name, node)
+        if name in CONSTANTS:
+            raise self.error(f"'{name}' is built in and cannot be used here.", node)
         scopes = (*self.frame.scopes, self.globals)
         declared = [n for scope in scopes for n, s in scope.items() if not isinstance(s, (GateRow, GateDefinition))]
         known = [*declared, *CONSTANTS, *FUNCTIONS]
@@ -212,10 +210,9 @@ class Context:
             raise self.error(
                 f"Gate '{name}' comes with an include. Add 'include \"stdgates.inc\";' after the version line.", node
             )
-        if name.lower() in ("cnot", "not"):
-            raise self.error(
-                f"There is no gate called '{name}'. Did you mean '{'cx' if name.lower() == 'cnot' else 'x'}'?", node
-            )
+        if name.lower() in ("cnot", "not"):  # also where a call looks like one of a subroutine
+            meant = "cx" if name.lower() == "cnot" else "x"
+            raise self.error(f"There is no gate called '{name}'. Did you mean '{meant}'?", node)
         if name in QELIB1_NAMES and "qelib1.inc" not in self.included:
             raise self.error(
                 f"Gate '{name}' is not in stdgates.inc. Define it with 'gate', or include \"qelib1.inc\".", node

@@ -61,7 +61,9 @@ class Lowering(Loops):
         else:
             value = self.evaluate(node.expression)
         if (kind.kind == "void") != (value.type.kind == "void"):
-            rule = "returns nothing" if kind.kind == "void" else f"returns a value of type {kind}"
+            rule = (
+                "has no '-> type', so it returns nothing" if kind.kind == "void" else f"returns a value of type {kind}"
+            )
             raise self.error(f"This subroutine {rule}.", node)
         value = self.guard(node, cast, value, kind)
         frame = self.frame

@@ -175,7 +175,8 @@ class Expressions(Context):
             return Typed(symbol.type, symbol.value)
         if isinstance(symbol, BitVariable):
             return self.read_bits(symbol.indices, symbol.scalar)
-        raise self.error(f"A value is needed here; '{node.name}' is a {kind_of(symbol)}.", node)
+        hint = " Measure it into a bit first." if isinstance(symbol, Qubits) else ""
+        raise self.error(f"A value is needed here; '{node.name}' is a {kind_of(symbol)}.{hint}", node)
 
     # operators ----------------------------------------------------------------------------------------------
     def _UnaryExpression(self, node: Any) -> Typed:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
+from parsers.hints import gate_hint
 from parsers.qasm3_context import BitVariable, Frame, Qubits, Variable, kind_of
 from parsers.qasm3_quick import Quick
 from parsers.qasm3_types import INTEGERS, Type
 from qsim.circuit import Circuit, GateDefinition, expanded_size
 from qsim.classical import WithValues
-from qsim.errors import suggestion
 from qsim.gates import GATES, MAX_CONTROLS, Gate, GateRow
 from qsim.parameters import Parameter, Value
 
@@ -114,7 +114,7 @@ class Gates(Quick):
         if name == "opaque":
             raise self.error("'opaque' belongs to OpenQASM 2; in version 3 a gate has a body.", node)
         gates = [n for n in self.names() if isinstance(self.find(n), (GateRow, GateDefinition))]
-        raise self.error(f"There is no gate called '{name}'.{suggestion(name, gates)}", node)
+        raise self.error(f"There is no gate called '{name}'.{gate_hint(name, gates)}", node)
 
     def _QuantumGate(self, node: Any) -> None:
         if not node.modifiers and self.plain_gate(node):
@@ -155,7 +155,8 @@ class Gates(Quick):
         if len(operands[0]) != gate.num_qubits:
             raise self.error(
                 f"Gate '{gate.name}'{' with its controls' if gate.controls else ''} acts on {gate.num_qubits} "
-                f"qubit{'s' * (gate.num_qubits != 1)}, got {len(operands[0])}.", node
+                f"qubit{'s' * (gate.num_qubits != 1)}, got {len(operands[0])}."
+                + " A phase of one qubit is p(angle) q." * (gate.name == "gphase"), node
             )  # fmt: skip
         self.add_count(max(1, expanded_size(gate)) * len(operands), node)
         circuit = self.circuit

@@ -12,6 +12,7 @@ import sys
 from typing import Any
 
 from parsers.errors import QasmError, Source
+from parsers.hints import form_hint
 from parsers.qasm3_scan import Rest
 from parsers.threads import deep
 
@@ -189,6 +190,14 @@ def _syntax_error(source: Source, token: Any, rest: Rest) -> QasmError:
         end = len(source.text.rstrip())
         return source.error("The program ends in the middle of a statement. Is a ';' or '}' missing?", end)
     hint = _HINTS.get(text)
+    before = source.text[:offset].rstrip()
+    on_a_new_line = "\n" in source.text[len(before) : offset] and before[-1:] not in (*";{}(,", "")
+    if hint is None and on_a_new_line and re.match(r"[A-Za-z_]", text):
+        message = f"A ';' seems to be missing here, before '{text[:40]}' on a line of its own."
+        return source.error(message, len(before))
     if hint is None:
-        hint = "Something is missing before it." if text in ";)]}" else "Is a ';' missing before it?"
+        start = max(before.rfind(mark) for mark in ";{}") + 1
+        hint = form_hint(source.text[start : offset + 200].lstrip())
+    if hint is None:
+        hint = "Something is missing before it." if text in ";)]" else "Is a ';' missing before it?"
     return source.error(f"'{text[:40]}' cannot stand here. {hint}", offset)

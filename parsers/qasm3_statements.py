@@ -18,8 +18,9 @@ from parsers.qasm3_expressions import NotKnown
 from parsers.qasm3_types import BIT, FLOAT, INT, INTEGERS, ArrayValue, Type, Typed, cast, wrap, zero
 from parsers.qasm3_variables import Variables
 from parsers.threads import deep
-from qsim.circuit import Delay
+from qsim.circuit import Delay, GateDefinition
 from qsim.classical import Assign, Literal
+from qsim.gates import GateRow
 from qsim.parameters import Parameter, ParameterArray
 
 _REFUSED = {
@@ -111,11 +112,19 @@ class Statements(Variables):
         expression = node.expression
         if type(expression).__name__ == "Identifier" and expression.name == "nop" and self.find("nop") is None:
             return
+        if type(expression).__name__ == "Identifier" and isinstance(
+            self.find(expression.name), (GateRow, GateDefinition)
+        ):
+            raise self.error(f"A gate is applied to qubits: '{expression.name} q;'.", node)
         if type(expression).__name__ == "FunctionCall":
             symbol = self.find(expression.name.name)
             if symbol is not None and not isinstance(symbol, Subroutine):
                 what = kind_of(symbol)
-                hint = f" A gate is applied as '{expression.name.name}(parameters) qubits;'." if what == "gate" else ""
+                hint = (
+                    " The qubits of a gate stand after its parameters, without brackets: 'rx(pi) q;'."
+                    if what == "gate"
+                    else ""
+                )
                 raise self.error(f"'{expression.name.name}' is a {what}, not a subroutine.{hint}", node)
         self.evaluate(expression)
 

@@ -162,7 +162,8 @@ class Conditions:
             is_real(arg) and not isinstance(arg, Input) for arg in args
         ):  # fmt: skip
             refuse(
-                f"'{op}' of a parameter means one thing for whole numbers and another for others, so it is not written. Use float(...)."
+                f"'{op}' of a parameter means one thing for whole numbers and another for others, so it is not written. "
+                "Use float(...)."
             )
         if op == "neg":
             return f"(-{self._number(args[0])})"

@@ -106,7 +106,7 @@ def test_without_the_include_only_u_and_cx_exist(name):
 def test_a_repeated_call_means_what_its_name_means_then():
     text = "qreg q[2]; h q[0]; h q[0]; gate h a { x a; } h q[0]; h q[0]; h q[0];"
     assert_same(H2 + text, Circuit(2).h(0).h(0).x(0).x(0).x(0))
-    assert "is opaque" in error_of(H2 + "qreg q[1]; h q[0]; opaque h a; h q[0];").message
+    assert "is opaque" in error_of(H2 + "qreg q[1]; h q[0]; opaque h a, b; h q[0];").message
 
 
 def test_a_repeated_call_checks_its_parameters():

@@ -37,7 +37,7 @@ HEADER = 'OPENQASM 3.0; include "stdgates.inc";\nqubit[2] q; bit[2] c;\n'
         ("pow(c) @ x q[0];", "real number", 5),
         ("break;", "outside loop", 1),
         ("return 1;", "", 1),
-        ("h q[0]\nx q[1];", "';' missing", 1),
+        ("h q[0]\nx q[1];", "A ';' seems to be missing", 7),
         ("x q[0]; }", "closes nothing", 9),
         ("switch (1) { case 1 { } case 1 { } }", "occurs once", 30),
         ('include "/etc/passwd";', "No file is read", 1),
