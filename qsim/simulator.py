@@ -12,10 +12,12 @@ import numpy.typing as npt
 from qsim import first_runs
 from qsim.circuit import MEASURE, ROW, Circuit, Register
 from qsim.counts import Counts
-from qsim.errors import CircuitError, QsimError, suggestion
+from qsim.engines import LastRun, Runner, refuse_other, wants_other
+from qsim.errors import CircuitError, QsimError
 from qsim.initial import initial_amplitudes
 from qsim.measured import sampling_bytes
 from qsim.memory import check_bytes, check_limit, check_memory
+from qsim.methods import Options
 from qsim.noise import NoiseModel
 from qsim.parameter_binding import bind_parameters
 from qsim.pauli import SparsePauliOp, check_observable
@@ -26,7 +28,6 @@ Array = npt.NDArray[Any]
 #: `qsim.compiler.run_directly`, once it is imported: the statement alone takes a microsecond.
 run_directly: Any = None
 PRECISIONS = {"double": np.complex128, "single": np.complex64}
-METHODS = ("automatic", "statevector", "density_matrix")
 MAX_SHOTS = 1 << 40
 #: A batch's states are held in parts of about this size; a run of less than the second is not checked against memory.
 _BATCH_BYTES, _SMALL_BYTES = 1 << 26, 1 << 24
@@ -41,7 +42,11 @@ class Simulator:
         memory_limit: bytes that a run may take; None takes what is free.
         noise: a `NoiseModel` (see `qsim.noise`), or None. Under noise, `probabilities`, `expectation`, `variance` and
             `density_matrix` are exact; `sample` and `estimate` draw whole runs.
-        method: "automatic"; "statevector", which with noise means trajectories; or "density_matrix".
+        method: "automatic"; "statevector", which with noise means trajectories; "density_matrix"; "stabilizer" for Clifford
+            circuits of any width; or "mps", matrix-product states, for circuits of little entanglement. "automatic" takes
+            the first two where they fit, and says in `last_run` what it took otherwise. See `qsim.methods`.
+        max_bond: widest bond of a matrix-product state; None for no limit.
+        truncation: largest share of the squared norm that one truncation of a matrix-product state may discard.
 
     Every method takes `parameters`: a mapping from name to number (or sequence, for an array parameter), or a batch
     of sets: a list of mappings or an array of shape (sets, parameters). A batch gives a list or a leading axis.
@@ -69,6 +74,8 @@ class Simulator:
         *,
         noise: NoiseModel | None = None,
         method: str = "automatic",
+        max_bond: int | None = None,
+        truncation: float = 1e-16,
         _tile_bits: int | None = None,
     ) -> None:
         if precision not in PRECISIONS:
@@ -76,10 +83,9 @@ class Simulator:
         self.precision = precision
         self.threads = thread_count(threads)
         self.memory_limit = check_limit(memory_limit)
+        self._options = Options(method, max_bond, truncation)
+        self._last = LastRun()
         self._dtype = PRECISIONS[precision]
-        if method not in METHODS:
-            hint = suggestion(str(method), METHODS)
-            raise QsimError(f"There is no method {method!r}.{hint} There are {', '.join(METHODS)}.")
         if noise is not None and not isinstance(noise, NoiseModel):
             raise QsimError(
                 f"noise is a NoiseModel, got {type(noise).__name__}. NoiseModel.from_json reads one; a channel alone is "
@@ -90,7 +96,23 @@ class Simulator:
         self._measurements: list[tuple[SparsePauliOp, Any, Any]] = []  # of the operators estimated last
 
     def __repr__(self) -> str:
-        return f"Simulator(precision={self.precision!r}, threads={self.threads})"
+        chosen = "" if self._options.is_automatic else f", method={self.method!r}"
+        return f"Simulator(precision={self.precision!r}, threads={self.threads}{chosen})"
+
+    @property
+    def last_run(self) -> dict[str, Any]:
+        """How the last call of this thread was run: the method, why, and for matrix-product states the truncation error.
+
+        A dict with "method" and, where another method than the statevector ran, "reason", "truncation_error" (one minus the
+        product of what truncations kept of the squared norm) and "max_bond". Counts have the same in `Counts.metadata`.
+
+        >>> sim = Simulator(method="mps")
+        >>> sim.expectation(Circuit(2).h(0).cx(0, 1), SparsePauliOp.from_string("Z0*Z1")).__round__(12)
+        1.0
+        >>> sim.last_run["method"], sim.last_run["max_bond"]
+        ('mps', 2)
+        """
+        return dict(self._last.facts) or {"method": "statevector"}
 
     # results ------------------------------------------------------------------------------------------------
     def statevector(self, circuit: Circuit, parameters: Any = None, *, initial_state: Any = None) -> Array:
@@ -105,6 +127,10 @@ class Simulator:
         >>> Simulator().statevector(Circuit(2).cx(0, 1), initial_state="01").real
         array([0., 0., 0., 1.])
         """
+        if self._options.method in ("stabilizer", "mps"):
+            self._only_gates(circuit, "statevector")
+            return Runner(self, circuit, parameters, initial_state).statevector()
+        self._last.facts = {}
         self._noiseless("statevector", "density_matrix")
         if parameters is None is initial_state and self.precision in first_runs.compiled:
             state = self._small_state(circuit)
@@ -139,6 +165,13 @@ class Simulator:
         wanted = range(circuit.num_qubits) if qubits is None else [circuit._qubit(q) for q in qubits]
         if len(set(wanted)) != len(wanted):
             raise CircuitError(f"Each qubit is asked for once, got {list(wanted)}.")
+        if wants_other(self, circuit) and len(wanted) < circuit.num_qubits:
+            return Runner(self, circuit, parameters, initial_state).probabilities(wanted)
+        return self._probabilities(circuit, parameters, wanted, initial_state)
+
+    def _probabilities(self, circuit: Circuit, parameters: Any, wanted: Sequence[int], initial_state: Any) -> Array:
+        """`probabilities` from statevectors."""
+        self._last.facts = {}
         rows, batched = bind_parameters(circuit, parameters)
         if self._noisy is not None:
             found = [
@@ -213,11 +246,22 @@ class Simulator:
             raise CircuitError("Sampling needs a measurement, and the circuit has none. Add circuit.measure_all().")
         if not isinstance(memory, (bool, np.bool_)):
             raise QsimError(f"memory is True, to keep every shot, or False, got {memory!r}.")
+        if wants_other(self, circuit):
+            return Runner(self, circuit, parameters, initial_state).sample(shots, seed, bool(memory))
+        return self._sample_statevector(circuit, shots, parameters, seed, bool(memory), initial_state)
+
+    def _sample_statevector(
+        self, circuit: Circuit, shots: int, parameters: Any, seed: int, memory: bool, initial_state: Any
+    ) -> Any:
+        """`sample` from statevectors."""
+        self._last.facts = {}
+        dynamic = circuit.is_dynamic
         rows, batched = bind_parameters(circuit, parameters)
         if self._noisy is not None:
             made = []
             for k, (one, begin) in enumerate(self._noisy_circuits(circuit, rows, initial_state, density=False)):
                 own = (seed + k) % (1 << 64)
+                self._last.facts = {"method": one.sampling_method(shots)}
                 values, frequencies = one.sample(shots, own, begin)
                 made.append(self._named(circuit, values, frequencies, own, memory))
             return made if batched else made[0]
@@ -248,6 +292,7 @@ class Simulator:
         """
         from qsim.snapshots import marked_places, results_size, take_snapshots
 
+        refuse_other(self, "snapshot")
         self._noiseless("state at a place", "density_matrix of a part of the circuit")
         self._only_gates(circuit, "state at a place")
         rows, batched = bind_parameters(circuit, parameters)
@@ -271,7 +316,7 @@ class Simulator:
         >>> Simulator().expectation(Circuit(1).h(0), [Pauli.X(0), 2 * Pauli.X(0)]).round(12)
         array([1., 2.])
         """
-        return self._moments(circuit, observable, parameters, initial_state, spread=False)[0]
+        return self._all_moments(circuit, observable, parameters, initial_state, spread=False)[0]
 
     def variance(self, circuit: Circuit, observable: Any, parameters: Any = None, *, initial_state: Any = None) -> Any:
         """The exact variance <O**2> - <O>**2, in the same shapes as `expectation`.
@@ -280,7 +325,7 @@ class Simulator:
         >>> Simulator().variance(Circuit(1), Pauli.X(0))
         1.0
         """
-        return self._moments(circuit, observable, parameters, initial_state)[1]
+        return self._all_moments(circuit, observable, parameters, initial_state)[1]
 
     def moments(
         self, circuit: Circuit, observable: Any, parameters: Any = None, *, initial_state: Any = None
@@ -291,7 +336,7 @@ class Simulator:
         >>> Simulator().moments(Circuit(1), Pauli.Z(0))
         (1.0, 0.0)
         """
-        return self._moments(circuit, observable, parameters, initial_state)
+        return self._all_moments(circuit, observable, parameters, initial_state)
 
     def matrix_element(self, bra: Circuit, observable: SparsePauliOp, ket: Circuit, parameters: Any = None) -> complex:
         """<bra|O|ket> of the states of two circuits of one size, for any operator; one set of parameters serves both.
@@ -330,6 +375,7 @@ class Simulator:
         """
         from qsim.readout import reduced_density_matrix
 
+        refuse_other(self, "reduced density matrix")
         if self._noisy is not None:
             from qsim.density import partial_trace
 
@@ -349,6 +395,7 @@ class Simulator:
 
     def _pair(self, first: Circuit, second: Circuit, parameters: Any) -> list[Array]:
         """The states of two circuits, each with the parameters that it has of those given."""
+        refuse_other(self, "comparison of states")
         for circuit in (first, second):
             self._only_gates(circuit, "state")
         if first.num_qubits != second.num_qubits:
@@ -434,6 +481,7 @@ class Simulator:
         from qsim.estimation import measurements, split_shots
         from qsim.grouping import GROUPINGS
 
+        refuse_other(self, "estimate from shots")
         if self._noisy is not None:
             _check_circuit(circuit)
             check_observable(observable, circuit.num_qubits)
@@ -540,6 +588,7 @@ class Simulator:
                [1., 0.]])
         """
         _check_circuit(circuit)
+        refuse_other(self, "unitary matrix")
         self._noiseless("unitary matrix", "superoperator")
         if MEASURE in circuit._rows[::ROW]:
             raise CircuitError("A circuit with measurements has no unitary matrix. Leave them out.")
@@ -639,6 +688,7 @@ class Simulator:
         from qsim.noisy_simulation import NoisyCircuit, as_density, check_density
 
         begin = None
+        self._last.facts = {"method": "density_matrix" if density else "trajectories"}
         if density or self.method == "density_matrix":
             check_density(self, circuit.num_qubits)
         else:
@@ -797,6 +847,15 @@ class Simulator:
                 values, frequencies = sample_bits(self._state(circuit, row, start), pairs, shots, seed, self.threads)
         return Counts(values, frequencies, len(visible), registers, seed, memory=memory)
 
+    def _all_moments(
+        self, circuit: Circuit, observable: Any, parameters: Any, initial_state: Any, spread: bool = True
+    ) -> tuple[Any, Any]:
+        """Expectation values and, with `spread`, variances (else zeros), by whatever method."""
+        if wants_other(self, circuit):
+            self._only_gates(circuit, "expectation value")
+            return Runner(self, circuit, parameters, initial_state).moments(observable, spread)
+        return self._moments(circuit, observable, parameters, initial_state, spread)
+
     def _named(self, circuit: Circuit, values: Any, frequencies: Any, seed: int, memory: bool) -> Counts:
         """Counts from values of all classical bits."""
         visible, registers = _visible(circuit)
@@ -808,12 +867,16 @@ class Simulator:
                 shown = sum(((shown >> bit) & 1) << k for k, bit in enumerate(visible))
             totals[shown] = totals.get(shown, 0) + int(count)
         ordered = sorted(totals)
-        return Counts(ordered, [totals[value] for value in ordered], len(visible), registers, seed, memory=memory)
+        return Counts(
+            ordered, [totals[value] for value in ordered], len(visible), registers, seed, memory=memory,
+            metadata=self._last.facts,
+        )  # fmt: skip
 
     def _moments(
         self, circuit: Circuit, observable: Any, parameters: Any, initial_state: Any, spread: bool = True
     ) -> tuple[Any, Any]:
-        """Expectation values and, with `spread`, variances (else zeros)."""
+        """The same from statevectors."""
+        self._last.facts = {}
         from qsim.observable import compile_observable, compiled
         from qsim.state import operator_moments
 
@@ -864,6 +927,7 @@ class Simulator:
         return shaped(means), shaped(variances)
 
     def _check_gradient(self, circuit: Circuit, operators: list[Any]) -> None:
+        refuse_other(self, "gradient")
         self._noiseless("gradient", "expectation at shifted parameters")
         self._only_gates(circuit, "gradient")
         if MEASURE in circuit._rows[::ROW]:

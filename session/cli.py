@@ -12,7 +12,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import click
@@ -20,7 +20,9 @@ import numpy as np
 
 from qsim import first_runs
 from qsim.drawing import draw as draw_circuit
+from qsim.engines import wants_other
 from qsim.errors import QsimError
+from qsim.methods import METHODS, choose
 from qsim.pauli import SparsePauliOp
 from qsim.version import __version__
 from qsim.warmup import can_keep_kernels, kernels_ready, warm_up
@@ -35,6 +37,8 @@ from session.programs import Program, read_program, writes_bits
 from session.results import EstimationResult, ExecutionDetails
 from session.terminal import aligned, print_table
 
+#: Outputs of more bits are not shown as numbers beside the bitstring.
+WIDEST_NUMBER = 64
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
@@ -100,7 +104,8 @@ def _file(function: Function) -> Function:
 def _engine_options(function: Function) -> Function:
     precision = click.option("--precision", type=click.Choice(["double", "single"]), default="double")
     threads = click.option("--threads", type=int, metavar="T", help="Threads; all cores when left out.")
-    return precision(threads(function))
+    method = click.option("--method", metavar="M", help=f"One of {', '.join(METHODS)}; automatic when left out.")
+    return precision(threads(method(function)))
 
 
 def _open(file: str, include: Sequence[str], options: dict[str, Any]) -> ExecutionSession:
@@ -125,9 +130,30 @@ def _prepare_engine(session: ExecutionSession | None = None) -> None:
         and first_runs.worth_it(session.circuit, session.simulator.precision)
     ):
         return
+    if session is not None and _method_of(session) != "statevector":
+        return
     if not kernels_ready():
         print("compiling the engine for this machine (one time, half a minute) ...", file=sys.stderr, flush=True)
         warm_up()
+
+
+def _method_of(session: ExecutionSession) -> str:
+    """The method of a program's samples, as far as it is known before parameters are."""
+    if not wants_other(session.simulator, session.circuit):
+        return "statevector"
+    try:
+        return choose(session.circuit, session.simulator).method
+    except QsimError:
+        return "another"
+
+
+def _note_method(facts: Mapping[str, Any]) -> None:
+    """Say which method ran, where it was not the statevector, and what it left out."""
+    if "reason" not in facts:
+        return
+    error = facts.get("truncation_error")
+    lost = "" if error is None else f", truncation error {error:.2g}, bonds of up to {facts['max_bond']:,}"
+    print(f"note: method {facts['method']}{lost} ({facts['reason']})", file=sys.stderr)
 
 
 # commands ------------------------------------------------------------------------------------------------------
@@ -160,15 +186,17 @@ def run(
         return
     _prepare_engine(session)
     details: ExecutionDetails = session.sample(values)
+    _note_method(details.metadata)
     if as_json:
         print(json.dumps({**details.to_dict(), "parameters": values}))
         return
     shots = details.num_shots
+    shown = [name for name, bits in details.outputs.items() if len(bits) <= WIDEST_NUMBER]
     rows = (
-        ([bitstring, *map(str, values.values()), f"{count:,}", f"{count / shots:.4f}"], count / shots)
+        ([bitstring, *(str(values[name]) for name in shown), f"{count:,}", f"{count / shots:.4f}"], count / shots)
         for bitstring, count, values in details.rows()
     )
-    header = ["bitstring", *details.outputs, "counts", "probability"]
+    header = ["bitstring", *shown, "counts", "probability"]
     print_table(header, rows, len(details.counts), f"{shots:,} shots, seed {details.seed}", top)
 
 
@@ -192,6 +220,7 @@ def estimate(
     session.check(values, operator)
     _prepare_engine(session)
     result: EstimationResult = session.estimate(operator, values)
+    _note_method(result.metadata)
     if as_json:
         print(json.dumps({**result.to_dict(), "observable": str(operator), "parameters": values}))
         return

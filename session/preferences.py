@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from qsim.errors import QsimError, suggestion
+from qsim.methods import METHODS
 from session.errors import SessionError
 
 DEFAULT_SHOTS = 2048
@@ -40,7 +41,7 @@ class ExecutionPreferences:
         precision: "double" or "single".
         threads: threads of the engine; None takes all cores. Results do not depend on it.
         memory_limit: bytes that a run may take; None takes what is free.
-        method: how the engine simulates: "automatic", "statevector" or another of `Simulator`'s.
+        method: how the engine simulates: "automatic", "statevector", "density_matrix", "stabilizer" or "mps".
         noise: a `qsim.noise.NoiseModel`, its JSON text or mapping, or None for none.
         backend_options: what a backend of a plug-in takes besides, by name; plain data.
 
@@ -72,8 +73,9 @@ class ExecutionPreferences:
             if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
                 raise SessionError(f"{name} is a whole number of at least 1, or None; got {value!r}.")
 
-        if not isinstance(self.method, str) or not self.method:
-            raise SessionError(f"The method is the name of one, such as 'automatic'; got {self.method!r}.")
+        if not isinstance(self.method, str) or self.method not in METHODS:
+            hint = suggestion(self.method, METHODS) if isinstance(self.method, str) else ""
+            raise SessionError(f"There is no method {self.method!r}.{hint} There are {', '.join(METHODS)}.")
         object.__setattr__(self, "noise", _noise_model(self.noise))
         if not isinstance(self.backend_options, Mapping) or not all(
             isinstance(key, str) for key in self.backend_options

@@ -47,6 +47,8 @@ class ExecutionDetails:
         seed: repeats these counts when it is given to a session as `random_seed`, for its first call.
         types: of outputs that are not unsigned integers.
         measured_qubits: the qubit that each position from the right was measured from; -1 for a bit that was not.
+        metadata: how the counts were made, where not by a statevector: the method, why, and for matrix-product states the
+            truncation error and the widest bond.
 
     >>> details = ExecutionDetails({"00": 6, "11": 4}, {"a": (0,), "b": (1,)})
     >>> details.num_shots, details.probabilities
@@ -60,6 +62,7 @@ class ExecutionDetails:
     seed: int | None = None
     types: dict[str, OutputType] = field(default_factory=dict)
     measured_qubits: tuple[int, ...] | None = None
+    metadata: dict[str, Any] = field(default_factory=dict, compare=False)
 
     @classmethod
     def from_counts(
@@ -74,7 +77,8 @@ class ExecutionDetails:
         ordered = dict(sorted(counts.items(), key=lambda entry: (-entry[1], entry[0])))
         drawn = getattr(counts, "seed", None) if seed is None else seed
         own = {name: tuple(bits) for name, bits in outputs.items()}
-        return cls(ordered, own, drawn, dict(types or {}), measured_qubits)
+        metadata = dict(getattr(counts, "metadata", {}))
+        return cls(ordered, own, drawn, dict(types or {}), measured_qubits, metadata)
 
     @cached_property
     def num_shots(self) -> int:
@@ -195,6 +199,8 @@ class ExecutionDetails:
             data["types"] = types_to_dict(self.types)
         if self.measured_qubits is not None:
             data["measured_qubits"] = list(self.measured_qubits)
+        if self.metadata:
+            data["metadata"] = dict(self.metadata)
         return data
 
     def to_json(self) -> str:
@@ -221,6 +227,7 @@ class ExecutionDetails:
             data["seed"],
             types_from_dict(data.get("types", {})),
             None if measured is None else tuple(measured),
+            dict(data.get("metadata", {})),
         )
 
     @classmethod

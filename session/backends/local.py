@@ -12,6 +12,7 @@ import numpy.typing as npt
 from qsim.circuit import Circuit
 from qsim.errors import QsimError
 from qsim.memory import check_memory
+from qsim.methods import choose
 from qsim.simulator import Simulator
 from session.backends.limits import check_capabilities
 from session.backends.protocol import Capabilities
@@ -24,6 +25,8 @@ from session.statevectors import StateVectorResult
 from session.tasks import Task, TaskKind, set_seed
 
 _SMALL = 1 << 20  # bytes that are not worth asking the system about before a run; the engine does ask
+_SMALL_QUBITS = 16  # and circuits that need not be looked at to find a method
+_PURPOSES = {TaskKind.SAMPLE: "sample", TaskKind.ESTIMATE: "expectation", TaskKind.STATE_VECTOR: "statevector"}
 _SHOTS = frozenset((TaskKind.SAMPLE, TaskKind.ESTIMATE, TaskKind.GRADIENT))
 
 
@@ -71,10 +74,7 @@ class LocalBackend:
     def check(self, program: Program, task: Task) -> None:
         """Raise when the state does not fit into memory, or an observable does not fit the program."""
         circuit = program.circuit
-        needed = self._simulator.estimate_memory(circuit)
-        if needed > _SMALL:
-            amplitude = 16 if self._simulator.precision == "double" else 8
-            check_memory(needed, circuit.num_qubits, amplitude, self._simulator.memory_limit)
+        self._check_method(circuit, task)
         check_capabilities(self.name, self.capabilities(), program, task)
         if task.observables and self._from_shots and task.kind is not TaskKind.GRADIENT and task.quantile == 1:
             try:
@@ -82,6 +82,24 @@ class LocalBackend:
                     self._simulator.check_estimate(circuit, operator, task.num_shots)
             except QsimError as error:
                 raise SessionError(f"{error} Raise num_shots.") from None
+
+    def _check_method(self, circuit: Circuit, task: Task) -> None:
+        """Raise when no method can do this, or the one that was asked for cannot; quick for what is small."""
+        if circuit.num_qubits <= _SMALL_QUBITS and self._simulator.method == "automatic":
+            needed = self._simulator.estimate_memory(circuit)
+            if needed <= _SMALL:
+                return
+        purpose = _PURPOSES.get(task.kind, "gradient")
+        if purpose == "expectation" and (self._from_shots or task.filters or task.quantile != 1):
+            purpose = "estimate from shots" if self._from_shots else "filtered estimate"
+        if circuit.parameters and len(task.rows):
+            values = zip(circuit.parameters, task.rows[0], strict=True)
+            circuit = circuit.bind({parameter.name: float(value) for parameter, value in values})
+        choice = choose(circuit, self._simulator, purpose)
+        if choice.method == "statevector":
+            amplitude = 16 if self._simulator.precision == "double" else 8
+            needed = self._simulator.estimate_memory(circuit)
+            check_memory(needed, circuit.num_qubits, amplitude, self._simulator.memory_limit)
 
     def run(self, program: Program, task: Task) -> list[Result]:
         """One result for each parameter set."""
@@ -119,8 +137,7 @@ class LocalBackend:
         return self._estimates(task, values, variances)
 
     def _estimates(self, task: Task, values: Any, variances: Any) -> list[Result]:
-        exact = "statevector" if self._simulator.noise is None else "density_matrix"
-        metadata = {"backend": self.name, "method": exact}
+        metadata = {"backend": self.name, **self._simulator.last_run}
         if not task.several:
             return [
                 EstimationResult(value, variance, 0.0, dict(metadata))

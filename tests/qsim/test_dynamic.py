@@ -307,4 +307,4 @@ def test_many_shots_cost_no_more_than_their_histories():
 def test_memory_is_asked_for_before_branching():
     circuit = Circuit(10, 1).h(0).reset(0).measure(0, 0)
     with pytest.raises(MemoryLimitError, match="the memory limit is"):
-        Simulator(threads=1, memory_limit=20_000).sample(circuit, 10)
+        Simulator(threads=1, memory_limit=20_000, method="statevector").sample(circuit, 10)
