@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from qsim.pool import part
 from session.backends.limits import check_capabilities
 from session.backends.protocol import Backend
 from session.backends.registry import load_backend
@@ -53,11 +54,15 @@ class BoundBackend:
         if task.kind is TaskKind.ESTIMATE_COST:
             return list(costs_of(self._backend, self._program, task))
         if task.kind is TaskKind.MINIMIZE:
-            return [minimize(self._backend, self._program, task.part(k, k + 1)) for k in range(len(task.rows))]
+            return [self._minimized(task, k) for k in range(len(task.rows))]
         results = self._backend.run(self._program, task)
         if task.kind is TaskKind.SAMPLE and task.filters:
             return [details.filtered(task.filters) for details in _details(results)]
         return results
+
+    def _minimized(self, task: Task, k: int) -> Result:
+        with part(k, len(task.rows)):
+            return minimize(self._backend, self._program, task.part(k, k + 1))
 
 
 def _details(results: list[Result]) -> list[Any]:

@@ -68,12 +68,12 @@ def spawn(work: Any) -> int:
     return pid
 
 
-def run_worker() -> None:
+def run_worker(once: bool = False) -> None:
     """What `qsim worker` does."""
     from session.store.jobs import JobStore
     from session.worker import work
 
-    work(JobStore(), threading.Event())
+    work(JobStore(), threading.Event(), once=once)
 
 
 def main(folder: Path, kills: int, seed: int) -> dict[str, Any]:
@@ -101,6 +101,9 @@ def main(folder: Path, kills: int, seed: int) -> dict[str, Any]:
             pause, left = (PAUSE if now_left < left else pause * 1.05), now_left
             while len(workers) < WORKERS:
                 workers.append(spawn(run_worker))
+            if killed >= kills:  # now they may finish
+                time.sleep(0.05)
+                continue
             time.sleep(rng.expovariate(1 / pause))
             victim = workers.pop(rng.randrange(len(workers)))
             os.kill(victim, signal.SIGKILL)
