@@ -168,6 +168,10 @@ class NoisyCircuit:
         per_run = ((1 << n) + _RUN) * (1 if pauli else _KRAUS)
         return "density_matrix" if histories * _DENSITY * 4.0**n <= runs * per_run else "trajectories"
 
+    def facts(self, shots: int) -> dict[str, str]:
+        """What `Simulator.last_run` says of samples."""
+        return noise_facts(self.sampling_method(shots))
+
     def _sample_density(
         self, pairs: list[tuple[int, int]], shots: int, seed: int, start: Array | None
     ) -> tuple[Any, Any]:
@@ -302,6 +306,15 @@ def _bits(leaf: Leaf, seed: int, model: NoiseModel, wide: bool) -> Array:
 def as_density(start: Array | None) -> Array | None:
     """vec(|psi><psi|)."""
     return None if start is None else np.multiply.outer(start.conj(), start).reshape(-1)
+
+
+def noise_facts(method: str) -> dict[str, str]:
+    """What `Simulator.last_run` says of a run under noise."""
+    exact = "exact, for a state of twice as many qubits"
+    return {
+        "method": method,
+        "reason": exact if method == "density_matrix" else "each shot is a run with its own errors",
+    }
 
 
 def check_density(simulator: Simulator, num_qubits: int, copies: int = 1) -> None:

@@ -46,3 +46,18 @@ def test_what_is_no_noise_model_is_refused():
     ]:
         with pytest.raises(SessionError, match=message):
             ExecutionPreferences(noise=bad)
+
+
+def test_the_command_line_takes_a_noise_model(tmp_path, capsys):
+    from session.cli import main
+
+    program, model = tmp_path / "bell.qasm", tmp_path / "noise.json"
+    program.write_text('OPENQASM 2.0; include "qelib1.inc"; qreg q[2]; h q[0]; cx q[0], q[1];')
+    model.write_text(MODEL.to_json())
+    assert main(["estimate", str(program), "--observable", "Z0*Z1", "--noise", str(model), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["value"] == pytest.approx(0.45, abs=1e-12)
+    assert main(["run", str(program), "--noise", str(model), "--shots", "100", "--seed", "1", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["num_shots"] == 100
+    model.write_text("{}")
+    assert main(["run", str(program), "--noise", str(model)]) == 1
+    assert "qsim.noise_model" in capsys.readouterr().err
