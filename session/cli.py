@@ -27,6 +27,7 @@ from qsim.pauli import SparsePauliOp
 from qsim.version import __version__
 from qsim.warmup import can_keep_kernels, kernels_ready, warm_up
 from session import cli_jobs
+from session.cli_backends import backends
 from session.cli_input import read_text, read_values
 from session.cli_programs import check, convert
 from session.description import describe, fact_text
@@ -305,5 +306,6 @@ def warmup(precision: str) -> None:
     print(f"compiled in {time.perf_counter() - start:.1f} s")
 
 
+cli.add_command(backends)
 cli.add_command(check)
 cli.add_command(convert)

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from math import isfinite
 from typing import Any, Union
 
 import numpy as np
@@ -50,6 +51,8 @@ class Program:
         Raises:
             ParameterError: by name, shape or type; and any parameter of a program in OpenQASM 2.
         """
+        if type(parameters) is dict and (row := self._plain_row(parameters)) is not None:
+            return np.array([row]), False
         if self.is_qasm2:
             self._refuse(parameters)
         if self.raw_names and isinstance(parameters, Mapping):
@@ -57,6 +60,40 @@ class Program:
         elif self.raw_names and isinstance(parameters, (list, tuple)):
             parameters = [self._renamed(one) if isinstance(one, Mapping) else one for one in parameters]
         return bind_parameters(self.circuit, parameters)
+
+    @cached_property
+    def _layout(self) -> list[tuple[str, int]]:
+        """Names that a set of parameters has, and their numbers of elements, -1 for a single one."""
+        arrays = {p.array.name: len(p.array) for p in self.circuit.parameters if p.array is not None}
+        whole = sum(arrays.values()) + sum(p.array is None for p in self.circuit.parameters)
+        if whole != len(self.circuit.parameters):
+            return []  # an array of which parts are bound: the slow way knows
+        names = dict.fromkeys(p.name if p.array is None else p.array.name for p in self.circuit.parameters)
+        return [(name, arrays.get(name, -1)) for name in names]
+
+    def _plain_row(self, given: dict[Any, Any]) -> list[float] | None:
+        """The usual set, at a tenth of the time: all names there, with finite floats; None for anything else."""
+        if not given or len(given) != len(self._layout):
+            return None
+        row: list[float] = []
+        for name, size in self._layout:
+            value = given.get(name)
+            if size < 0:
+                row.append(value)  # type: ignore[arg-type]  # looked at below
+                continue
+            if type(value) is np.ndarray and value.dtype == np.float64 and value.shape == (size,):
+                row += value.tolist()
+            elif type(value) is list and len(value) == size:
+                row += value
+            else:
+                return None
+        plain = set(map(type, row)) == {float} and isfinite(sum(row))
+        return row if plain else None
+
+    @cached_property
+    def is_dynamic(self) -> bool:
+        """Whether the circuit is more than gates and then measurements."""
+        return self.circuit.is_dynamic
 
     def named(self, row: Sequence[float]) -> dict[str, float | list[float]]:
         """A row of values as a set by name, an array as a list.

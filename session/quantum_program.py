@@ -183,11 +183,9 @@ def _inside(data: Mapping[str, Any], name: str, given: Mapping[str, Any]) -> Any
 
 
 def _check_version(text: str, version: Any) -> None:
-    said = re.search(r"OPENQASM\s+(\d)", text)
-    if version is not None and said is not None and str(version).strip() and str(version).strip()[0] != said[1]:
-        raise SessionError(
-            f"The file says that its text is OpenQASM {version}, and the text says {said[0].split()[-1]}."
-        )
+    said = re.search(r"OPENQASM\s+((\d)[\d.]*)", text)
+    if version is not None and said is not None and str(version).strip() and str(version).strip()[0] != said[2]:
+        raise SessionError(f"The file says that its text is OpenQASM {version}, and the text says {said[1]}.")
 
 
 def _with_variables(circuit: Circuit) -> tuple[Circuit, RawNames]:
