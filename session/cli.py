@@ -108,12 +108,15 @@ def _engine_options(function: Function) -> Function:
     precision = click.option("--precision", type=click.Choice(["double", "single"]), default="double")
     threads = click.option("--threads", type=int, metavar="T", help="Threads; all cores when left out.")
     method = click.option("--method", metavar="M", help=f"One of {', '.join(METHODS)}; automatic when left out.")
-    return precision(threads(method(function)))
+    noise = click.option("--noise", metavar="FILE", help="A noise model, as NoiseModel.to_json writes it.")
+    return precision(threads(method(noise(function))))
 
 
 def _open(file: str, include: Sequence[str], options: dict[str, Any]) -> ExecutionSession:
     """A session on a program file, with preferences out of a command's options."""
     names = {"shots": "num_shots", "seed": "random_seed"}
+    if options.get("noise") is not None:
+        options["noise"] = read_text(options["noise"])
     chosen = ExecutionPreferences().updated(**{names.get(name, name): value for name, value in options.items()})
     return ExecutionSession(_program(file, include), execution_preferences=chosen)
 

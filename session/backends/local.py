@@ -179,7 +179,7 @@ class LocalBackend:
             return [self._from_estimates(task, row, one) for one in found]  # type: ignore[misc]
         metadata = {
             "backend": self.name,
-            "method": "shots",
+            "method": "shots" if self._simulator.noise is None else "trajectories",
             "num_shots": task.num_shots,
             "groups": found.groups,
             "seed": set_seed(task.seed, row),
