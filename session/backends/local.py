@@ -15,7 +15,7 @@ from qsim.memory import check_memory
 from qsim.methods import choose
 from qsim.pool import part
 from qsim.simulator import Simulator
-from session.backends.limits import check_capabilities, needed_operation
+from session.backends.limits import needed_operation
 from session.backends.protocol import Capabilities
 from session.errors import SessionError
 from session.estimates import EstimationResult, GradientResult
@@ -84,10 +84,9 @@ class LocalBackend:
         )
 
     def check(self, program: Program, task: Task) -> None:
-        """Raise when the state does not fit into memory, or an observable does not fit the program."""
+        """Raise when the state does not fit into memory, or the shots do not go round."""
         circuit = program.circuit
         self._check_method(circuit, task)
-        check_capabilities(self.name, self._capabilities, program, task)
         if task.observables and self._from_shots and task.kind is not TaskKind.GRADIENT and task.quantile == 1:
             try:
                 for operator in task.observables:
@@ -178,7 +177,7 @@ class LocalBackend:
             return [self._from_estimates(task, row, one) for one in found]  # type: ignore[misc]
         metadata = {
             "backend": self.name,
-            "method": "shots",
+            "method": "shots" if self._simulator.noise is None else "trajectories",
             "num_shots": task.num_shots,
             "groups": found.groups,
             "seed": set_seed(task.seed, row),
