@@ -109,6 +109,17 @@ def product_labels(given: Any, num_qubits: int) -> str:
     )
 
 
+def initial_vectors(given: Any, num_qubits: int) -> Array | None:
+    """The vectors of `product_vectors`, or None for a vector of amplitudes, which need not be a product.
+
+    >>> initial_vectors([1, 0, 0, 0], 2) is None
+    True
+    """
+    if not isinstance(given, (str, int, np.integer)) and _numbers(given).shape != (num_qubits, 2):
+        return None
+    return product_vectors(given, num_qubits)
+
+
 def _from_labels(text: str, num_qubits: int) -> list[tuple[complex, complex]]:
     unknown = next((letter for letter in text if letter not in _LABELS), None)
     if unknown is not None:

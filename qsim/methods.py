@@ -36,6 +36,8 @@ AUTOMATIC_BOND, AUTOMATIC_WORK = 1024, 2e10
 #: What `qsim info` spends to find out: a second or two.
 TRIAL_WORK = 3e8
 _BEYOND = 1 << 70
+#: A statevector of so many bytes is not looked at further.
+_WORTH_A_LOOK = 1 << 24
 
 
 @dataclass(frozen=True)
@@ -136,7 +138,8 @@ class _Chooser:
         self.noise = simulator._noisy
         # Under noise samples come from trajectories of statevectors, exact values from density matrices.
         self.dense = "density_matrix" if self.noise is not None and purpose != "sample" else "statevector"
-        self.needed = statevector_bytes(circuit, simulator)
+        self.width = circuit.num_qubits if self.noise is not None else statevector_width(circuit, simulator, purpose)
+        self.needed = statevector_bytes(circuit, simulator, self.width)
         if self.dense == "density_matrix":
             self.needed = 3 * simulator._amplitude << 2 * circuit.num_qubits
         limit = simulator.memory_limit
@@ -146,7 +149,7 @@ class _Chooser:
     def choice(self) -> Choice:
         count = self.circuit.num_qubits
         fits = self.needed <= self.bound
-        size = f"2**{count if self.dense == 'statevector' else 2 * count} amplitudes"
+        size = f"2**{self.width if self.dense == 'statevector' else 2 * count} amplitudes"
         limit = NOISY_CLIFFORD_FROM if self.noise else DYNAMIC_CLIFFORD_FROM if self.dynamic else CLIFFORD_FROM
         native = f"{size} take {_bytes(self.needed)}, of {readable(self.bound)}"
         beside = "" if fits else f"; a {self.dense.replace('_', ' ')} would take {_bytes(self.needed)}"
@@ -228,16 +231,35 @@ def advice(simulator: Simulator) -> str:
     return f'{single}or method="mps" with max_bond=256, which truncates and reports the error'
 
 
-def statevector_bytes(circuit: Circuit, simulator: Simulator) -> int:
-    """What a statevector run takes, or a number beyond any machine's."""
-    return simulator.estimate_memory(circuit) if circuit.num_qubits <= 1000 else _BEYOND << 64
+def statevector_bytes(circuit: Circuit, simulator: Simulator, width: int) -> int:
+    """What a statevector run takes whose widest state has so many qubits, or a number beyond any machine's."""
+    if width == circuit.num_qubits and width <= 1000:
+        return simulator.estimate_memory(circuit)
+    # A state before and after a step, and the kernels' room.
+    return 2 * simulator._amplitude << width if width <= 1000 else _BEYOND << 64
+
+
+def statevector_width(circuit: Circuit, simulator: Simulator, purpose: str) -> int:
+    """The qubits of the widest state that a run has to hold: of a circuit that falls apart, of its widest part; of one that
+    branches, of those that are in one state at a time."""
+    count = circuit.num_qubits
+    if purpose not in PURPOSES["stabilizer"] or simulator.estimate_memory(circuit) <= _WORTH_A_LOOK:
+        return count
+    if circuit.is_dynamic:
+        from qsim.dynamic import live_width
+
+        return min(count, live_width(circuit)) if purpose == "sample" else count
+    from qsim.parts import widest
+
+    return widest(circuit)
 
 
 def _memory(circuit: Circuit, simulator: Simulator, methods: Sequence[str]) -> dict[str, int | None]:
     """Bytes for each method, as far as they are known beforehand; None beyond any machine's."""
     found: dict[str, int | None] = {}
     if "statevector" in methods:
-        needed = statevector_bytes(circuit, simulator)
+        width = statevector_width(circuit, simulator, "sample")
+        needed = statevector_bytes(circuit, simulator, width)
         found["statevector"] = needed if needed < _BEYOND else None
     if "stabilizer" in methods:
         found["stabilizer"] = circuit.num_qubits**2 // 2 + 1024 * circuit.num_qubits

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, overload
 
 import numpy as np
@@ -15,8 +15,8 @@ from qsim.counts import Counts
 from qsim.engines import LastRun, Runner, refuse_other, wants_other
 from qsim.errors import CircuitError, QsimError
 from qsim.initial import initial_amplitudes
-from qsim.measured import sampling_bytes
-from qsim.memory import check_bytes, check_limit, check_memory
+from qsim.measured import move_bits, sampling_bytes
+from qsim.memory import available_memory, check_bytes, check_limit, check_memory
 from qsim.methods import Options
 from qsim.noise import NoiseModel
 from qsim.parameter_binding import bind_parameters
@@ -47,6 +47,7 @@ class Simulator:
             the first two where they fit, and says in `last_run` what it took otherwise. See `qsim.methods`.
         max_bond: widest bond of a matrix-product state; None for no limit.
         truncation: largest share of the squared norm that one truncation of a matrix-product state may discard.
+        max_loop_rounds: how often one history of a circuit may go round `while` loops before the run ends with an error.
 
     Every method takes `parameters`: a mapping from name to number (or sequence, for an array parameter), or a batch
     of sets: a list of mappings or an array of shape (sets, parameters). A batch gives a list or a leading axis.
@@ -76,6 +77,7 @@ class Simulator:
         method: str = "automatic",
         max_bond: int | None = None,
         truncation: float = 1e-16,
+        max_loop_rounds: int = 100_000,
         _tile_bits: int | None = None,
     ) -> None:
         if precision not in PRECISIONS:
@@ -83,6 +85,7 @@ class Simulator:
         self.precision = precision
         self.threads = thread_count(threads)
         self.memory_limit = check_limit(memory_limit)
+        self.max_loop_rounds = _checked_rounds(max_loop_rounds)
         self._options = Options(method, max_bond, truncation)
         self._last = LastRun()
         self._dtype = PRECISIONS[precision]
@@ -151,17 +154,26 @@ class Simulator:
         *,
         initial_state: Any = None,
     ) -> Array:
-        """The outcome probabilities of measuring `qubits`, or all of them.
+        """The outcome probabilities of measuring `qubits`, or all of them; of a circuit that branches, of its bits.
+
+        A circuit that resets, branches or uses qubits after measuring them ends in many states, and what it has is a
+        distribution over the values of its classical bits: see `outcome_probabilities`, which takes no room for what cannot
+        happen. Here the bits come as an array, without `qubits`.
 
         Returns:
-            Floats, shape (2**k,), the first of the k qubits as the least significant bit; (sets, 2**k) for a batch.
+            Floats, shape (2**k,), the first of the k qubits (or classical bit 0) as the least significant bit; (sets, 2**k)
+            for a batch.
 
         >>> Simulator().probabilities(Circuit(2).x(1), qubits=[1])
         array([0., 1.])
+        >>> Simulator().probabilities(Circuit(1, 2).h(0).measure(0, 0).x(0).measure(0, 1))
+        array([0. , 0.5, 0.5, 0. ])
         """
-        if self._noisy is None:
-            self._only_gates(circuit, "probabilities")
         _check_circuit(circuit)
+        if self._noisy is None and circuit.is_dynamic:
+            from qsim.outcomes import outcome_array
+
+            return outcome_array(self, circuit, parameters, qubits, initial_state)
         wanted = range(circuit.num_qubits) if qubits is None else [circuit._qubit(q) for q in qubits]
         if len(set(wanted)) != len(wanted):
             raise CircuitError(f"Each qubit is asked for once, got {list(wanted)}.")
@@ -179,6 +191,12 @@ class Simulator:
                 for one, begin in self._noisy_circuits(circuit, rows, initial_state, density=True)
             ]
             return np.array(found).reshape(len(rows), -1) if batched else found[0]
+        if self._falls_apart(circuit, initial_state):
+            from qsim.parts import probabilities_apart
+
+            self._check_parts(circuit, wanted)
+            table = probabilities_apart(self, circuit, rows, list(wanted))
+            return table if batched else table[0]
         start = self._start(circuit, initial_state)
         if not batched and first_runs.worth_it(circuit, self.precision):
             return first_runs.marginal(first_runs.state(circuit, rows[0], self._dtype, start), wanted)
@@ -190,6 +208,33 @@ class Simulator:
             for state in self._states(circuit, rows[part], start)
         ]
         return np.array(results).reshape(len(rows), -1) if batched else results[0]
+
+    def outcome_probabilities(
+        self, circuit: Circuit, parameters: Any = None, *, initial_state: Any = None
+    ) -> dict[str, float] | list[dict[str, float]]:
+        """The exact probability of each outcome of a circuit's classical bits, as `sample` would count them.
+
+        Every history of the circuit is followed with its probability, equal ones as one. A history is given up when its
+        probability is below 1e-16, as in a loop that goes on less and less probably.
+
+        Args:
+            circuit: with at least one measurement; it may reset, branch on outcomes and measure midway.
+            parameters: one set or a batch.
+
+        Returns:
+            A mapping from bitstring (as in `Counts`) to probability, of outcomes that can happen, in ascending order; a list
+            of them for a batch.
+
+        Raises:
+            CircuitError: when there are more than 2**20 outcomes, or 2**15 histories with different states at a time.
+
+        >>> circuit = Circuit(2, 2).h(0).measure(0, 0).cx(0, 1).h(0).measure(1, 1)
+        >>> {key: round(value, 12) for key, value in Simulator().outcome_probabilities(circuit).items()}
+        {'00': 0.5, '11': 0.5}
+        """
+        from qsim.outcomes import outcome_probabilities
+
+        return outcome_probabilities(self, circuit, parameters, initial_state)
 
     @overload
     def sample(
@@ -241,9 +286,7 @@ class Simulator:
         """
         shots, seed = _checked_shots(shots), _checked_seed(seed)
         _check_circuit(circuit)
-        dynamic = circuit.is_dynamic
-        if not dynamic and MEASURE not in circuit._rows[::ROW]:
-            raise CircuitError("Sampling needs a measurement, and the circuit has none. Add circuit.measure_all().")
+        _check_measured(circuit)
         if not isinstance(memory, (bool, np.bool_)):
             raise QsimError(f"memory is True, to keep every shot, or False, got {memory!r}.")
         if wants_other(self, circuit):
@@ -255,20 +298,21 @@ class Simulator:
     ) -> Any:
         """`sample` from statevectors."""
         self._last.facts = {}
-        dynamic = circuit.is_dynamic
         rows, batched = bind_parameters(circuit, parameters)
         if self._noisy is not None:
             made = []
             for k, (one, begin) in enumerate(self._noisy_circuits(circuit, rows, initial_state, density=False)):
                 own = (seed + k) % (1 << 64)
+                self._last.facts = one.facts(shots)
                 values, frequencies = one.sample(shots, own, begin)
                 made.append(self._named(circuit, values, frequencies, own, memory))
             return made if batched else made[0]
-        start = self._start(circuit, initial_state)
+        dynamic = self._follows_histories(circuit, initial_state)
+        start = initial_state if dynamic else self._start(circuit, initial_state)
         self._check_shots(circuit, int(shots), dynamic, len(rows) if memory else 0)
         results = []
         for k, row in enumerate(rows):
-            begin = start.copy() if start is not None and k < len(rows) - 1 else start
+            begin = start.copy() if not dynamic and start is not None and k < len(rows) - 1 else start
             with one_part(k, len(rows)):
                 counts = self._counts(circuit, row, int(shots), (int(seed) + k) % (1 << 64), dynamic, memory, begin)
             results.append(counts)
@@ -684,9 +728,10 @@ class Simulator:
 
     def _noisy_circuits(self, circuit: Circuit, rows: Array, initial_state: Any, density: bool) -> Iterator[Any]:
         """Each set's circuit under noise and the state that it begins with: vec(rho) with `density`, else amplitudes."""
-        from qsim.noisy_simulation import NoisyCircuit, as_density, check_density
+        from qsim.noisy_simulation import NoisyCircuit, as_density, check_density, noise_facts
 
         begin = None
+        self._last.facts = noise_facts("density_matrix" if density else "trajectories")
         if density or self.method == "density_matrix":
             check_density(self, circuit.num_qubits)
         else:
@@ -744,6 +789,37 @@ class Simulator:
             return None
         self._check(circuit, copies + 1)
         return initial_amplitudes(initial_state, circuit.num_qubits, self._dtype)
+
+    def _falls_apart(self, circuit: Circuit, initial_state: Any) -> bool:
+        """Whether a circuit of gates is simulated in independent parts."""
+        from qsim.parts import WHOLE_QUBITS, independent_parts
+
+        return circuit.num_qubits > WHOLE_QUBITS and initial_state is None and len(independent_parts(circuit)) > 1
+
+    def _check_parts(self, circuit: Circuit, qubits: Iterable[int]) -> None:
+        """Refuse a circuit whose largest part, of those that hold any of these qubits, does not fit."""
+        from qsim.parts import widest
+
+        width = widest(circuit, list(qubits))
+        tile = self.threads * (self._amplitude << min(width, 16))
+        if self.memory_limit is not None or self._amplitude << width >= _SMALL_BYTES:
+            check_memory((self._amplitude << width) + tile, width, self._amplitude, self.memory_limit)
+
+    def _follows_histories(self, circuit: Circuit, initial_state: Any) -> bool:
+        """Whether `sample` splits shots at measurements; else it draws them from one final state."""
+        if circuit.is_dynamic:
+            from qsim.dynamic import can_be_deferred
+
+            if not can_be_deferred(circuit):
+                return True
+        from qsim.parts import WHOLE_QUBITS
+
+        if circuit.num_qubits <= WHOLE_QUBITS:
+            return False
+        if self._falls_apart(circuit, initial_state):
+            return True
+        needed = self.estimate_memory(circuit)
+        return needed >= _SMALL_BYTES and needed > (self.memory_limit or available_memory())
 
     def _only_gates(self, circuit: Circuit, what: str) -> None:
         _check_circuit(circuit)
@@ -822,17 +898,19 @@ class Simulator:
             return compile_circuit(bound, **settings), row[:0]
 
     def _counts(
-        self, circuit: Circuit, row: Array, shots: int, seed: int, dynamic: bool, memory: bool, start: Array | None
+        self, circuit: Circuit, row: Array, shots: int, seed: int, dynamic: bool, memory: bool, start: Any
     ) -> Counts:
-        """Counts of one run; `start` is overwritten."""
+        """Counts of one run from `start`: amplitudes, which are overwritten, or, for a dynamic one, what the user gave."""
         visible, registers = _visible(circuit)
         values: Any
         frequencies: Any
         if dynamic:
             from qsim.dynamic import sample_dynamic
 
-            totals = sample_dynamic(self, circuit, row, shots, seed, start)
-            return self._named(circuit, list(totals), list(totals.values()), seed, memory)
+            values, frequencies = sample_dynamic(self, circuit, row, shots, seed, start)
+            if visible != list(range(circuit.num_clbits)):
+                values = np.asarray(values, dtype=np.int64 if circuit.num_clbits <= 62 else object)
+                values, frequencies = move_bits(values, frequencies, [(bit, k) for k, bit in enumerate(visible)])
         else:
             place = {bit: k for k, bit in enumerate(visible)}
             pairs = [(qubit, place[clbit]) for qubit, clbit in _measurements(circuit) if clbit in place]
@@ -865,7 +943,10 @@ class Simulator:
                 shown = sum(((shown >> bit) & 1) << k for k, bit in enumerate(visible))
             totals[shown] = totals.get(shown, 0) + int(count)
         ordered = sorted(totals)
-        return Counts(ordered, [totals[value] for value in ordered], len(visible), registers, seed, memory=memory)
+        return Counts(
+            ordered, [totals[value] for value in ordered], len(visible), registers, seed, memory=memory,
+            metadata=self._last.facts,
+        )  # fmt: skip
 
     def _moments(
         self, circuit: Circuit, observable: Any, parameters: Any, initial_state: Any, spread: bool = True
@@ -884,14 +965,22 @@ class Simulator:
             check_observable(operator, circuit.num_qubits)
         rows, batched = bind_parameters(circuit, parameters)
         means, variances = np.zeros((2, len(rows), len(operators)))
+        start = None
         if self._noisy is not None:
             for k, (one, begin) in enumerate(self._noisy_circuits(circuit, rows, initial_state, density=True)):
                 if spread:
                     means[k], variances[k] = np.array(one.moments(operators, begin)).reshape(-1, 2).T
                 else:
                     means[k] = one.means(operators, begin)
-            rows, initial_state = rows[:0], None
-        start = self._start(circuit, initial_state)
+            rows = rows[:0]
+        elif self._falls_apart(circuit, initial_state):
+            from qsim.parts import moments_apart
+
+            self._check_parts(circuit, {q for o in operators for term in o.terms for q, _ in term.paulis})
+            means, variances = moments_apart(self, circuit, rows, operators, spread)
+            rows = rows[:0]
+        else:
+            start = self._start(circuit, initial_state)
         terms = sum(operator.num_terms for operator in operators)
         if first_runs.worth_it(circuit, self.precision, len(rows), terms=terms):
             for k, row in enumerate(rows):
@@ -982,6 +1071,12 @@ def _checked_seed(seed: Any) -> int:
     return int(seed)
 
 
+def _checked_rounds(rounds: Any) -> int:
+    if isinstance(rounds, (bool, np.bool_)) or not isinstance(rounds, (int, np.integer)) or rounds < 1:
+        raise QsimError(f"max_loop_rounds is a whole number of at least 1, got {rounds!r}.")
+    return int(rounds)
+
+
 def _names(circuit: Circuit) -> set[str]:
     """What parameters of a circuit are given by: names of single ones and of arrays."""
     return {p.name if p.array is None else p.array.name for p in circuit.parameters}
@@ -992,8 +1087,19 @@ def _check_circuit(circuit: Any) -> None:
         raise CircuitError(f"A simulator runs a Circuit, got {type(circuit).__name__}.")
 
 
+def _check_measured(circuit: Circuit) -> None:
+    if MEASURE not in circuit._rows[::ROW] and not circuit.is_dynamic:
+        raise CircuitError("Sampling needs a measurement, and the circuit has none. Add circuit.measure_all().")
+
+
 def _measurements(circuit: Circuit) -> Iterator[tuple[int, int]]:
+    """Each measured qubit and its bit; of those that write to one bit the last."""
     rows, operands = circuit._rows, circuit._operands
+    pairs: dict[int, int] = {}
     for at in range(0, len(rows), ROW):
         if rows[at] == MEASURE:
-            yield operands[rows[at + 1]], operands[rows[at + 1] + 1]
+            clbit = operands[rows[at + 1] + 1]
+            pairs.pop(clbit, None)
+            pairs[clbit] = operands[rows[at + 1]]
+    for clbit, qubit in pairs.items():
+        yield qubit, clbit
