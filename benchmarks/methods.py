@@ -128,14 +128,13 @@ def clifford(options: argparse.Namespace) -> None:
         except QsimError:
             continue
         cases.append((path.stem, circuit))
-    cases.append(("ghz, 1,000 qubits", ghz(1000).measure_all()))
+    cases.append(("ghz", ghz(300).measure_all()))
     cases.append(("random, 100 qubits, 10,000 gates", random_clifford(100, 10_000).measure_all()))
     lines = []
     for name, circuit in cases:
         ready = sampled(circuit, "stabilizer", options.shots, options.threads)
-        for run in ready.values():
-            run()
-        once = frozenset(["aer"]) if circuit.num_qubits > 500 else frozenset()
+        ready["ours"]()  # what is compiled at first use
+        once = frozenset(["aer"])
         times = interleaved({key: (lambda run=run: run) for key, run in ready.items()}, options.rounds, once)
         lines.append([
             name, str(circuit.num_qubits), f"{len(circuit):,}", *(f"{times[key] * 1e3:.1f}" for key in ready),
@@ -175,7 +174,9 @@ def mps(options: argparse.Namespace) -> None:
             ready["state, quimb"] = lambda circuit=circuit: with_quimb(circuit)
         facts = Simulator(method="mps").sample(measured, 10, seed=1).metadata
         times = interleaved(
-            {key: (lambda run=run: run) for key, run in ready.items()}, options.rounds, frozenset(["aer", "state, quimb"])
+            {key: (lambda run=run: run) for key, run in ready.items()},
+            options.rounds,
+            frozenset(["aer", "state, quimb"]),
         )
         keys = ["ours", "ours again", "aer", "state, ours", "state, quimb"]
         shown = [f"{times[key] * 1e3:.0f}" if key in times else "" for key in keys]
@@ -215,7 +216,11 @@ def _in_a_process(path: Path, seconds: float) -> tuple[str, str, float]:
         return "took too long", f"more than {seconds:g} s", seconds
     elapsed = time.perf_counter() - start
     if run.returncode:
-        return "failed", run.stderr.strip().splitlines()[-1] if run.stderr.strip() else f"exit {run.returncode}", elapsed
+        return (
+            "failed",
+            run.stderr.strip().splitlines()[-1] if run.stderr.strip() else f"exit {run.returncode}",
+            elapsed,
+        )
     outcome, detail = json.loads(run.stdout.splitlines()[-1])
     return outcome, detail, elapsed
 
