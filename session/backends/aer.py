@@ -13,7 +13,6 @@ import numpy as np
 
 from qsim.circuit import Circuit
 from qsim.pauli import SparsePauliOp
-from session.backends.limits import check_capabilities
 from session.backends.measuring import MeasurementPlan, plan
 from session.backends.protocol import Capabilities
 from session.errors import SessionError
@@ -80,7 +79,6 @@ class AerBackend:
 
     def check(self, program: Program, task: Task) -> None:
         """Raise when the task cannot be run here, or the circuit has no equal in Qiskit."""
-        check_capabilities(self.name, self.capabilities(), program, task)
         if self._from_shots and task.kind is TaskKind.ESTIMATE:
             for operator in task.observables:
                 plan(program, operator, task.num_shots)

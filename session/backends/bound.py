@@ -40,11 +40,12 @@ class BoundBackend:
 
     def check(self, task: Task) -> None:
         """Raise when the task cannot be run here; called before a job is made of it."""
+        can = self._backend.capabilities()
         if task.kind in (TaskKind.ESTIMATE_COST, TaskKind.MINIMIZE):
             check_cost(self._program, task)
         if task.kind is TaskKind.MINIMIZE:
-            check_minimize(self._program, task, self._backend.capabilities())
-        check_capabilities(self.name, self._backend.capabilities(), self._program, task)
+            check_minimize(self._program, task, can)
+        check_capabilities(self.name, can, self._program, task)
         self._backend.check(self._program, task)
 
     def run(self, task: Task) -> list[Result]:

@@ -15,7 +15,7 @@ from qsim.memory import check_memory
 from qsim.methods import choose
 from qsim.pool import part
 from qsim.simulator import Simulator
-from session.backends.limits import check_capabilities, needed_operation
+from session.backends.limits import needed_operation
 from session.backends.protocol import Capabilities
 from session.errors import SessionError
 from session.estimates import EstimationResult, GradientResult
@@ -74,8 +74,10 @@ class LocalBackend:
 
     def _can(self) -> Capabilities:
         operations = _SHOTS if self._from_shots else _SHOTS | {TaskKind.STATE_VECTOR}
-        if self._mixed:  # a density matrix is no vector, and has no adjoint gradient
-            operations -= {TaskKind.STATE_VECTOR, TaskKind.GRADIENT}
+        if self._mixed:  # a density matrix is no vector
+            operations -= {TaskKind.STATE_VECTOR}
+        if self._mixed or self._simulator.method not in ("automatic", "statevector"):
+            operations -= {TaskKind.GRADIENT}
         return Capabilities(
             operations=operations,
             accepts=frozenset(("circuit", "openqasm2", "openqasm3")),
@@ -84,10 +86,9 @@ class LocalBackend:
         )
 
     def check(self, program: Program, task: Task) -> None:
-        """Raise when the state does not fit into memory, or an observable does not fit the program."""
+        """Raise when the state does not fit into memory, or the shots do not go round."""
         circuit = program.circuit
         self._check_method(circuit, task)
-        check_capabilities(self.name, self._capabilities, program, task)
         if task.observables and self._from_shots and task.kind is not TaskKind.GRADIENT and task.quantile == 1:
             try:
                 for operator in task.observables:
@@ -178,7 +179,7 @@ class LocalBackend:
             return [self._from_estimates(task, row, one) for one in found]  # type: ignore[misc]
         metadata = {
             "backend": self.name,
-            "method": "shots",
+            "method": "shots" if self._simulator.noise is None else "trajectories",
             "num_shots": task.num_shots,
             "groups": found.groups,
             "seed": set_seed(task.seed, row),

@@ -220,6 +220,8 @@ class JobStore:
 
     def complete(self, claim: Claim, results: Sequence[Any]) -> bool:
         """Store the results of a run, if the claim still stands; False when it does not and nothing was stored."""
+        if not self.holds(claim):  # before a file is written, which must never be written over one that counts
+            return self._finish(claim, JobStatus.COMPLETED, None)
         stored = write_result(self.folder, claim.header(), results)
         try:
             done = self._finish(claim, JobStatus.COMPLETED, stored)

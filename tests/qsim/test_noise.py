@@ -1,6 +1,8 @@
 """Noisy circuits: density matrices against dense Kraus operators, analytic results, trajectories against both."""
 
 import math
+import re
+from pathlib import Path
 
 import numpy as np
 import oracle
@@ -181,6 +183,13 @@ def test_readout_follows_the_confusion_matrix():
     oracle.assert_sampled(dict(zip(counts.outcomes, counts.frequencies, strict=True)), dict(enumerate(expected)))
 
 
+def test_outcome_probabilities_are_of_the_measured_bits():
+    noise = NoiseModel().add_readout_error(ReadoutError(0.0, 0.25), [0]).add(bit_flip(0.1), "measure", [1])
+    circuit = Circuit(2, 3).x(0).measure(1, 0).measure(0, 2)
+    found = Simulator(noise=noise).outcome_probabilities(circuit)
+    assert found == pytest.approx({"000": 0.25 * 0.9, "001": 0.25 * 0.1, "100": 0.75 * 0.9, "101": 0.75 * 0.1})
+
+
 # which noise acts where ----------------------------------------------------------------------------------------
 def test_modifiers_definitions_and_own_gates_get_the_noise_of_their_names():
     flip = NoiseModel(own_gates=["mine"]).add(bit_flip(1.0), "cx", [(0, 1)])
@@ -310,6 +319,10 @@ def test_dynamic_circuits_by_both_methods(make, channel):
 
     exact = NoisyCircuit.of(Simulator(noise=noise), make(), np.zeros(0)).distribution()
     expected = dict(zip(*[list(part) for part in exact], strict=True))
+    named = Simulator(noise=noise).outcome_probabilities(make())
+    assert {int(key, 2): value for key, value in named.items()} == pytest.approx(expected)
+    table = Simulator(noise=noise).probabilities(make())
+    assert table.sum() == pytest.approx(1) and table[list(expected)] == pytest.approx(list(expected.values()))
     for result in results:
         oracle.assert_sampled(result, {k: float(v) for k, v in expected.items()})
 
@@ -358,6 +371,23 @@ def test_a_superoperator_of_a_gate_is_conj_u_kron_u():
     circuit = Circuit(2).u(0.3, 0.4, 0.5, 0).cx(0, 1)
     unitary = Simulator().unitary(circuit)
     assert np.abs(Simulator().superoperator(circuit) - np.kron(unitary.conj(), unitary)).max() < 1e-13
+
+
+def test_samples_come_from_what_takes_less():
+    noise = NoiseModel().add(depolarizing(0.01, 2), "cx")
+    small, large = layers(5, 2).measure_all(), layers(12, 2).measure_all()
+    simulator = Simulator(noise=noise)
+    assert simulator.sample(small, 1000, seed=1).metadata["method"] == "density_matrix"
+    assert simulator.sample(large, 50, seed=1).metadata["method"] == "trajectories"
+    assert simulator.last_run["method"] == "trajectories"
+
+
+def test_the_page_s_programs_run():
+    page = (Path(__file__).parents[2] / "docs" / "noise.md").read_text(encoding="utf-8")
+    names: dict[str, object] = {}
+    for block in re.findall(r"```python\n(.*?)```", page, re.DOTALL):
+        exec(compile(block, "noise.md", "exec"), names)
+    assert isinstance(names["sim"], Simulator)
 
 
 # what is refused -----------------------------------------------------------------------------------------------

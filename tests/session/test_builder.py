@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
 
-from qsim import Circuit, Parameter, Simulator
+from qsim import Circuit, Parameter, ParameterError, Simulator
 from session import (
     CCX,
     CX,
@@ -28,6 +28,7 @@ from session import (
     I,
     Input,
     Output,
+    Pauli,
     QArray,
     QBit,
     QCallable,
@@ -228,6 +229,20 @@ def test_signed_and_fixed_point_numbers_and_arrays_in_results() -> None:
     assert [str(kind) for kind in frame.dtypes[:4]] == ["float64", "float64", "object", "object"]
 
 
+def test_arrays_of_arrays_are_lists_of_lists() -> None:
+    @qfunc
+    def main(x: Output[QArray[QArray[QBit, 2], 3]]) -> None:
+        allocate(x)
+        X(x[1][0])
+        X(x[2][1])
+
+    program = synthesize(main)
+    assert one_state(program) == {"x": [[0, 0], [1, 0], [0, 1]]}
+    assert QuantumProgram.from_json(program.to_json()) == program
+    with ExecutionSession(program) as session:
+        assert session.calculate_state_vector(filters={"x": [[[0, 0], [1, 0], [0, 1]]]}).probability == pytest.approx(1)
+
+
 def test_outputs_are_allocated_inside_and_inputs_are_taken_over() -> None:
     @qfunc
     def make(value: CInt, out: Output[QNum]) -> None:
@@ -315,6 +330,33 @@ def test_annotations_that_name_local_constants_are_read() -> None:
     assert synthesize(main).outputs == {"q": (0, 1, 2)}
 
 
+def test_integer_parameters_are_given_whole_numbers() -> None:
+    @qfunc
+    def main(q: Output[QBit], n: CInt, m: CArray[CInt, 2]) -> None:
+        allocate(q)
+        RX(n * 0.1 + m[1], q)
+
+    with ExecutionSession(synthesize(main)) as session:
+        assert session.estimate(Pauli.Z(0), {"n": 2.0, "m": [0, 1]}).value == pytest.approx(math.cos(1.2))
+        with pytest.raises(ParameterError, match="Parameter 'n' is given a whole number; got 2.5"):
+            session.sample({"n": 2.5, "m": [0, 1]})
+        with pytest.raises(ParameterError, match=r"Parameter 'm\[1\]' is given a whole number; got 0.5"):
+            session.sample([{"n": 2, "m": [0, 1]}, {"n": 2, "m": [0, 0.5]}])
+
+
+def test_sizes_named_after_other_arguments_are_left_open() -> None:
+    @qfunc
+    def layer(n: CInt, q: QArray[QBit, Literal["n"]], p: CArray[CReal, Literal["n"]]) -> None:
+        repeat(n, lambda k: RX(p[k], q[k]))
+
+    @qfunc
+    def main(q: Output[QArray[QBit, 2]]) -> None:
+        allocate(q)
+        layer(2, q, [math.pi, 0.0])
+
+    assert one_state(synthesize(main)) == {"q": [1, 0]}
+
+
 def test_programs_survive_json() -> None:
     @qfunc
     def main(x: Output[QNum[3, SIGNED, 1]], t: CReal, p: CArray[CReal, 2]) -> None:
@@ -361,6 +403,18 @@ def test_variables_that_stand_for_nothing_or_for_something_already() -> None:
     refused(never, "its output 'x' was never allocated")
     refused(again, "gives qubits to 'x', which has 1 already: a quantum state is not copied")
     refused(gone, "'y' was given away by bind")
+
+    def given(x: Output[QBit], y: Output[QBit]) -> None:
+        allocate(x)
+        bind(x, y)
+
+    refused(given, "its output 'x' has no qubits: it was given away by bind")
+
+    def never_so(x: Output[QNum[2]]) -> None:
+        allocate(x)
+        control(x == 4, lambda: X(x[0]))
+
+    refused(never_so, "'x' is never 4: This output has values from 0 to 3")
 
 
 def test_the_same_qubit_twice_and_cloning() -> None:
@@ -437,6 +491,18 @@ def test_gates_called_wrongly() -> None:
     refused(make(lambda q, t: control(t > 1, lambda: X(q[0]))), "for one on parameters use if_")
     refused(make(lambda q, t: control(q[1], X(q[0]))), "control takes a block as a function without arguments")
     refused(make(lambda q, t: invert(3)), "invert takes a block")
+
+
+def test_arithmetic_of_quantum_numbers_is_refused_by_name() -> None:
+    def make(statement: Any) -> Any:
+        def main(n: Output[QNum[2]]) -> None:
+            allocate(n)
+            statement(n)
+
+        return main
+
+    for statement in (lambda n: n + 1, lambda n: 2 * n, lambda n: n < 3, lambda n: n.__iadd__(1), lambda n: n ^ n):
+        refused(make(statement), "Arithmetic and order of quantum numbers are not part of this builder")
 
 
 def test_what_blocks_may_not_do() -> None:

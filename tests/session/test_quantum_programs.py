@@ -184,3 +184,17 @@ def test_a_program_that_branches_has_its_outputs_measured_at_the_end() -> None:
 def test_programs_made_wrongly(arguments: Any, message: str) -> None:
     with pytest.raises(SessionError, match=message):
         QuantumProgram(*arguments)
+
+
+def test_the_command_line_runs_program_files_on_a_backend(tmp_path: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    from session.cli import main
+
+    file = tmp_path / "program.qprog"
+    file.write_text(json.dumps(saved()))
+    settings = ["--set", "t=pi", "--set", "p_param_0=0", "--set", "p_param_1=pi"]
+    assert main(["run", str(file), *settings, "--shots", "5", "--backend", "simulator", "--json"]) == 0
+    shown = capsys.readouterr()
+    assert json.loads(shown.out)["counts"] == {"11101": 5}
+    assert "no measurement" not in shown.err
+    assert main(["run", str(file), *settings, "--backend", "simulater"]) == 1
+    assert "Did you mean 'simulator'" in capsys.readouterr().err
