@@ -13,7 +13,7 @@ from test_dynamic import bit, is_, programs
 
 from qsim import Circuit, CircuitError, Gate, MemoryLimitError, Parameter, QsimError, Simulator, dynamic
 from qsim.classical import Bits, ClassicalOperation, Literal
-from qsim.dynamic import explore, factors, live_width
+from qsim.dynamic import explore, factors, ledger, live_width
 
 
 def dense(**options):
@@ -245,18 +245,28 @@ def test_histories_one_by_one_give_the_same_distribution(circuit, seed):
         oracle.assert_sampled(sampled(circuit, 2000, seed), oracle.distribution(circuit))
 
 
-def test_a_small_memory_limit_bounds_the_states_that_wait():
-    """Eight measurements of entangled qubits with different states each; two states fit, not two hundred."""
-    rng, circuit = np.random.default_rng(3), Circuit(9, 9)
-    for q in range(9):
+def test_many_states_that_wait_are_followed_one_by_one(monkeypatch):
+    """Five measurements of entangled qubits with a state of its own for every outcome, and room for two."""
+    rng, circuit = np.random.default_rng(3), Circuit(6, 6)
+    for q in range(6):
         circuit.ry(rng.uniform(0.5, 2.5), q)
-    for q in range(8):
-        circuit.cx(q, 8).cx(8, q)
-        circuit.measure(q, q).if_else(bit(q), circuit.block().ry(0.3, 8), circuit.block().rx(0.4, 8)).ry(0.1, q)
-    circuit.measure(8, 8)
-    expected = oracle.distribution(circuit)
-    oracle.assert_sampled(sampled(circuit, memory_limit=60_000), expected)
+    for q in range(5):
+        circuit.cx(q, 5).cx(5, q)
+        circuit.measure(q, q).if_else(bit(q), circuit.block().ry(0.3, 5), circuit.block().rx(0.4, 5)).ry(0.1, q)
+    circuit.measure(5, 5)
+    expected, crowded = oracle.distribution(circuit), []
+    tidy = explore.Explorer._tidy
+
+    def watched(self):
+        tidy(self)
+        crowded.append(self._crowded)
+
+    monkeypatch.setattr(explore.Explorer, "_tidy", watched)
     oracle.assert_sampled(sampled(circuit), expected)
+    assert not crowded
+    monkeypatch.setattr(dynamic, "_BUDGET", 128)  # two states of two qubits
+    oracle.assert_sampled(sampled(circuit), expected)
+    assert any(crowded)
 
 
 # Loops ---------------------------------------------------------------------------------------------------------
@@ -299,7 +309,8 @@ def test_exact_distributions_are_refused_when_there_are_too_many_outcomes():
     many = Circuit(1, 25)
     for k in range(25):
         many.reset(0).h(0).measure(0, k)
-    with pytest.raises(CircuitError, match="at most 1,048,576 outcomes"):
+    with pytest.raises(CircuitError, match="at most 1,024 outcomes"), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ledger, "MAX_ROWS", 1 << 10)
         dense().outcome_probabilities(many)
     loop = Circuit(2, 1).h(0).measure(0, 0)
     loop.while_loop(bit(0), loop.block().reset(0).ry(3.1, 0).cx(0, 1).rx(0.3, 1).ry(0.2, 1).measure(0, 0).rz(0.1, 1))
