@@ -269,6 +269,8 @@ class _Reader:
         base = operation.base_gate
         if operation.num_qubits != controls + base.num_qubits:
             return None  # with ancillas
+        if not _is_standard(base) and _is_stale(base):
+            return None
         if operation.name.startswith("cu") and len(operation.params) == 4:
             return _phased(self.parameters, operation.params, place.loops)._with(controls=values)
         inner = self.gate(base, place)
@@ -338,6 +340,12 @@ def _is_standard(operation: Any) -> bool:
 def _free(prefix: str, taken: set[str]) -> Iterator[str]:
     """Names for bits that are in no register."""
     return (name for name in chain([prefix], (f"{prefix}{k}" for k in count())) if name not in taken)
+
+
+def _is_stale(gate: Any) -> bool:
+    """Whether a gate's definition has parameters that the gate has not: Qiskit forgets to assign them under controls."""
+    own = {p for param in gate.params for p in getattr(param, "parameters", ())}
+    return gate.definition is not None and not own.issuperset(gate.definition.parameters)
 
 
 def _registers(bits: Sequence[Any], registers: Sequence[Any], add: Any, names: Iterator[str]) -> dict[Any, int]:

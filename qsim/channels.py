@@ -42,13 +42,14 @@ class Channel:
     (0.01, 4)
     """
 
-    __slots__ = ("kraus", "name", "num_qubits", "pauli_probabilities", "spec")
+    __slots__ = ("_superoperator", "kraus", "name", "num_qubits", "pauli_probabilities", "spec")
 
     def __init__(self, name: str, kraus: Sequence[ComplexMatrix], spec: Mapping[str, Any]) -> None:
         self.name = name
         self.kraus = tuple(kraus)
         self.num_qubits = len(self.kraus[0]).bit_length() - 1
         self.spec = dict(spec)
+        self._superoperator: ComplexMatrix | None = None
         self.pauli_probabilities = _as_paulis(self.kraus, self.num_qubits)
         for matrix in self.kraus:
             matrix.setflags(write=False)
@@ -62,8 +63,11 @@ class Channel:
                [0.  , 0.25, 0.75, 0.  ],
                [0.25, 0.  , 0.  , 0.75]])
         """
-        result: ComplexMatrix = np.sum([np.kron(matrix.conj(), matrix) for matrix in self.kraus], axis=0)
-        return result
+        if self._superoperator is None:
+            made: ComplexMatrix = np.sum([np.kron(matrix.conj(), matrix) for matrix in self.kraus], axis=0)
+            made.setflags(write=False)
+            self._superoperator = made
+        return self._superoperator
 
     def compose(self, after: Channel) -> Channel:
         """This channel and then `after` on the same qubits.

@@ -152,7 +152,8 @@ class NoiseModel:
                 else:
                     raise QsimError(
                         f"A channel of {rule.channel.num_qubits} qubits is attached to '{gate}', which here has "
-                        f"{len(key[1])}."
+                        f"{len(key[1])} with its controls. Attach a channel of one qubit, which acts on each, or make the gate a "
+                        "definition and name it in own_gates."
                     )
             if len(self._found) < 100_000:
                 self._found[key] = found

@@ -102,17 +102,17 @@ class NoisyProgram:
         self._segments: dict[int, KrausSegment] = {}
         self._lock = threading.Lock()
 
-    def run(self, shots: int, seed: int, start: Array | None, visit: Callable[[Leaf], None]) -> None:
-        """Call `visit`, perhaps on several threads at a time, with groups that together are all shots."""
+    def run(self, shots: int, seed: int, start: Array | None, visit: Callable[[Leaf], None], first: int = 0) -> None:
+        """Run shots [first, first + shots): call `visit`, perhaps on several threads at a time, with all of them in groups."""
         if start is None:
             start = np.zeros(1 << self.n, dtype=self.dtype)
             start[0] = 1
         pieces = max(1, min(4 * self.threads, shots // _FEWEST)) if self.own and self.threads > 1 else 1
         ends = [shots * k // pieces for k in range(pieces + 1)]
 
-        def share(_: int, first: int, last: int) -> None:
-            for k in range(first, last):
-                _Walk(self, seed, visit).all(start.copy(), np.arange(ends[k], ends[k + 1]))
+        def share(_: int, begin: int, end: int) -> None:
+            for k in range(begin, end):
+                _Walk(self, seed, visit).all(start.copy(), np.arange(first + ends[k], first + ends[k + 1]))
 
         run_shares(share, pieces, self.threads if self.own else 1, chunk=1)
 

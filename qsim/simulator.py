@@ -303,6 +303,7 @@ class Simulator:
             made = []
             for k, (one, begin) in enumerate(self._noisy_circuits(circuit, rows, initial_state, density=False)):
                 own = (seed + k) % (1 << 64)
+                self._last.facts = one.facts(shots)
                 values, frequencies = one.sample(shots, own, begin)
                 made.append(self._named(circuit, values, frequencies, own, memory))
             return made if batched else made[0]
@@ -727,9 +728,10 @@ class Simulator:
 
     def _noisy_circuits(self, circuit: Circuit, rows: Array, initial_state: Any, density: bool) -> Iterator[Any]:
         """Each set's circuit under noise and the state that it begins with: vec(rho) with `density`, else amplitudes."""
-        from qsim.noisy_simulation import NoisyCircuit, as_density, check_density
+        from qsim.noisy_simulation import NoisyCircuit, as_density, check_density, noise_facts
 
         begin = None
+        self._last.facts = noise_facts("density_matrix" if density else "trajectories")
         if density or self.method == "density_matrix":
             check_density(self, circuit.num_qubits)
         else:
@@ -941,7 +943,10 @@ class Simulator:
                 shown = sum(((shown >> bit) & 1) << k for k, bit in enumerate(visible))
             totals[shown] = totals.get(shown, 0) + int(count)
         ordered = sorted(totals)
-        return Counts(ordered, [totals[value] for value in ordered], len(visible), registers, seed, memory=memory)
+        return Counts(
+            ordered, [totals[value] for value in ordered], len(visible), registers, seed, memory=memory,
+            metadata=self._last.facts,
+        )  # fmt: skip
 
     def _moments(
         self, circuit: Circuit, observable: Any, parameters: Any, initial_state: Any, spread: bool = True

@@ -63,7 +63,7 @@ class PauliTrajectories:
         self.circuit: FramedCircuit = framed(segment, num_qubits)
         self.n, self.dtype, self.threads, self.tile_bits = num_qubits, dtype, threads, tile_bits
         rows = len(self.circuit.rows)
-        cuts = max(1, min(_CUTS, rows, _CUT_BYTES // (np.dtype(dtype).itemsize << num_qubits)))
+        cuts = max(1, min(_CUTS if segment.places else 1, rows, _CUT_BYTES // (np.dtype(dtype).itemsize << num_qubits)))
         self.cuts = [rows * k // cuts for k in range(cuts + 1)]
         self.first_angle = np.searchsorted(np.array(self.circuit.row_of, np.int64), self.cuts).tolist()
         self.angles, self.slot = np.array(self.circuit.angles), np.array(self.circuit.slot, dtype=np.bool_)

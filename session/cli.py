@@ -27,6 +27,7 @@ from qsim.pauli import SparsePauliOp
 from qsim.version import __version__
 from qsim.warmup import can_keep_kernels, kernels_ready, warm_up
 from session import cli_jobs
+from session.cli_backends import backends
 from session.cli_input import read_text, read_values
 from session.cli_programs import check, convert
 from session.description import describe, fact_text
@@ -34,6 +35,7 @@ from session.errors import SessionError
 from session.execution import ExecutionSession
 from session.preferences import DEFAULT_SHOTS, BackendNames, ExecutionPreferences
 from session.programs import Program, read_program, writes_bits
+from session.quantum_program import QuantumProgram
 from session.results import EstimationResult, ExecutionDetails
 from session.terminal import aligned, print_table
 
@@ -91,6 +93,7 @@ _SET = click.option(
 )
 _SEED = click.option("--seed", type=int, help="Repeat the counts of an earlier run.")
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print one line of JSON.")
+_BACKEND = click.option("--backend", metavar="B", help="Where to run it: one of those that 'qsim backends' lists.")
 _TOP = click.option("--top", type=click.IntRange(min=1), metavar="N", help="Show the first N rows only.")
 
 
@@ -105,18 +108,25 @@ def _engine_options(function: Function) -> Function:
     precision = click.option("--precision", type=click.Choice(["double", "single"]), default="double")
     threads = click.option("--threads", type=int, metavar="T", help="Threads; all cores when left out.")
     method = click.option("--method", metavar="M", help=f"One of {', '.join(METHODS)}; automatic when left out.")
-    return precision(threads(method(function)))
+    noise = click.option("--noise", metavar="FILE", help="A noise model, as NoiseModel.to_json writes it.")
+    return precision(threads(method(noise(function))))
 
 
 def _open(file: str, include: Sequence[str], options: dict[str, Any]) -> ExecutionSession:
     """A session on a program file, with preferences out of a command's options."""
     names = {"shots": "num_shots", "seed": "random_seed"}
+    if options.get("noise") is not None:
+        options["noise"] = read_text(options["noise"])
     chosen = ExecutionPreferences().updated(**{names.get(name, name): value for name, value in options.items()})
     return ExecutionSession(_program(file, include), execution_preferences=chosen)
 
 
 def _program(file: str, include: Sequence[str]) -> Program:
-    return read_program(read_text(file), "<stdin>" if file == "-" else file, include)
+    """A program out of a file of OpenQASM text, or of a quantum program in JSON."""
+    text = read_text(file)
+    if text.lstrip().startswith("{"):
+        return read_program(QuantumProgram.from_json(text))
+    return read_program(text, "<stdin>" if file == "-" else file, include)
 
 
 def _prepare_engine(session: ExecutionSession | None = None) -> None:
@@ -124,6 +134,8 @@ def _prepare_engine(session: ExecutionSession | None = None) -> None:
 
     A small circuit need not wait for that.
     """
+    if session is not None and session.preferences.backend not in list(BackendNames):
+        return
     if (
         session is not None
         and not session.circuit.is_dynamic
@@ -162,6 +174,7 @@ def _note_method(facts: Mapping[str, Any]) -> None:
 @click.option("--shots", type=int, default=DEFAULT_SHOTS, show_default=True, metavar="N", help="How often to run it.")
 @_SEED
 @_SET
+@_BACKEND
 @_engine_options
 @click.option("--submit", is_flag=True, help="Store it as a job and print its id; 'qsim worker' runs it.")
 @_TOP
@@ -179,7 +192,7 @@ def run(
     session = _open(file, include, options)
     values = read_values(settings, session.circuit)
     session.check(values)
-    if not writes_bits(session.circuit):
+    if not writes_bits(session.circuit) and not isinstance(session.program, QuantumProgram):
         print("note: the program has no measurement, so all its qubits are measured", file=sys.stderr)
     if submit:
         cli_jobs.print_submitted(session._submit(session._sample_task(values, None), start=False), as_json)
@@ -206,6 +219,7 @@ def run(
 @click.option("--shots", type=int, metavar="N", help="Estimate from so many shots; exact when left out.")
 @_SEED
 @_SET
+@_BACKEND
 @_engine_options
 @_JSON
 def estimate(
@@ -213,8 +227,9 @@ def estimate(
 ) -> None:
     """Compute the expectation value of an observable, before final measurements."""
     operator = SparsePauliOp.from_string(observable)
-    exact = options["shots"] is None
-    options["backend"] = BackendNames.SIMULATOR_STATEVECTOR if exact else BackendNames.SIMULATOR
+    if options["backend"] is None:
+        exact = options["shots"] is None
+        options["backend"] = BackendNames.SIMULATOR_STATEVECTOR if exact else BackendNames.SIMULATOR
     session = _open(file, include, options)
     values = read_values(settings, session.circuit)
     session.check(values, operator)
@@ -227,7 +242,7 @@ def estimate(
     rows = [
         ["value", repr(result.value)],
         ["variance", repr(result.variance)],
-        ["standard error", "0 (exact)" if exact else repr(result.standard_error)],
+        ["standard error", repr(result.standard_error) if "num_shots" in result.metadata else "0 (exact)"],
     ]
     print(aligned(["observable", str(operator)], rows, right=()))
 
@@ -305,5 +320,6 @@ def warmup(precision: str) -> None:
     print(f"compiled in {time.perf_counter() - start:.1f} s")
 
 
+cli.add_command(backends)
 cli.add_command(check)
 cli.add_command(convert)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 import signal
 import sys
@@ -13,7 +14,7 @@ from typing import Any
 import click
 
 from session.cli_results import plain_result, print_result
-from session.errors import JobTimeoutError, SessionError
+from session.errors import JobTimeoutError, SessionError, StoreError
 from session.jobs import ExecutionJob, about_error, get_execution_jobs
 from session.store.jobs import JobStore
 from session.store.records import Claim, JobRecord, JobStatus, moment
@@ -198,11 +199,14 @@ def worker(once: bool, idle_exit: float | None, as_json: bool) -> None:
         text = error or (_took(record) if record.status is JobStatus.COMPLETED else "")
         tell(record.id, record.status, text, error=error)
 
+    def skipped(job_id: str, error: StoreError) -> None:
+        print(f"job {job_id} is left alone: {error}", file=sys.stderr, flush=True)
+
     store = JobStore(create=True)
     with stopping_on_signals() as (stop, came):
         if not as_json and not once:
             print(f"waiting for jobs in {store.folder}; Ctrl-C ends", file=sys.stderr, flush=True)
-        work(store, stop, once=once, idle_exit=idle_exit, began=began, ended=ended)
+        work(store, stop, once=once, idle_exit=idle_exit, began=began, ended=ended, skipped=skipped)
     if signal.SIGINT in came:
         raise KeyboardInterrupt
 
@@ -218,14 +222,21 @@ def print_submitted(job: ExecutionJob, as_json: bool) -> None:
 
 def _wait(job: ExecutionJob, timeout: float | None) -> JobStatus:
     """Wait as `poll` does, with a bar on a terminal when it takes over a second."""
-    if not sys.stderr.isatty():
-        return job.poll(timeout)
-    deadline = None if timeout is None else time.monotonic() + timeout
+    deadline = math.inf if timeout is None else time.monotonic() + timeout
     try:
-        return job.poll(1.0 if timeout is None else min(1.0, timeout))
+        if not sys.stderr.isatty():
+            return job.poll(timeout)
+        try:
+            return job.poll(min(1.0, deadline - time.monotonic()))
+        except JobTimeoutError:
+            return _wait_with_bar(job, deadline)
     except JobTimeoutError:
-        if timeout is not None and timeout <= 1:
-            raise
+        raise JobTimeoutError(
+            f"Job {job.id} is not done after {timeout:g} s. It stays in the store: ask again, or run 'qsim worker'."
+        ) from None
+
+
+def _wait_with_bar(job: ExecutionJob, deadline: float) -> JobStatus:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -239,11 +250,11 @@ def _wait(job: ExecutionJob, timeout: float | None) -> JobStatus:
         task = bar.add_task("", total=1.0)
         while True:
             bar.update(task, completed=job.progress, description=str(job.status).lower())
-            left = None if deadline is None else deadline - time.monotonic()
+            left = deadline - time.monotonic()
             try:
-                return job.poll(0.2 if left is None else max(0.0, min(0.2, left)))
+                return job.poll(max(0.0, min(0.2, left)))
             except JobTimeoutError:
-                if left is not None and left <= 0:
+                if left <= 0:
                     raise
 
 

@@ -37,7 +37,8 @@ class ExecutionPreferences:
     Args:
         num_shots: shots of a `sample`, or of an estimate from shots; at least 1.
         random_seed: makes a session repeatable; drawn by the session when None.
-        backend: one of `BackendNames`, or the name of another backend (``qsim backends`` lists them).
+        backend: one of `BackendNames`, "local" for the default one, or the name of another backend (``qsim backends``
+            lists them).
         precision: "double" or "single".
         threads: threads of the engine; None takes all cores. Results do not depend on it.
         memory_limit: bytes that a run may take; None takes what is free.
@@ -181,6 +182,8 @@ def checked_seed(value: Any) -> int | None:
 def backend_name(value: Any) -> BackendNames | str:
     """The backend that a caller named, by its member or its text."""
     if isinstance(value, str):
+        if value == "local":
+            return BackendNames.SIMULATOR_STATEVECTOR
         try:
             return BackendNames(value)
         except ValueError:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Union
 import numpy as np
 import numpy.typing as npt
 
+from session.display import Shown, shown_value
 from session.errors import SessionError
 from session.estimates import EstimationResult, GradientResult, MinimizationResult
 from session.filters import StateFilter, output_named
@@ -38,7 +39,7 @@ class SampledState(NamedTuple):
 
 
 @dataclass(frozen=True, eq=True, repr=False)
-class ExecutionDetails:
+class ExecutionDetails(Shown):
     """The outcome of sampling a program once.
 
     Args:
@@ -184,11 +185,11 @@ class ExecutionDetails:
         left = {key: count for (key, count), kept in zip(self.counts.items(), keep, strict=True) if kept}
         return ExecutionDetails(left, self.outputs, self.seed, self.types, self.measured_qubits)
 
-    def plot(self, **options: Any) -> Any:
+    def plot(self, ax: Any = None, **options: Any) -> Any:
         """A bar for each outcome, most counts first, in a matplotlib `Axes` (``pip install "qsim-session[plot]"``)."""
         from session.plots import plot_counts
 
-        return plot_counts(self, **options)
+        return plot_counts(self, ax, **options)
 
     # JSON ---------------------------------------------------------------------------------------------------
     def to_dict(self) -> dict[str, Any]:
@@ -274,9 +275,7 @@ class ExecutionDetails:
             shown.append(f"… {len(self.counts) - 6:,} more")
         return f"ExecutionDetails(num_shots={self.num_shots}, counts={{{', '.join(shown)}}})"
 
-    def _repr_html_(self) -> str:
-        from session.display import html_table, shown_value
-
+    def _shown(self) -> tuple[list[str], list[list[str]], str]:
         header = [*self.outputs, "counts", "probability", "bitstring"]
         shots = max(self.num_shots, 1)
         rows = [
@@ -284,7 +283,7 @@ class ExecutionDetails:
             for (key, count, state), _ in zip(self.rows(), range(20), strict=False)
         ]
         left = len(self.counts) - len(rows)
-        return html_table(header, rows, f"{self.num_shots:,} shots" + (f", {left:,} more outcomes" if left else ""))
+        return header, rows, f"{self.num_shots:,} shots" + (f", {left:,} more outcomes" if left else "")
 
 
 # all results ----------------------------------------------------------------------------------------------------

@@ -111,6 +111,13 @@ def test_matrices_definitions_and_phases():
     assert_same(theirs, from_qiskit(theirs))
 
 
+def test_a_controlled_gate_whose_base_was_not_given_its_parameter():
+    qasm3 = pytest.importorskip("qiskit_qasm3_import") and pytest.importorskip("qiskit.qasm3")
+    text = "OPENQASM 3.0; gate p(a) q { U(0, 0, a) q; } gate cp(a) q, r { ctrl @ p(a) q, r; } gate g q, r { cp(0.4) q, r; } "
+    theirs = qasm3.loads(text + "qubit[2] q; U(1, 2, 3) q[0]; U(0.5, 0.4, 0.3) q[1]; g q[0], q[1];")
+    assert_same(theirs, from_qiskit(theirs))
+
+
 def test_parameters_vectors_and_expressions():
     theta, phi, vector = TheirParameter("θ"), TheirParameter("phi"), ParameterVector("v", 3)
     theirs = QuantumCircuit(2, global_phase=theta / 2)

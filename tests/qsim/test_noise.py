@@ -1,6 +1,8 @@
 """Noisy circuits: density matrices against dense Kraus operators, analytic results, trajectories against both."""
 
 import math
+import re
+from pathlib import Path
 
 import numpy as np
 import oracle
@@ -358,6 +360,23 @@ def test_a_superoperator_of_a_gate_is_conj_u_kron_u():
     circuit = Circuit(2).u(0.3, 0.4, 0.5, 0).cx(0, 1)
     unitary = Simulator().unitary(circuit)
     assert np.abs(Simulator().superoperator(circuit) - np.kron(unitary.conj(), unitary)).max() < 1e-13
+
+
+def test_samples_come_from_what_takes_less():
+    noise = NoiseModel().add(depolarizing(0.01, 2), "cx")
+    small, large = layers(5, 2).measure_all(), layers(12, 2).measure_all()
+    simulator = Simulator(noise=noise)
+    assert simulator.sample(small, 1000, seed=1).metadata["method"] == "density_matrix"
+    assert simulator.sample(large, 50, seed=1).metadata["method"] == "trajectories"
+    assert simulator.last_run["method"] == "trajectories"
+
+
+def test_the_page_s_programs_run():
+    page = (Path(__file__).parents[2] / "docs" / "noise.md").read_text(encoding="utf-8")
+    names: dict[str, object] = {}
+    for block in re.findall(r"```python\n(.*?)```", page, re.DOTALL):
+        exec(compile(block, "noise.md", "exec"), names)
+    assert isinstance(names["sim"], Simulator)
 
 
 # what is refused -----------------------------------------------------------------------------------------------

@@ -349,6 +349,18 @@ def test_a_job_that_ended_never_changes(state: Path) -> None:
     connection.close()
 
 
+def test_a_claim_stores_one_result_even_when_it_is_used_twice(tmp_path: Path) -> None:
+    store = JobStore(tmp_path / "state", create=True)
+    identity = Identity(store.folder)
+    claim = store.claim(store.submit(NewJob("sample", False, "{}", "{}", "simulator", "local")), identity.id)
+    assert claim is not None
+    first, second = [0.5] * 20_000, [1.5] * 20_000
+    assert store.complete(claim, first)
+    assert not store.complete(claim, second)
+    assert store.result(claim.id) == first
+    identity.release()
+
+
 # keeping tidy ---------------------------------------------------------------------------------------------------
 def test_pruning_removes_what_ended_and_what_was_left_behind(state: Path) -> None:
     done, wide, waiting = submit(), submit(wide=True), submit(start=False)
