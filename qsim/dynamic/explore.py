@@ -170,6 +170,8 @@ class Explorer:
                 )
         else:
             there.ledger.absorb(histories.ledger)
+            if self._exact:
+                check_rows(len(there.ledger))
             there.rounds = max(there.rounds, histories.rounds)
 
     # what instructions do -----------------------------------------------------------------------------------
