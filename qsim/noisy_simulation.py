@@ -332,6 +332,11 @@ def noise_facts(method: str) -> dict[str, str]:
     }
 
 
+def sampling_facts(simulator: Simulator, circuit: Circuit, shots: int) -> dict[str, str]:
+    """How so many shots of a circuit would be sampled, whatever its parameters."""
+    return NoisyCircuit.of(simulator, circuit, np.ones(len(circuit.parameters))).facts(shots)
+
+
 def check_density(simulator: Simulator, num_qubits: int, copies: int = 1) -> None:
     """Refuse what does not fit in memory, and large density matrices that were not asked for by name."""
     if simulator.method == "statevector":
