@@ -22,7 +22,7 @@ from qsim.kraus_tree import run_alone
 from qsim.noisy import Segment
 from qsim.observable import compile_observable
 from qsim.pauli import SparsePauliOp
-from qsim.pool import run_shares
+from qsim.pool import part, report, run_shares
 from qsim.state import copy_of, evolve, flat_view
 
 Array = npt.NDArray[Any]
@@ -76,11 +76,12 @@ class PauliTrajectories:
             start = np.zeros(1 << self.n, dtype=self.dtype)
             start[0] = 1
         self.states.append(start)
-        for begin, end in zip(self.cuts, self.cuts[1:], strict=False):
+        for number, (begin, end) in enumerate(zip(self.cuts, self.cuts[1:], strict=False)):
             lowered, _ = self.circuit.lowered(begin, end, 0, symbolic=False)
             program = compile_lowered(lowered, self.n, (), dtype=self.dtype, tile_bits=self.tile_bits)
             state = copy_of(self.states[-1], self.threads)
-            self.states.append(evolve(program, np.zeros(0), self.dtype, self.threads, state))
+            with part(number, 2 * (len(self.cuts) - 1)):  # what is reported: half of the work
+                self.states.append(evolve(program, np.zeros(0), self.dtype, self.threads, state))
 
     def push(self, patterns: Patterns) -> Iterator[Pushed]:
         """All patterns, in parts that fit in memory."""
@@ -112,9 +113,12 @@ class PauliTrajectories:
         order = np.argsort(cut, kind="stable")
         own = self.n <= _OWN_QUBITS
 
-        def share(_: int, begin: int, end: int) -> None:
+        def share(worker: int, begin: int, end: int) -> None:
             for number in order[begin:end].tolist():
-                self._one(number, int(cut[number]), changed[number], visit, own)
+                with part(len(order) + begin, 2 * len(order)):  # for runs that report on their own
+                    self._one(number, int(cut[number]), changed[number], visit, own)
+            if worker == 0:
+                report(len(order) + end, 2 * len(order))
 
         run_shares(share, len(order), self.threads if own else 1, chunk=1)
 
@@ -219,8 +223,8 @@ def estimate_pauli(
             trajectories.run(pushed, visit)
             counts = patterns.counts[pushed.first : pushed.last].astype(np.float64)
             step = max(1, (1 << 22) // max(len(terms), 1))
-            for part in range(0, len(counts), step):
-                piece = slice(part, part + step)
+            for at in range(0, len(counts), step):
+                piece = slice(at, at + step)
                 odd = (pushed.x[piece, None] & z_masks) ^ (pushed.z[piece, None] & x_masks)
                 signs = 1.0 - 2.0 * (np.bitwise_count(odd) & 1)
                 found = (values[pushed.run_of[piece]] * signs) @ weights

@@ -421,3 +421,24 @@ def test_memory_is_checked_before_it_is_taken():
     with pytest.raises(MemoryLimitError, match="density matrix of 10 qubits"):
         Simulator(noise=noise, memory_limit=1 << 20).density_matrix(Circuit(10).x(0))
     assert kraus([np.eye(2)]).num_qubits == 1
+
+
+@pytest.mark.parametrize("channel", [depolarizing(0.02), amplitude_damping(0.02)])
+def test_trajectories_report_progress_and_can_be_cancelled(channel):
+    from qsim.errors import RunCancelled
+    from qsim.pool import controlled
+
+    class Soon:
+        asked = 0
+
+        def is_set(self):
+            self.asked += 1
+            return self.asked > 3
+
+    simulator = Simulator(noise=NoiseModel().add(channel, ["ry", "cx"]), method="statevector", threads=1)
+    circuit, told = layers(5, 2).measure_all(), []
+    with controlled(progress=lambda done, total: told.append(done / total)):
+        simulator.sample(circuit, 300, seed=1)
+    assert told == sorted(told) and told[-1] == 1
+    with controlled(cancel=Soon()), pytest.raises(RunCancelled):
+        simulator.sample(circuit, 300, seed=1)
