@@ -30,7 +30,7 @@ from qsim.readout_noise import misread, misread_bits, observed
 from qsim.sampling import marginal_probabilities, sample_state
 from qsim.state import operator_means
 from qsim.superops import unvec
-from qsim.trajectories import GROUP, PauliTrajectories, estimate_pauli, outcomes_of, sample_pauli
+from qsim.trajectories import GROUP, MOST_CUT_BYTES, PauliTrajectories, estimate_pauli, outcomes_of, sample_pauli
 
 if TYPE_CHECKING:
     from qsim.simulator import Simulator
@@ -233,8 +233,9 @@ class NoisyCircuit:
     def _pauli(self, segment: Segment, start: Array | None) -> PauliTrajectories:
         simulator = self.simulator
         return PauliTrajectories(
-            segment, self.circuit.num_qubits, simulator._dtype, simulator.threads, simulator._tile_bits, start
-        )
+            segment, self.circuit.num_qubits, simulator._dtype, simulator.threads, simulator._tile_bits, start,
+            min(MOST_CUT_BYTES, self._room()),
+        )  # fmt: skip
 
     # estimates ----------------------------------------------------------------------------------------------
     def estimate(

@@ -29,7 +29,7 @@ Array = npt.NDArray[Any]
 #: Shots whose errors are drawn together; which shot has which errors depends on it.
 GROUP = 1 << 20
 #: Cuts of a circuit, and bytes that the states at them take at most.
-_CUTS, _CUT_BYTES = 12, 1 << 29
+_CUTS, MOST_CUT_BYTES = 12, 1 << 29
 #: Angles times patterns that are held at a time.
 _ANGLES = 1 << 27
 #: Up to so many qubits each thread runs trajectories of its own.
@@ -57,13 +57,13 @@ class PauliTrajectories:
 
     def __init__(
         self, segment: Segment, num_qubits: int, dtype: Any, threads: int, tile_bits: int | None = None,
-        start: Array | None = None,
+        start: Array | None = None, room: int = MOST_CUT_BYTES,
     ) -> None:  # fmt: skip
         self.places = PauliPlaces(segment.places)
         self.circuit: FramedCircuit = framed(segment, num_qubits)
         self.n, self.dtype, self.threads, self.tile_bits = num_qubits, dtype, threads, tile_bits
         rows = len(self.circuit.rows)
-        cuts = max(1, min(_CUTS if segment.places else 1, rows, _CUT_BYTES // (np.dtype(dtype).itemsize << num_qubits)))
+        cuts = max(1, min(_CUTS if segment.places else 1, rows, room // (np.dtype(dtype).itemsize << num_qubits)))
         self.cuts = [rows * k // cuts for k in range(cuts + 1)]
         self.first_angle = np.searchsorted(np.array(self.circuit.row_of, np.int64), self.cuts).tolist()
         self.angles, self.slot = np.array(self.circuit.angles), np.array(self.circuit.slot, dtype=np.bool_)

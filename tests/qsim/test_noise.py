@@ -442,3 +442,11 @@ def test_trajectories_report_progress_and_can_be_cancelled(channel):
     assert told == sorted(told) and told[-1] == 1
     with controlled(cancel=Soon()), pytest.raises(RunCancelled):
         simulator.sample(circuit, 300, seed=1)
+
+
+def test_counts_do_not_depend_on_how_much_memory_there_is():
+    noise = NoiseModel().add(depolarizing(0.02), ["ry", "cx"])
+    circuit = layers(8, 2).measure_all()
+    plenty = Simulator(noise=noise, method="statevector").sample(circuit, 200, seed=1)
+    little = Simulator(noise=noise, method="statevector", memory_limit=1 << 20).sample(circuit, 200, seed=1)
+    assert plenty == little
