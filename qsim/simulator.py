@@ -478,6 +478,9 @@ class Simulator:
         Terms that commute are measured together after a change of basis, and the shots are split over these groups by the
         weight of their coefficients. Each parameter set is run once; only measuring is repeated.
 
+        Under noise each shot is a trajectory, a run with its own errors, whose state's expectation value counts; the standard
+        error is that of the mean over trajectories. See docs/noise.md.
+
         Args:
             circuit: of gates, with measurements at its end at most, which are left out.
             observable: a `SparsePauliOp`, or a list of them, each of which gets all shots.
