@@ -367,12 +367,14 @@ def test_pruning_removes_what_ended_and_what_was_left_behind(state: Path) -> Non
     done.poll(30)
     wide.poll(30)
     store = JobStore()
+    (state / "new-1-2.db").touch()
     stale = state / "results" / f"{done.id}.7.zip"
     unknown = state / "results" / "123e4567-e89b-42d3-a456-426614174000.1.zip"
     coming = state / "results" / f"{waiting.id}.1.tmp"
     for path in (stale, unknown, coming):
         path.write_bytes(b"x" * 10)
     assert prune(store, 3600).jobs == []
+    assert not (state / "new-1-2.db").exists()
     assert not stale.exists() and unknown.exists() and coming.exists()
     found = prune(store, 0, dry_run=True)
     assert sorted(found.jobs) == sorted([done.id, wide.id])
