@@ -162,8 +162,8 @@ def mps(options: argparse.Namespace) -> None:
     """The table of matrix-product states: the state alone, and a thousand shots."""
     cases = [
         ("ghz", ghz(30)), ("ghz", ghz(100)), ("brickwork, 6 layers", brickwork(30, 6)),
-        ("brickwork, 6 layers", brickwork(100, 6)), ("brickwork, 12 layers", brickwork(40, 12)),
-        ("Fourier transform", fourier(30)), ("Fourier transform", fourier(60)),
+        ("brickwork, 6 layers", brickwork(100, 6)), ("Fourier transform", fourier(30)),
+        ("brickwork, 12 layers", brickwork(40, 12)), ("Fourier transform", fourier(60)),
     ]  # fmt: skip
     lines = []
     for name, circuit in cases:

@@ -64,6 +64,13 @@ def test_low_entanglement_goes_to_matrix_product_states(eight_gib):
     assert counts.metadata["method"] == "mps" and counts.metadata["truncation_error"] < 1e-12
 
 
+def test_narrow_circuits_are_sampled_by_matrix_product_states_though_a_statevector_fits(eight_gib):
+    assert choose(ladder(28, 0.1), Simulator()).method == "mps"
+    assert choose(ladder(28, 0.1), Simulator(), "expectation").method == "statevector"
+    assert choose(ladder(25, 0.1), Simulator()).method == "statevector"
+    assert choose(scrambled(28, 3), Simulator()).method == "statevector"
+
+
 def test_a_trial_run_settles_what_the_structure_leaves_open(eight_gib):
     circuit = ladder(60, 0.1)
     for k in range(0, 59):
