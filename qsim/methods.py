@@ -30,9 +30,9 @@ PURPOSES = {
 #: From so many qubits on (the second: of a circuit that branches; the third: under noise) a Clifford circuit is not worth a
 #: statevector or a density matrix.
 CLIFFORD_FROM, DYNAMIC_CLIFFORD_FROM, NOISY_CLIFFORD_FROM = 24, 16, 10
-#: From so many qubits on samples of a circuit whose bonds cannot be wider than 2 to the second number are taken from a
-#: matrix-product state, though a statevector fits: milliseconds in place of many seconds.
-PRODUCT_STATE_FROM, NARROW_BOND = 26, 5
+#: From so many qubits on samples of a circuit come from a matrix-product state, though a statevector fits, where a run with
+#: bonds of up to the second number and so much work ends: parts of a second in place of many.
+PRODUCT_STATE_FROM, NARROW_BOND, NARROW_WORK = 26, 64, 1e7
 #: Widest bond, and work (`MatrixProductState.work`, some 10^8 a second), that "automatic" spends on a circuit whose
 #: entanglement is not known: a minute or two.
 AUTOMATIC_BOND, AUTOMATIC_WORK = 1024, 2e10
@@ -162,20 +162,24 @@ class _Chooser:
             self.against[self.dense] = f"needs {_bytes(self.needed)} ({size}); {readable(self.bound)} are available"
         if self._clifford():
             return self._made("stabilizer", f"all gates are Clifford{beside}")
-        if fits and self._narrow():
-            return self._made("mps", f"no bond is wider than 2**{bond_bound(self.circuit)}, much less than {size}")
+        if fits and (bond := self._narrow()) is not None:
+            return self._made("mps", f"bonds of up to {bond} in a trial run, much less than {size}")
         if fits:
             return self._made(self.dense, native)
         if self.purpose in PURPOSES["mps"] and (reason := self._product_state()):
             return self._made("mps", f"{reason}{beside}")
         raise MemoryLimitError(self._refusal())
 
-    def _narrow(self) -> bool:
-        """Whether a matrix-product state is clearly faster than a statevector that fits, going by the gates alone."""
+    def _narrow(self) -> int | None:
+        """The widest bond where a matrix-product state is clearly faster than a statevector that fits, or None."""
         if self.purpose != "sample" or self.noise is not None or self.width < PRODUCT_STATE_FROM:
-            return False
-        bound = None if self.circuit.parameters else bond_bound(self.circuit)
-        return bound is not None and bound <= NARROW_BOND
+            return None
+        if self.circuit.parameters:
+            return None
+        try:
+            return int(trial_run(self.circuit, self.simulator, NARROW_WORK, NARROW_BOND)["max_bond"])
+        except MemoryLimitError:
+            return None
 
     def _made(self, method: str, reason: str) -> Choice:
         memory = _memory(self.circuit, self.simulator, ["statevector", "stabilizer", "mps"])
@@ -275,7 +279,7 @@ def _memory(circuit: Circuit, simulator: Simulator, methods: Sequence[str]) -> d
         found["statevector"] = needed if needed < _BEYOND else None
     if "stabilizer" in methods:
         found["stabilizer"] = circuit.num_qubits**2 // 2 + 1024 * circuit.num_qubits
-    if "mps" in methods and (bound := bond_bound(circuit)) is not None and bound < 30:
+    if "mps" in methods and (bound := bond_bound(circuit)) is not None and bound <= 10:
         found["mps"] = 2 * simulator._amplitude * circuit.num_qubits << 2 * bound
     return found
 
@@ -300,7 +304,7 @@ def bond_bound(circuit: Circuit) -> int | None:
             continue
         qubits = operands[first : first + number]
         low, high = min(qubits), max(qubits)
-        rank = 1 if number == 2 and _is_controlled(code, rows[at + 4]) else 2 if number == 2 else number
+        rank = 1 if _is_narrow(code, rows[at + 4], number) else min(number, 6)
         crossing[low] += rank
         crossing[high] -= rank
     across = np.cumsum(crossing)[: max(count - 1, 0)]
@@ -308,23 +312,25 @@ def bond_bound(circuit: Circuit) -> int | None:
     return int(np.minimum(across, np.minimum(cuts, count - cuts)).max()) if count > 1 else 0
 
 
-def _is_controlled(code: int, extra: int) -> bool:
+def _is_narrow(code: int, extra: int, count: int) -> bool:
+    """Whether a gate is a sum of two products across any cut: one qubit under controls, or a rotation about two Paulis."""
     from qsim.gates import row_by_code
 
-    return code >= 0 and (
-        row_by_code(code).controls + extra > 0 or row_by_code(code).name in ("rxx", "ryy", "rzz", "rzx")
-    )
+    if code < 0:
+        return False
+    row = row_by_code(code)
+    return row.controls + extra >= count - 1 or row.name in ("rxx", "ryy", "rzz", "rzx")
 
 
-def trial_run(circuit: Circuit, simulator: Simulator, work: float) -> dict[str, Any]:
-    """What a matrix-product-state run with so much work comes to, or a `MemoryLimitError` that says where it stopped."""
+def trial_run(circuit: Circuit, simulator: Simulator, work: float, bond: int = AUTOMATIC_BOND) -> dict[str, Any]:
+    """What a matrix-product-state run within these limits comes to, or a `MemoryLimitError` that says where it stopped."""
     from qsim.mps.engine import ProductStateEngine
     from qsim.mps.state import Settings
 
     options = simulator._options
     settings = Settings(
         options.max_bond, options.truncation, simulator.memory_limit, work,
-        AUTOMATIC_BOND if options.max_bond is None else None,
+        bond if options.max_bond is None else None,
     )  # fmt: skip
     return ProductStateEngine(settings, simulator._dtype).facts_of(circuit)
 
