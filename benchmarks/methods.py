@@ -29,6 +29,7 @@ from parsers import load
 from qsim import Circuit, Simulator
 from qsim.errors import QsimError
 from qsim.mps.gates import apply_circuit
+from qsim.mps.order import chain_order
 from qsim.mps.state import MatrixProductState, Settings, product_vectors
 from qsim.stabilizer.engine import check_circuit
 
@@ -187,7 +188,7 @@ def mps(options: argparse.Namespace) -> None:
 
 
 def _state(circuit: Circuit) -> None:
-    state = MatrixProductState(product_vectors(circuit.num_qubits), Settings())
+    state = MatrixProductState(product_vectors(circuit.num_qubits), Settings(), order=chain_order(circuit)[0])
     apply_circuit(state, circuit)
     state.flush()
 

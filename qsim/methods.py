@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from qsim.circuit import MEASURE, RESET, ROW, Circuit
-from qsim.classical import bodies
+from qsim.circuit import Circuit
 from qsim.errors import MemoryLimitError, QsimError, suggestion
 from qsim.memory import available_memory, readable
 
@@ -285,41 +284,16 @@ def _memory(circuit: Circuit, simulator: Simulator, methods: Sequence[str]) -> d
 
 
 def bond_bound(circuit: Circuit) -> int | None:
-    """A bound on log2 of the widest bond: for each cut of the row of qubits, the gates across it, two for a general one.
+    """A bound on log2 of the widest bond: for each cut of the chain of qubits, the gates across it, two for a general one.
 
-    None for circuits with feed-forward, whose gates are not all known.
+    None for circuits with feed-forward, whose gates may run more than once.
 
     >>> bond_bound(Circuit(4).h(0).cx(0, 1).cx(1, 2).cx(0, 2))
     2
     """
-    count, rows, operands = circuit.num_qubits, circuit._rows, circuit._operands
-    crossing = np.zeros(count + 1, np.int64)
-    for at in range(0, len(rows), ROW):
-        code, first, number, item = rows[at : at + 4]
-        if code in (MEASURE, RESET) or number < 2:
-            if code == -5 and bodies(circuit._objects[item]):  # type: ignore[arg-type]
-                return None
-            continue
-        if code < 0 and code != -4:
-            continue
-        qubits = operands[first : first + number]
-        low, high = min(qubits), max(qubits)
-        rank = 1 if _is_narrow(code, rows[at + 4], number) else min(number, 6)
-        crossing[low] += rank
-        crossing[high] -= rank
-    across = np.cumsum(crossing)[: max(count - 1, 0)]
-    cuts = np.arange(1, count)
-    return int(np.minimum(across, np.minimum(cuts, count - cuts)).max()) if count > 1 else 0
+    from qsim.mps.order import chain_order
 
-
-def _is_narrow(code: int, extra: int, count: int) -> bool:
-    """Whether a gate is a sum of two products across any cut: one qubit under controls, or a rotation about two Paulis."""
-    from qsim.gates import row_by_code
-
-    if code < 0:
-        return False
-    row = row_by_code(code)
-    return row.controls + extra >= count - 1 or row.name in ("rxx", "ryy", "rzz", "rzx")
+    return None if circuit.has_feed_forward else chain_order(circuit)[1]
 
 
 def trial_run(circuit: Circuit, simulator: Simulator, work: float, bond: int = AUTOMATIC_BOND) -> dict[str, Any]:

@@ -151,7 +151,11 @@ def test_bounds_on_bonds():
     assert bond_bound(Circuit(1)) == 0
     assert bond_bound(Circuit(6).h(range(6))) == 0
     assert bond_bound(Circuit(6).swap(0, 1)) == 1  # no more than the qubits to its side
-    assert bond_bound(Circuit(6).swap(2, 3).cz(1, 4)) == 3
+    assert bond_bound(Circuit(6).swap(2, 3).cz(1, 4)) <= 3
+    far_pairs = Circuit(40)
+    for k in range(20):
+        far_pairs.cx(k, k + 20)
+    assert bond_bound(far_pairs) == 1  # partners stand side by side
     branching = Circuit(2, 1).measure(0, 0)
     branching.if_else(Bits((0,)), branching.block().cx(0, 1))
     assert bond_bound(branching) is None
