@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -80,7 +81,7 @@ def chain_order(circuit: Circuit) -> tuple[list[int], int]:
 def _spectral_order(gates: Sequence[Interaction], count: int) -> list[int]:
     adjacency: Any = np.zeros((count, count))
     for qubits, _ in gates:
-        for a, b in zip(qubits, qubits[1:], strict=False):
+        for a, b in pairwise(qubits):
             adjacency[a, b] += 1.0
             adjacency[b, a] += 1.0
     order: list[int] = []
