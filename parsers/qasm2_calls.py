@@ -256,7 +256,7 @@ class Calls:
         if self.count > self.limits.operations:
             raise self.source.error(
                 f"A program has at most {self.limits.operations:,} gates when definitions are expanded; "
-                f"this statement makes it {self.count:,}.",
+                f"this statement makes it {self.count:,}. Raise the limit: Limits(operations=...).",
                 offset,
             )
 
