@@ -75,6 +75,7 @@ class Names:
     def __init__(self, reserved: Iterable[str], is_identifier: Callable[[str], bool]) -> None:
         self.reserved = set(reserved)
         self.taken: set[str] = set()
+        self.numbers: dict[str, int] = {}  # name -> the last number that was put behind it
         self.is_identifier = is_identifier
 
     def is_free(self, name: str) -> bool:
@@ -87,10 +88,11 @@ class Names:
         if not self.is_identifier(name):
             name = prefix + name.lstrip("_")
         name = name[:200]
-        base, number = name, 0
+        base, number = name, self.numbers.get(name, 0)
         while name in self.taken or name in self.reserved:
             number += 1
             name = f"{base}_{number}"
+        self.numbers[base] = number
         self.taken.add(name)
         return name
 

@@ -45,23 +45,23 @@ def write3(circuit: Circuit, version: str, standalone: bool) -> str:
         circuit = one_level_at_a_time(circuit)
     wished = {r.name for r in (*circuit.qubit_registers, *circuit.clbit_registers)}
     wished |= {p.name if p.array is None else p.array.name for p in circuit.parameters}
-    writer = _Writer(circuit, standalone or not wished.isdisjoint(STDGATES_NAMES))
+    writer = _Writer(circuit, standalone or not wished.isdisjoint(STDGATES_NAMES), wished)
     body = writer.block(circuit, 0)
     head = [f"OPENQASM {version};", *['include "stdgates.inc";'] * (not writer.gates.standalone), *writer.inputs]
     return "\n".join([*head, *writer.gates.definitions, *writer.declarations, *body]) + "\n"
 
 
 class _Writer:
-    def __init__(self, circuit: Circuit, standalone: bool) -> None:
+    def __init__(self, circuit: Circuit, standalone: bool, wished: set[str]) -> None:
         self.names = names3()
         if not standalone:
             self.names.reserved |= STDGATES_NAMES.keys()
-        self.gates = GateWriter(self.names, standalone)
+        self.gates = GateWriter(self.names, standalone, wished)
         self.places = Places()
         self.parameters = self.places.parameters
         self.inputs = list(self._inputs(circuit))
         self.declarations = self._declare(circuit)
-        self.conditions = Conditions(self.places)
+        self.conditions = Conditions(self.places, by_bits=standalone)
 
     def _inputs(self, circuit: Circuit) -> Iterator[str]:
         integers = _integers(circuit) if circuit.has_feed_forward else set()

@@ -41,10 +41,15 @@ class Places:
 
 
 class Conditions:
-    """Writes expressions."""
+    """Writes expressions; `by_bits`, registers element by element.
 
-    def __init__(self, places: Places) -> None:
+    Braket's reader takes the first bit of a register as the most significant one, and knows neither a bit as a condition
+    nor `!` of one nor shifts of integers.
+    """
+
+    def __init__(self, places: Places, *, by_bits: bool = False) -> None:
         self.places = places
+        self.by_bits = by_bits
         self._integer = "int"  # the type in which the current expression is computed
 
     # entry points: each chooses the width of integers --------------------------------------------------------
@@ -80,13 +85,17 @@ class Conditions:
     def _truth(self, node: ClassicalExpression) -> str:
         if isinstance(node, Bits):
             if len(node.clbits) == 1:
-                return self.places.elements[node.clbits[0]]
+                return self.places.elements[node.clbits[0]] + " == true" * self.by_bits
+            if self.by_bits:
+                return self._equal(node, 0, "!=")
             whole = self.places.whole.get(node.clbits)
             return f"{whole or self._number(node)} != 0"
         if isinstance(node, Literal):
             return "true" if node.value else "false"
         if isinstance(node, ClassicalOperation) and node.width is None:
             if node.op == "!":
+                if self.by_bits and _is_bit(node.args[0]):
+                    return f"{self._element(node.args[0])} == false"
                 return f"!{self._bracketed(node.args[0])}"
             if node.op in ("&&", "||"):
                 return f" {node.op} ".join(map(self._bracketed, node.args))
@@ -95,15 +104,29 @@ class Conditions:
         return f"{self._number(node)} != 0"
 
     def _bracketed(self, node: ClassicalExpression) -> str:
-        return self._truth(node) if _is_bit(node) else f"({self._truth(node)})"
+        return self._truth(node) if _is_bit(node) and not self.by_bits else f"({self._truth(node)})"
+
+    def _element(self, node: ClassicalExpression) -> str:
+        assert isinstance(node, Bits)
+        return self.places.elements[node.clbits[0]]
+
+    def _equal(self, node: Bits, value: int, op: str) -> str:
+        """Bits that are, or are not, a number, one by one."""
+        sign, join = ("==", " && ") if op == "==" else ("!=", " || ")
+        words = ["true" if value >> k & 1 else "false" for k in range(len(node.clbits))]
+        parts = [f"({self.places.elements[bit]} {sign} {word})" for bit, word in zip(node.clbits, words, strict=True)]
+        return _joined(join, parts) if len(parts) > 1 else parts[0][1:-1]
 
     def _comparison(self, node: ClassicalOperation) -> str:
         left, right = node.args
         if isinstance(left, Bits) and isinstance(right, Literal) and isinstance(right.value, int):
-            if _is_bit(left) and node.op in ("==", "!=") and right.value in (0, 1):
+            fits = 0 <= right.value < 1 << len(left.clbits)
+            if self.by_bits and node.op in ("==", "!=") and fits and left.clbits:
+                return self._equal(left, right.value, node.op)
+            if _is_bit(left) and node.op in ("==", "!=") and fits:
                 return ("" if (node.op == "==") == bool(right.value) else "!") + self._truth(left)
             whole = self.places.whole.get(left.clbits)
-            if whole is not None and 0 <= right.value < 1 << len(left.clbits):
+            if whole is not None and fits and not self.by_bits:
                 return f"{whole} {node.op} {right.value}"
         return f"{self._number(left)} {node.op} {self._number(right)}"
 
@@ -162,7 +185,8 @@ class Conditions:
             is_real(arg) and not isinstance(arg, Input) for arg in args
         ):  # fmt: skip
             refuse(
-                f"'{op}' of a parameter means one thing for whole numbers and another for others, so it is not written. Use float(...)."
+                f"'{op}' of a parameter means one thing for whole numbers and another for others, so it is not written. "
+                "Use float(...)."
             )
         if op == "neg":
             return f"(-{self._number(args[0])})"
@@ -209,11 +233,13 @@ class Conditions:
 
     def _bits(self, node: Bits) -> str:
         whole = self.places.whole.get(node.clbits)
-        if whole is not None:
+        if whole is not None and not (self.by_bits and whole in self.places.registers and len(node.clbits) > 1):
             return f"{self._integer}({whole})"
         elements = self.places.elements
         if not node.clbits:
             return "0"
+        if self.by_bits:
+            return _joined(" + ", [f"{self._integer}({elements[b]}) * {1 << k}" for k, b in enumerate(node.clbits)])
         parts = [
             f"({self._integer}({elements[bit]}) << {k})" if k else f"{self._integer}({elements[bit]})"
             for k, bit in enumerate(node.clbits)
@@ -233,7 +259,7 @@ class Conditions:
         whole = places.whole.get(bits)
         if isinstance(value, Literal):
             number = int(value.value) & ((1 << len(bits)) - 1)
-            if whole is not None and len(bits) > 1:
+            if whole is not None and len(bits) > 1 and not (self.by_bits and whole in places.registers):
                 return [f'{whole} = "{number:0{len(bits)}b}";' if whole in places.registers else f"{whole} = {number};"]
             return [f"{places.elements[bit]} = {(number >> k) & 1};" for k, bit in enumerate(bits)]
         if len(bits) == 1:

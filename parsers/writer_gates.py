@@ -42,7 +42,7 @@ DEFINITIONS3: dict[str, tuple[str, tuple[str, ...]]] = {
         ("h", "t", "tdg", "cx"),
     ),
     # Not `U`, `u2` and `u3`, which Qiskit's reader takes without their phases: it shows under controls and powers.
-    "real_U": ("gate real_U(a, b, c) q { gphase(a/2); p(c) q; ry(a) q; p(b) q; }", ("p", "ry")),
+    "real_U": ("gate real_U(a, b, c) q { p(a/2) q; x q; p(a/2) q; x q; p(c) q; ry(a) q; p(b) q; }", ("p", "x", "ry")),
     "u2_su2": ("gate u2_su2(b, c) q { rz(c) q; ry(pi/2) q; rz(b) q; }", ("rz", "ry")),
     "u3_su2": ("gate u3_su2(a, b, c) q { rz(c) q; ry(a) q; rz(b) q; }", ("rz", "ry")),
     "rc3x": (
@@ -52,7 +52,8 @@ DEFINITIONS3: dict[str, tuple[str, tuple[str, ...]]] = {
 }  # fmt: skip
 
 #: The gates of stdgates.inc out of `U`, for texts without an include. OpenQASM 3's `U` is exp(i a / 2) times that of
-#: Qiskit's reader; where its angles add up to 0, as here, both mean the same. Uses are those of rows above too.
+#: Qiskit's reader; where its angles add up to 0, as here, both mean the same. Uses are those of rows above too. There is
+#: no `gphase` in them, which Braket's reader gets wrong under controls and inverses.
 STANDARD3: dict[str, tuple[str, tuple[str, ...]]] = {
     "p": ("gate p(a) q { U(0, 0, a) q; }", ()),
     "ry": ("gate ry(a) q { U(a/2, 0, 0) q; U(-a/2, pi, -pi) q; }", ()),
@@ -65,8 +66,10 @@ STANDARD3: dict[str, tuple[str, tuple[str, ...]]] = {
     "t": ("gate t q { p(pi/4) q; }", ("p",)),
     "tdg": ("gate tdg q { p(-pi/4) q; }", ("p",)),
     "rx": ("gate rx(a) q { p(pi/2) q; ry(a) q; p(-pi/2) q; }", ("p", "ry")),
-    "rz": ("gate rz(a) q { gphase(-a/2); p(a) q; }", ("p",)),
-    "sx": ("gate sx q { gphase(pi/4); rx(pi/2) q; }", ("rx",)),
+    "rz": ("gate rz(a) q { p(a/2) q; x q; p(-a/2) q; x q; }", ("p", "x")),
+    "sx": ("gate sx q { h q; p(pi/2) q; h q; }", ("h", "p")),
+    "global_phase": ("gate global_phase(a) q { p(a) q; x q; p(a) q; x q; }", ("p", "x")),
+    "p_of_0": ("gate p_of_0(a) q { x q; p(a) q; x q; }", ("p", "x")),
     "id": ("gate id q { p(0) q; }", ("p",)),
     "u2": ("gate u2(b, c) q { rz(c) q; ry(pi/2) q; rz(b) q; }", ("rz", "ry")),
     "u3": ("gate u3(a, b, c) q { rz(c) q; ry(a) q; rz(b) q; }", ("rz", "ry")),

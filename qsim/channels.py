@@ -42,13 +42,14 @@ class Channel:
     (0.01, 4)
     """
 
-    __slots__ = ("kraus", "name", "num_qubits", "pauli_probabilities", "spec")
+    __slots__ = ("_superoperator", "kraus", "name", "num_qubits", "pauli_probabilities", "spec")
 
     def __init__(self, name: str, kraus: Sequence[ComplexMatrix], spec: Mapping[str, Any]) -> None:
         self.name = name
         self.kraus = tuple(kraus)
         self.num_qubits = len(self.kraus[0]).bit_length() - 1
         self.spec = dict(spec)
+        self._superoperator: ComplexMatrix | None = None
         self.pauli_probabilities = _as_paulis(self.kraus, self.num_qubits)
         for matrix in self.kraus:
             matrix.setflags(write=False)
@@ -62,8 +63,11 @@ class Channel:
                [0.  , 0.25, 0.75, 0.  ],
                [0.25, 0.  , 0.  , 0.75]])
         """
-        result: ComplexMatrix = np.sum([np.kron(matrix.conj(), matrix) for matrix in self.kraus], axis=0)
-        return result
+        if self._superoperator is None:
+            made: ComplexMatrix = np.sum([np.kron(matrix.conj(), matrix) for matrix in self.kraus], axis=0)
+            made.setflags(write=False)
+            self._superoperator = made
+        return self._superoperator
 
     def compose(self, after: Channel) -> Channel:
         """This channel and then `after` on the same qubits.
@@ -290,7 +294,7 @@ def thermal_relaxation(t1: float, t2: float, time: float, excited: float = 0.0) 
     left = min(1.0, coherence / math.sqrt(1 - decay)) if decay < 1 else 1.0
     damped = amplitude_damping(decay, excited).kraus
     flips = [math.sqrt((1 + left) / 2) * _PAULIS["I"], math.sqrt((1 - left) / 2) * _PAULIS["Z"]]
-    return _named(_canonical([b @ a for b in flips for a in damped]), "thermal_relaxation", spec)
+    return _named(canonical([b @ a for b in flips for a in damped]), "thermal_relaxation", spec)
 
 
 class ReadoutError:
@@ -384,10 +388,10 @@ def _named(matrices: Sequence[npt.NDArray[Any]], name: str, spec: Mapping[str, A
 
 
 def _reduced(matrices: Sequence[ComplexMatrix]) -> Channel:
-    return kraus(_canonical(matrices))
+    return kraus(canonical(matrices))
 
 
-def _canonical(matrices: Sequence[ComplexMatrix]) -> list[ComplexMatrix]:
+def canonical(matrices: Sequence[ComplexMatrix]) -> list[ComplexMatrix]:
     """The same map by as few Kraus operators as there are: eigenvectors of its Choi matrix, largest first."""
     size = len(matrices[0])
     vectors = np.array([matrix.reshape(-1) for matrix in matrices]).T

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from qsim.bits import NARROW, as_integers, distinct, from_integers, pack, unpack
 from qsim.circuit import Register
 from qsim.errors import QsimError, suggestion
 from qsim.measured import move_bits
@@ -24,9 +25,14 @@ class Counts(Mapping[str, int]):
     {'00': 6, '11': 4}
     >>> counts["11"], counts.shots, counts.most_common(1)
     (4, 10, [('00', 6)])
+
+    `values` are integers, ascending, or packed rows of `qsim.bits` for outcomes of any width. `metadata` says how the
+    counts were made: the method, and for matrix-product states the truncation error.
     """
 
-    __slots__ = ("_index", "_keeps_shots", "_order", "frequencies", "num_bits", "registers", "seed", "values_")
+    __slots__ = (
+        "_index", "_keeps_shots", "_order", "_rows", "frequencies", "metadata", "num_bits", "registers", "seed", "values_",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -37,8 +43,14 @@ class Counts(Mapping[str, int]):
         seed: int | None,
         *,
         memory: bool = False,
+        metadata: Mapping[str, Any] | None = None,
     ) -> None:
-        self.values_ = values
+        rows = values if isinstance(values, np.ndarray) and values.ndim == 2 else None
+        if rows is None and num_bits > NARROW:
+            rows = from_integers(values.tolist() if isinstance(values, np.ndarray) else values, num_bits)
+        #: Outcomes of more than 62 bits as packed rows, shape (outcomes, bytes); else None.
+        self._rows: npt.NDArray[np.uint8] | None = rows
+        self.values_: Any = values if rows is None else range(len(rows))
         #: Shots of each distinct outcome, shape (outcomes,).
         self.frequencies: npt.NDArray[np.int64] = np.asarray(frequencies, dtype=np.int64)
         #: Classical bits in an outcome.
@@ -47,6 +59,8 @@ class Counts(Mapping[str, int]):
         self.registers = {register.name: register for register in registers}
         #: The seed that gives the same counts again.
         self.seed = seed
+        #: How the counts were made.
+        self.metadata: dict[str, Any] = dict(metadata or {})
         self._index: dict[str, int] | None = None
         self._keeps_shots = memory
         self._order: npt.NDArray[np.int64] | None = None
@@ -59,6 +73,8 @@ class Counts(Mapping[str, int]):
     @property
     def outcomes(self) -> list[int]:
         """The distinct outcomes as integers, bit k being classical bit k."""
+        if self._rows is not None:
+            return as_integers(self._rows)
         return self.values_.tolist() if isinstance(self.values_, np.ndarray) else [int(value) for value in self.values_]
 
     @property
@@ -68,7 +84,9 @@ class Counts(Mapping[str, int]):
         >>> Counts([1], [5], 2, [], None).array
         array([[1, 0]], dtype=uint8)
         """
-        values = np.asarray(self.values_, dtype=np.int64 if self.num_bits <= 62 else object)
+        if self._rows is not None:
+            return unpack(self._rows, self.num_bits)
+        values = np.asarray(self.values_, dtype=np.int64)
         result = np.zeros((len(values), self.num_bits), dtype=np.uint8)
         for bit in range(self.num_bits):
             result[:, bit] = (values >> bit) & 1
@@ -143,14 +161,20 @@ class Counts(Mapping[str, int]):
         return self._marginal(bits, [Register("c", tuple(range(len(bits))))] if bits else [])
 
     def _marginal(self, bits: Sequence[int], registers: Sequence[Register]) -> Counts:
-        pairs = [(int(bit), k) for k, bit in enumerate(bits)]
-        values: Any = np.asarray(self.values_, dtype=np.int64 if self.num_bits <= 62 else object)
-        values, frequencies = move_bits(values, self.frequencies, pairs)
-        return Counts(values, frequencies, len(bits), registers, self.seed)
+        if self._rows is not None:
+            wide, frequencies = distinct(pack(self.array[:, list(bits)]), self.frequencies)
+            values: Any = wide if len(bits) > NARROW else as_integers(wide)
+        else:
+            pairs = [(int(bit), k) for k, bit in enumerate(bits)]
+            values, frequencies = move_bits(np.asarray(self.values_, dtype=np.int64), self.frequencies, pairs)
+        return Counts(values, frequencies, len(bits), registers, self.seed, metadata=self.metadata)
 
     def most_common(self, number: int | None = None) -> list[tuple[str, int]]:
         """The outcomes with the most shots first; ties in ascending order of outcome."""
         order = np.argsort(-self.frequencies, kind="stable")[:number]
+        if self._rows is not None:
+            chosen = Counts(self._rows[order], self.frequencies[order], self.num_bits, [], None)
+            return list(zip(chosen._keys(), chosen.frequencies.tolist(), strict=True))
         return [(self._key(int(self.values_[k])), int(self.frequencies[k])) for k in order]
 
     def probabilities(self) -> dict[str, float]:
@@ -163,7 +187,7 @@ class Counts(Mapping[str, int]):
 
     def _keys(self) -> list[str]:
         """The bitstrings of the distinct outcomes; those of many outcomes by way of an array of characters."""
-        if len(self.values_) < 1000 or not self.num_bits:
+        if self._rows is None and (len(self.values_) < 1000 or not self.num_bits):
             return [self._key(value) for value in self.outcomes]
         letters = np.ascontiguousarray(self.array[:, ::-1]) + np.uint8(ord("0"))
         text = letters.tobytes().decode("ascii")

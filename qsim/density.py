@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -16,19 +17,37 @@ from qsim.superops import DensityWriter
 Array = npt.NDArray[Any]
 
 
+class CompiledSegment:
+    """A segment as a program on the 2 n bits of vec(rho), from |0...0> or, with `natural_start`, from any matrix."""
+
+    def __init__(
+        self, segment: Segment, num_qubits: int, dtype: Any, tile_bits: int | None = None, natural_start: bool = False
+    ) -> None:
+        writer = DensityWriter(num_qubits)
+        writer.segment(segment)
+        self.factor, self.dtype = writer.factor, dtype
+        self.program = compile_lowered(
+            writer.lowered(), 2 * num_qubits, (), dtype=dtype, tile_bits=tile_bits, natural_start=natural_start
+        )
+
+    def run(self, threads: int, start: Array | None = None) -> Array:
+        """vec(rho), shape (4**n,); `start` is overwritten."""
+        state: Array = evolve(self.program, np.zeros(0), self.dtype, threads, start)
+        if self.factor != 1.0:
+            np.multiply(state, state.dtype.type(self.factor), out=state)
+        return state
+
+
 def run_segment(
-    segment: Segment, num_qubits: int, dtype: Any, threads: int, start: Array | None = None, tile_bits: int | None = None
+    segment: Segment,
+    num_qubits: int,
+    dtype: Any,
+    threads: int,
+    start: Array | None = None,
+    tile_bits: int | None = None,
 ) -> Array:
     """vec(rho) after a segment, shape (4**n,), from |0...0> or from `start`, which is overwritten."""
-    writer = DensityWriter(num_qubits)
-    writer.segment(segment)
-    program = compile_lowered(
-        writer.lowered(), 2 * num_qubits, (), dtype=dtype, tile_bits=tile_bits, natural_start=start is not None
-    )
-    state = evolve(program, np.zeros(0), dtype, threads, start)
-    if writer.factor != 1.0:
-        state *= state.dtype.type(writer.factor)
-    return state
+    return CompiledSegment(segment, num_qubits, dtype, tile_bits, start is not None).run(threads, start)
 
 
 def populations(state: Array) -> Array:
@@ -56,4 +75,14 @@ def trace_with(state: Array, operator: SparsePauliOp) -> float:
 
 
 def _signs(rows: Array, z: int) -> Array:
-    return 1.0 - 2.0 * (np.bitwise_count(rows & z) & 1)
+    return np.asarray(1.0 - 2.0 * (np.bitwise_count(rows & z) & 1))
+
+
+def partial_trace(matrix: Array, qubits: Sequence[int]) -> Array:
+    """rho of `qubits` alone, the first as the least significant bit of an index; `matrix` has shape (2**n, 2**n)."""
+    n = len(matrix).bit_length() - 1
+    kept = [n - 1 - q for q in reversed(qubits)]
+    rest = [axis for axis in range(n) if axis not in kept]
+    tensor = matrix.reshape((2,) * (2 * n)).transpose([*kept, *rest, *[n + a for a in kept], *[n + a for a in rest]])
+    shape = (1 << len(kept), 1 << len(rest))
+    return np.asarray(np.einsum("arbr->ab", tensor.reshape(shape + shape)))

@@ -64,6 +64,62 @@ def initial_amplitudes(given: Any, num_qubits: int, dtype: Any) -> Array:
     )
 
 
+def product_vectors(given: Any, num_qubits: int) -> Array:
+    """The single-qubit vectors of an initial state that is a product, shape (n, 2), qubit 0 first.
+
+    Raises:
+        QsimError: as `initial_amplitudes`, and for a vector of amplitudes, which need not be a product.
+
+    >>> product_vectors("1+", 2).real.round(3)
+    array([[0.707, 0.707],
+           [0.   , 1.   ]])
+    """
+    if isinstance(given, (str, int, np.integer)) and not isinstance(given, (bool, np.bool_)):
+        labels = given if isinstance(given, str) else product_labels(given, num_qubits)
+        return np.array(_from_labels(labels, num_qubits), dtype=np.complex128).reshape(num_qubits, 2)
+    array = _numbers(given)
+    if array.shape != (num_qubits, 2):
+        raise QsimError(
+            f"This method starts from a product state: a basis state, a string of 0 1 + - r l, or an array of shape "
+            f'({num_qubits}, 2); got shape {array.shape}. method="statevector" takes any amplitudes.'
+        )
+    for qubit, vector in enumerate(array):
+        _check_norm(float(np.linalg.norm(vector)), array.dtype == np.complex64, f"The initial state of qubit {qubit}")
+    return array
+
+
+def product_labels(given: Any, num_qubits: int) -> str:
+    """An initial state that is a product of eigenstates of Paulis, as a string of 0 1 + - r l, the rightmost qubit 0.
+
+    >>> product_labels(2, 3)
+    '010'
+    """
+    if isinstance(given, str):
+        _from_labels(given, num_qubits)
+        return given
+    if isinstance(given, (int, np.integer)) and not isinstance(given, (bool, np.bool_)):
+        if not 0 <= given < 1 << num_qubits:
+            raise QsimError(
+                f"A basis state of {num_qubits} qubits has an index from 0 to 2**{num_qubits} - 1, got {given}."
+            )
+        return format(int(given), f"0{num_qubits}b") if num_qubits else ""
+    raise QsimError(
+        "A stabiliser engine starts from a basis state, or from a string of the labels 0 1 + - r l; got "
+        f'{type(given).__name__}. method="statevector" takes any amplitudes.'
+    )
+
+
+def initial_vectors(given: Any, num_qubits: int) -> Array | None:
+    """The vectors of `product_vectors`, or None for a vector of amplitudes, which need not be a product.
+
+    >>> initial_vectors([1, 0, 0, 0], 2) is None
+    True
+    """
+    if not isinstance(given, (str, int, np.integer)) and _numbers(given).shape != (num_qubits, 2):
+        return None
+    return product_vectors(given, num_qubits)
+
+
 def _from_labels(text: str, num_qubits: int) -> list[tuple[complex, complex]]:
     unknown = next((letter for letter in text if letter not in _LABELS), None)
     if unknown is not None:

@@ -62,7 +62,7 @@ def move_bits(values: Array, frequencies: Array, pairs: Sequence[tuple[int, int]
     (array([0, 1]), array([3, 3]))
     """
     distinct, inverse = np.unique(_moved(values, pairs), return_inverse=True)
-    totals = np.zeros(len(distinct), dtype=np.int64)
+    totals = np.zeros(len(distinct), dtype=frequencies.dtype)
     np.add.at(totals, inverse, frequencies)
     return distinct, totals
 

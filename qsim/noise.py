@@ -4,7 +4,7 @@
 >>> model = NoiseModel().add(depolarizing(0.02, 2), "cx").add_readout_error(ReadoutError(0.01, 0.03))
 >>> bell = Circuit(2).h(0).cx(0, 1)
 >>> Simulator(noise=model).probabilities(bell).round(4)
-array([0.4809, 0.0291, 0.0291, 0.4609])
+array([0.4859, 0.0241, 0.0241, 0.4659])
 """
 
 from __future__ import annotations
@@ -152,7 +152,8 @@ class NoiseModel:
                 else:
                     raise QsimError(
                         f"A channel of {rule.channel.num_qubits} qubits is attached to '{gate}', which here has "
-                        f"{len(key[1])}."
+                        f"{len(key[1])} with its controls. Attach a channel of one qubit, which acts on each, or make the gate a "
+                        "definition and name it in own_gates."
                     )
             if len(self._found) < 100_000:
                 self._found[key] = found

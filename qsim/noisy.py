@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -134,7 +134,7 @@ class _Expander:
             if code == BARRIER:
                 continue
             # Gates on other qubits may come before a measurement that waits.
-            if tail and (code < 0 and code not in (DELAY, GATE_OBJECT) or not touched.isdisjoint(qubits)):
+            if tail and ((code < 0 and code not in (DELAY, GATE_OBJECT)) or not touched.isdisjoint(qubits)):
                 self._flush(tail, touched)
             if code >= 0:
                 gate = row_by_code(code)
@@ -150,9 +150,7 @@ class _Expander:
                 self._event(ResetQubit(qubits[0]))
                 self._noise("reset", qubits)
             else:
-                node = circuit._objects[first]
-                assert isinstance(node, FeedForward)
-                self._event(node)
+                self._event(cast(FeedForward, circuit._objects[first]))
         self._flush(tail, touched, last=True)
         return self.steps
 
@@ -179,7 +177,8 @@ class _Expander:
 
     def _noise(self, name: str, qubits: tuple[int, ...]) -> None:
         for channel, where in self.model.channels_for(name, qubits):
-            if len(channel.kraus) > 1 or not channel.pauli_probabilities:
+            chances = channel.pauli_probabilities
+            if chances is None or chances["I" * len(where)] < 1:
                 self.segment.places.append(Place(len(self.segment.rows), channel, where))
 
     def _gate(self, gate: Gate, qubits: tuple[int, ...]) -> None:
@@ -213,7 +212,7 @@ class _Expander:
         """The lowered rows of a gate, with nothing between them."""
         if isinstance(gate.base, GateRow) and not gate.powers:
             bits = sum(value << k for k, value in enumerate(gate.controls))
-            values = [float(p) for p in gate.params]  # type: ignore[arg-type]
+            values = [float(p) for p in gate.params]
             self._row((gate.base.code, len(qubits), len(gate.controls), bits), qubits, values)
             return
         block = lower_gate(gate)

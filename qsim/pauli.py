@@ -145,15 +145,16 @@ class SparsePauliOp:
     True
     """
 
-    __slots__ = ("_compiled", "_count", "_store", "_width")
+    __slots__ = ("_compiled", "_count", "_hermitian", "_store", "_width")
     __array_ufunc__ = None  # numpy scalars on the left leave the arithmetic to this class
     _compiled: Any  # by `qsim.observable`, for expectation values; None until then
     _count: int
+    _hermitian: bool | None
     _store: Terms | _Sum  # one attribute, replaced at once, so that threads may share an operator
     _width: int
 
     def __init__(self, terms: Iterable[tuple[PauliString, Scalar]] = (), num_qubits: int | None = None) -> None:
-        self._compiled = None
+        self._compiled = self._hermitian = None
         self._store, used = read_pairs(terms)
         self._count, self._width = len(self._store), checked_width(used, num_qubits)
 
@@ -273,7 +274,10 @@ class SparsePauliOp:
         >>> (Pauli.X(0) * Pauli.Y(1)).is_hermitian, (Pauli.X(0) * Pauli.Y(0)).is_hermitian
         (True, False)
         """
-        return all(abs(c.imag) <= TOLERANCE * max(1.0, _size(c)) for c in _merged(self._flat()).values())
+        if self._hermitian is None:  # asked by every run, of an operator that never changes
+            found = all(abs(c.imag) <= TOLERANCE * max(1.0, _size(c)) for c in _merged(self._flat()).values())
+            self._hermitian = found
+        return self._hermitian
 
     def simplify(self, tol: float = TOLERANCE) -> SparsePauliOp:
         """Merge like terms, in the order of first appearance, and drop those with |coefficient| <= tol.
@@ -504,7 +508,7 @@ class SparsePauliOp:
 
 def _make(store: Terms | _Sum, width: int, count: int | None = None) -> SparsePauliOp:
     made = object.__new__(SparsePauliOp)
-    made._store, made._width, made._compiled = store, width, None
+    made._store, made._width, made._compiled, made._hermitian = store, width, None, None
     made._count = len(store) if count is None else count
     return made
 

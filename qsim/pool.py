@@ -116,6 +116,13 @@ def controlled(cancel: Cancel | None = None, progress: Progress | None = None) -
         _control.reset(token)
 
 
+def check_cancelled() -> None:
+    """Raise `RunCancelled` when `controlled` says so: for work that asks between steps of its own."""
+    control = _control.get()
+    if control is not None:
+        control.check()
+
+
 def report(done: int, total: int) -> None:
     """Between two passes: stop if the run was cancelled, and tell that `done` steps of `total` are done.
 

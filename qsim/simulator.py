@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, overload
 
 import numpy as np
@@ -12,10 +12,13 @@ import numpy.typing as npt
 from qsim import first_runs
 from qsim.circuit import MEASURE, ROW, Circuit, Register
 from qsim.counts import Counts
+from qsim.engines import LastRun, Runner, refuse_other, wants_other
 from qsim.errors import CircuitError, QsimError
 from qsim.initial import initial_amplitudes
-from qsim.measured import sampling_bytes
-from qsim.memory import check_bytes, check_limit, check_memory
+from qsim.measured import move_bits, sampling_bytes
+from qsim.memory import available_memory, check_bytes, check_limit, check_memory
+from qsim.methods import Options
+from qsim.noise import NoiseModel
 from qsim.parameter_binding import bind_parameters
 from qsim.pauli import SparsePauliOp, check_observable
 from qsim.pool import part as one_part
@@ -37,6 +40,14 @@ class Simulator:
         precision: "double" (complex128) or "single" (complex64: half the memory, about 1e-6 of error).
         threads: how many threads; None takes QSIM_NUM_THREADS or all cores. Results do not depend on it.
         memory_limit: bytes that a run may take; None takes what is free.
+        noise: a `NoiseModel` (see `qsim.noise`), or None. Under noise, `probabilities`, `expectation`, `variance` and
+            `density_matrix` are exact; `sample` and `estimate` draw whole runs.
+        method: "automatic"; "statevector", which with noise means trajectories; "density_matrix"; "stabilizer" for Clifford
+            circuits of any width; or "mps", matrix-product states, for circuits of little entanglement. "automatic" takes
+            the first two where they fit, and says in `last_run` what it took otherwise. See `qsim.methods`.
+        max_bond: widest bond of a matrix-product state; None for no limit.
+        truncation: largest share of the squared norm that one truncation of a matrix-product state may discard.
+        max_loop_rounds: how often one history of a circuit may go round `while` loops before the run ends with an error.
 
     Every method takes `parameters`: a mapping from name to number (or sequence, for an array parameter), or a batch
     of sets: a list of mappings or an array of shape (sets, parameters). A batch gives a list or a leading axis.
@@ -62,6 +73,11 @@ class Simulator:
         threads: int | None = None,
         memory_limit: int | None = None,
         *,
+        noise: NoiseModel | None = None,
+        method: str = "automatic",
+        max_bond: int | None = None,
+        truncation: float = 1e-16,
+        max_loop_rounds: int = 100_000,
         _tile_bits: int | None = None,
     ) -> None:
         if precision not in PRECISIONS:
@@ -69,12 +85,37 @@ class Simulator:
         self.precision = precision
         self.threads = thread_count(threads)
         self.memory_limit = check_limit(memory_limit)
+        self.max_loop_rounds = _checked_rounds(max_loop_rounds)
+        self._options = Options(method, max_bond, truncation)
+        self._last = LastRun()
         self._dtype = PRECISIONS[precision]
+        if noise is not None and not isinstance(noise, NoiseModel):
+            raise QsimError(
+                f"noise is a NoiseModel, got {type(noise).__name__}. NoiseModel.from_json reads one; a channel alone is "
+                'attached to gates by NoiseModel().add(channel, "cx").'
+            )
+        self.noise, self.method = noise, method
         self._tile_bits = _tile_bits
         self._measurements: list[tuple[SparsePauliOp, Any, Any]] = []  # of the operators estimated last
 
     def __repr__(self) -> str:
-        return f"Simulator(precision={self.precision!r}, threads={self.threads})"
+        chosen = "" if self._options.is_automatic else f", method={self.method!r}"
+        return f"Simulator(precision={self.precision!r}, threads={self.threads}{chosen})"
+
+    @property
+    def last_run(self) -> dict[str, Any]:
+        """How the last call of this thread was run: the method, why, and for matrix-product states the truncation error.
+
+        A dict with "method" and, where another method than the statevector ran, "reason", "truncation_error" (one minus the
+        product of what truncations kept of the squared norm) and "max_bond". Counts have the same in `Counts.metadata`.
+
+        >>> sim = Simulator(method="mps")
+        >>> sim.expectation(Circuit(2).h(0).cx(0, 1), SparsePauliOp.from_string("Z0*Z1")).__round__(12)
+        1.0
+        >>> sim.last_run["method"], sim.last_run["max_bond"]
+        ('mps', 2)
+        """
+        return dict(self._last.facts) or {"method": "statevector"}
 
     # results ------------------------------------------------------------------------------------------------
     def statevector(self, circuit: Circuit, parameters: Any = None, *, initial_state: Any = None) -> Array:
@@ -89,6 +130,11 @@ class Simulator:
         >>> Simulator().statevector(Circuit(2).cx(0, 1), initial_state="01").real
         array([0., 0., 0., 1.])
         """
+        if self._options.method in ("stabilizer", "mps"):
+            self._only_gates(circuit, "statevector")
+            return Runner(self, circuit, parameters, initial_state).statevector()
+        self._last.facts = {}
+        self._noiseless("statevector", "density_matrix")
         if parameters is None is initial_state and self.precision in first_runs.compiled:
             state = self._small_state(circuit)
             if state is not None:
@@ -108,19 +154,49 @@ class Simulator:
         *,
         initial_state: Any = None,
     ) -> Array:
-        """The outcome probabilities of measuring `qubits`, or all of them.
+        """The outcome probabilities of measuring `qubits`, or all of them; of a circuit that branches, of its bits.
+
+        A circuit that resets, branches or uses qubits after measuring them ends in many states, and what it has is a
+        distribution over the values of its classical bits: see `outcome_probabilities`, which takes no room for what cannot
+        happen. Here the bits come as an array, without `qubits`.
 
         Returns:
-            Floats, shape (2**k,), the first of the k qubits as the least significant bit; (sets, 2**k) for a batch.
+            Floats, shape (2**k,), the first of the k qubits (or classical bit 0) as the least significant bit; (sets, 2**k)
+            for a batch.
 
         >>> Simulator().probabilities(Circuit(2).x(1), qubits=[1])
         array([0., 1.])
+        >>> Simulator().probabilities(Circuit(1, 2).h(0).measure(0, 0).x(0).measure(0, 1))
+        array([0. , 0.5, 0.5, 0. ])
         """
-        self._only_gates(circuit, "probabilities")
+        _check_circuit(circuit)
+        if self._noisy is None and circuit.is_dynamic:
+            from qsim.outcomes import outcome_array
+
+            return outcome_array(self, circuit, parameters, qubits, initial_state)
         wanted = range(circuit.num_qubits) if qubits is None else [circuit._qubit(q) for q in qubits]
         if len(set(wanted)) != len(wanted):
             raise CircuitError(f"Each qubit is asked for once, got {list(wanted)}.")
+        if wants_other(self, circuit) and len(wanted) < circuit.num_qubits:
+            return Runner(self, circuit, parameters, initial_state).probabilities(wanted)
+        return self._probabilities(circuit, parameters, wanted, initial_state)
+
+    def _probabilities(self, circuit: Circuit, parameters: Any, wanted: Sequence[int], initial_state: Any) -> Array:
+        """`probabilities` from statevectors."""
+        self._last.facts = {}
         rows, batched = bind_parameters(circuit, parameters)
+        if self._noisy is not None:
+            found = [
+                one.probabilities(wanted, begin)
+                for one, begin in self._noisy_circuits(circuit, rows, initial_state, density=True)
+            ]
+            return np.array(found).reshape(len(rows), -1) if batched else found[0]
+        if self._falls_apart(circuit, initial_state):
+            from qsim.parts import probabilities_apart
+
+            self._check_parts(circuit, wanted)
+            table = probabilities_apart(self, circuit, rows, list(wanted))
+            return table if batched else table[0]
         start = self._start(circuit, initial_state)
         if not batched and first_runs.worth_it(circuit, self.precision):
             return first_runs.marginal(first_runs.state(circuit, rows[0], self._dtype, start), wanted)
@@ -132,6 +208,33 @@ class Simulator:
             for state in self._states(circuit, rows[part], start)
         ]
         return np.array(results).reshape(len(rows), -1) if batched else results[0]
+
+    def outcome_probabilities(
+        self, circuit: Circuit, parameters: Any = None, *, initial_state: Any = None
+    ) -> dict[str, float] | list[dict[str, float]]:
+        """The exact probability of each outcome of a circuit's classical bits, as `sample` would count them.
+
+        Every history of the circuit is followed with its probability, equal ones as one. A history is given up when its
+        probability is below 1e-16, as in a loop that goes on less and less probably.
+
+        Args:
+            circuit: with at least one measurement; it may reset, branch on outcomes and measure midway.
+            parameters: one set or a batch.
+
+        Returns:
+            A mapping from bitstring (as in `Counts`) to probability, of outcomes that can happen, in ascending order; a list
+            of them for a batch.
+
+        Raises:
+            CircuitError: when there are more than 2**20 outcomes, or 2**15 histories with different states at a time.
+
+        >>> circuit = Circuit(2, 2).h(0).measure(0, 0).cx(0, 1).h(0).measure(1, 1)
+        >>> {key: round(value, 12) for key, value in Simulator().outcome_probabilities(circuit).items()}
+        {'00': 0.5, '11': 0.5}
+        """
+        from qsim.outcomes import outcome_probabilities
+
+        return outcome_probabilities(self, circuit, parameters, initial_state)
 
     @overload
     def sample(
@@ -183,17 +286,33 @@ class Simulator:
         """
         shots, seed = _checked_shots(shots), _checked_seed(seed)
         _check_circuit(circuit)
-        dynamic = circuit.is_dynamic
-        if not dynamic and MEASURE not in circuit._rows[::ROW]:
-            raise CircuitError("Sampling needs a measurement, and the circuit has none. Add circuit.measure_all().")
+        _check_measured(circuit)
         if not isinstance(memory, (bool, np.bool_)):
             raise QsimError(f"memory is True, to keep every shot, or False, got {memory!r}.")
+        if wants_other(self, circuit):
+            return Runner(self, circuit, parameters, initial_state).sample(shots, seed, bool(memory))
+        return self._sample_statevector(circuit, shots, parameters, seed, bool(memory), initial_state)
+
+    def _sample_statevector(
+        self, circuit: Circuit, shots: int, parameters: Any, seed: int, memory: bool, initial_state: Any
+    ) -> Any:
+        """`sample` from statevectors."""
+        self._last.facts = {}
         rows, batched = bind_parameters(circuit, parameters)
-        start = self._start(circuit, initial_state)
+        if self._noisy is not None:
+            made = []
+            for k, (one, begin) in enumerate(self._noisy_circuits(circuit, rows, initial_state, density=False)):
+                own = (seed + k) % (1 << 64)
+                self._last.facts = one.facts(shots)
+                values, frequencies = one.sample(shots, own, begin)
+                made.append(self._named(circuit, values, frequencies, own, memory))
+            return made if batched else made[0]
+        dynamic = self._follows_histories(circuit, initial_state)
+        start = initial_state if dynamic else self._start(circuit, initial_state)
         self._check_shots(circuit, int(shots), dynamic, len(rows) if memory else 0)
         results = []
         for k, row in enumerate(rows):
-            begin = start.copy() if start is not None and k < len(rows) - 1 else start
+            begin = start.copy() if not dynamic and start is not None and k < len(rows) - 1 else start
             with one_part(k, len(rows)):
                 counts = self._counts(circuit, row, int(shots), (int(seed) + k) % (1 << 64), dynamic, memory, begin)
             results.append(counts)
@@ -216,6 +335,8 @@ class Simulator:
         """
         from qsim.snapshots import marked_places, results_size, take_snapshots
 
+        refuse_other(self, "snapshot")
+        self._noiseless("state at a place", "density_matrix of a part of the circuit")
         self._only_gates(circuit, "state at a place")
         rows, batched = bind_parameters(circuit, parameters)
         size = self._amplitude << circuit.num_qubits
@@ -238,7 +359,7 @@ class Simulator:
         >>> Simulator().expectation(Circuit(1).h(0), [Pauli.X(0), 2 * Pauli.X(0)]).round(12)
         array([1., 2.])
         """
-        return self._moments(circuit, observable, parameters, initial_state, spread=False)[0]
+        return self._all_moments(circuit, observable, parameters, initial_state, spread=False)[0]
 
     def variance(self, circuit: Circuit, observable: Any, parameters: Any = None, *, initial_state: Any = None) -> Any:
         """The exact variance <O**2> - <O>**2, in the same shapes as `expectation`.
@@ -247,7 +368,7 @@ class Simulator:
         >>> Simulator().variance(Circuit(1), Pauli.X(0))
         1.0
         """
-        return self._moments(circuit, observable, parameters, initial_state)[1]
+        return self._all_moments(circuit, observable, parameters, initial_state)[1]
 
     def moments(
         self, circuit: Circuit, observable: Any, parameters: Any = None, *, initial_state: Any = None
@@ -258,7 +379,7 @@ class Simulator:
         >>> Simulator().moments(Circuit(1), Pauli.Z(0))
         (1.0, 0.0)
         """
-        return self._moments(circuit, observable, parameters, initial_state)
+        return self._all_moments(circuit, observable, parameters, initial_state)
 
     def matrix_element(self, bra: Circuit, observable: SparsePauliOp, ket: Circuit, parameters: Any = None) -> complex:
         """<bra|O|ket> of the states of two circuits of one size, for any operator; one set of parameters serves both.
@@ -269,6 +390,7 @@ class Simulator:
         """
         from qsim.readout import matrix_element
 
+        self._noiseless("matrix element", "density_matrix")
         states = self._pair(bra, ket, parameters)
         return matrix_element(states[0], observable, states[1])
 
@@ -296,6 +418,14 @@ class Simulator:
         """
         from qsim.readout import reduced_density_matrix
 
+        refuse_other(self, "reduced density matrix")
+        if self._noisy is not None:
+            from qsim.density import partial_trace
+
+            kept = [circuit._qubit(q) for q in qubits]
+            whole = self.density_matrix(circuit, parameters, initial_state=initial_state)
+            reduced = [partial_trace(one, kept) for one in (whole if whole.ndim == 3 else [whole])]
+            return np.array(reduced) if whole.ndim == 3 else reduced[0]
         self._only_gates(circuit, "reduced density matrix")
         wanted = [circuit._qubit(q) for q in qubits]
         rows, batched = bind_parameters(circuit, parameters)
@@ -308,6 +438,7 @@ class Simulator:
 
     def _pair(self, first: Circuit, second: Circuit, parameters: Any) -> list[Array]:
         """The states of two circuits, each with the parameters that it has of those given."""
+        refuse_other(self, "comparison of states")
         for circuit in (first, second):
             self._only_gates(circuit, "state")
         if first.num_qubits != second.num_qubits:
@@ -326,6 +457,8 @@ class Simulator:
         self._check(first, copies=2)
         return [
             self._state(circuit, bind_parameters(circuit, part)[0][0])
+            if self._noisy is None
+            else self.density_matrix(circuit, part)
             for circuit, part in zip((first, second), own, strict=True)
         ]
 
@@ -366,6 +499,8 @@ class Simulator:
         from qsim.estimation import estimate_state
 
         single = isinstance(observable, SparsePauliOp)
+        if self._noisy is not None:
+            return self._noisy_estimate(circuit, observable, shots, parameters, seed, initial_state)
         made = [
             self.check_estimate(circuit, operator, shots, grouping)
             for operator in ([observable] if single else list(observable))
@@ -388,6 +523,12 @@ class Simulator:
         """Raise what `estimate` would raise for these; returns the groups of terms, which are kept for a while."""
         from qsim.estimation import measurements, split_shots
         from qsim.grouping import GROUPINGS
+
+        refuse_other(self, "estimate from shots")
+        if self._noisy is not None:
+            _check_circuit(circuit)
+            check_observable(observable, circuit.num_qubits)
+            return None
 
         self._only_gates(circuit, "expectation value")
         if grouping not in GROUPINGS:
@@ -490,6 +631,8 @@ class Simulator:
                [1., 0.]])
         """
         _check_circuit(circuit)
+        refuse_other(self, "unitary matrix")
+        self._noiseless("unitary matrix", "superoperator")
         if MEASURE in circuit._rows[::ROW]:
             raise CircuitError("A circuit with measurements has no unitary matrix. Leave them out.")
         self._only_gates(circuit, "unitary matrix")
@@ -505,11 +648,118 @@ class Simulator:
                 result[k, :, column] = self._state(circuit, row, start)
         return result if batched else result[0]
 
+    def density_matrix(self, circuit: Circuit, parameters: Any = None, *, initial_state: Any = None) -> Array:
+        """The density matrix that a circuit makes, under the simulator's noise, before its final measurements.
+
+        Measurements midway are averaged over, resets and branches followed exactly.
+
+        Returns:
+            Complex, shape (2**n, 2**n); for a batch (sets, 2**n, 2**n).
+
+        Raises:
+            MemoryLimitError: it does not fit: 4**n amplitudes.
+
+        >>> from qsim.noise import NoiseModel, amplitude_damping
+        >>> noise = NoiseModel().add(amplitude_damping(0.25), "x")
+        >>> Simulator(noise=noise).density_matrix(Circuit(1).x(0)).real
+        array([[0.25, 0.  ],
+               [0.  , 0.75]])
+        """
+        from qsim.noisy_simulation import density_matrix
+
+        _check_circuit(circuit)
+        rows, batched = bind_parameters(circuit, parameters)
+        exact = self._exact(circuit, len(rows) + 1)
+        begin = None if initial_state is None else initial_amplitudes(initial_state, circuit.num_qubits, self._dtype)
+        found = [density_matrix(exact, circuit, row, begin) for row in rows]
+        return np.array(found) if batched else found[0]
+
+    def superoperator(self, circuit: Circuit, parameters: Any = None) -> Array:
+        """The matrix of what a circuit does to a density matrix, under the simulator's noise: vec(rho) -> vec(E(rho)).
+
+        vec writes the columns of rho one under the other, so that a unitary U has conj(U) (x) U. Measurements and resets
+        in the circuit are averaged over.
+
+        Returns:
+            Complex, shape (4**n, 4**n); for a batch (sets, 4**n, 4**n).
+
+        >>> Simulator().superoperator(Circuit(1).z(0)).real.diagonal()
+        array([ 1., -1., -1.,  1.])
+        """
+        from qsim.noisy_simulation import NoisyCircuit
+
+        _check_circuit(circuit)
+        rows, batched = bind_parameters(circuit, parameters)
+        size = 1 << min(2 * circuit.num_qubits, 40)
+        needed = (len(rows) * size + 2) * size * self._amplitude
+        check_memory(needed, 4 * circuit.num_qubits, self._amplitude, self.memory_limit, "superoperator, as a state")
+        found = [NoisyCircuit.of(self._exact(circuit, 1), circuit, row).superoperator() for row in rows]
+        return np.array(found) if batched else found[0]
+
     def estimate_memory(self, circuit: Circuit) -> int:
         """Bytes that running a circuit takes: one state and each thread's tile, and a copy a branch if it branches."""
         copies = 1 if not circuit.is_dynamic else 2 + circuit._rows[::ROW].count(MEASURE)
         tile = self._amplitude << min(circuit.num_qubits, 16)
         return copies * (self._amplitude << circuit.num_qubits) + self.threads * tile
+
+    # noise --------------------------------------------------------------------------------------------------
+    @property
+    def _noisy(self) -> NoiseModel | None:
+        """The model to run under, if a run is no plain one."""
+        if self.noise is not None and not self.noise.is_ideal:
+            return self.noise
+        return NoiseModel() if self.method == "density_matrix" else None
+
+    def _noiseless(self, what: str, instead: str) -> None:
+        if self._noisy is not None:
+            raise QsimError(f"Under noise, or with density matrices, there is no {what}. Use {instead}.")
+
+    def _exact(self, circuit: Circuit, copies: int) -> Simulator:
+        """This simulator, or one with density matrices if it has no noise."""
+        from qsim.noisy_simulation import check_density
+
+        exact = self
+        if self._noisy is None:
+            exact = Simulator(
+                self.precision, self.threads, self.memory_limit, method="density_matrix", _tile_bits=self._tile_bits
+            )
+        check_density(exact, circuit.num_qubits, copies)
+        return exact
+
+    def _noisy_circuits(self, circuit: Circuit, rows: Array, initial_state: Any, density: bool) -> Iterator[Any]:
+        """Each set's circuit under noise and the state that it begins with: vec(rho) with `density`, else amplitudes."""
+        from qsim.noisy_simulation import NoisyCircuit, as_density, check_density, noise_facts
+
+        begin = None
+        self._last.facts = noise_facts("density_matrix" if density else "trajectories")
+        if density or self.method == "density_matrix":
+            check_density(self, circuit.num_qubits)
+        else:
+            self._check(circuit, 4)
+        if initial_state is not None:
+            begin = initial_amplitudes(initial_state, circuit.num_qubits, self._dtype)
+        for k, row in enumerate(rows):
+            with one_part(k, len(rows)):
+                one = None if begin is None else begin.copy()
+                yield NoisyCircuit.of(self, circuit, row), as_density(one) if density else one
+
+    def _noisy_estimate(
+        self, circuit: Circuit, observable: Any, shots: int, parameters: Any, seed: int | None, initial_state: Any
+    ) -> Any:
+        single = isinstance(observable, SparsePauliOp)
+        operators = [observable] if single else list(observable)
+        _check_circuit(circuit)
+        for operator in operators:
+            check_observable(operator, circuit.num_qubits)
+        shots, seed = _checked_shots(shots), _checked_seed(seed)
+        if shots < 2:
+            raise QsimError("A standard error takes at least two shots, got 1.")
+        rows, batched = bind_parameters(circuit, parameters)
+        results = []
+        for k, (one, begin) in enumerate(self._noisy_circuits(circuit, rows, initial_state, density=False)):
+            found = one.estimate(operators, shots, (seed + k) % (1 << 64), begin)
+            results.append(found[0] if single else found)
+        return results if batched else results[0]
 
     # how ----------------------------------------------------------------------------------------------------
     @property
@@ -539,6 +789,37 @@ class Simulator:
             return None
         self._check(circuit, copies + 1)
         return initial_amplitudes(initial_state, circuit.num_qubits, self._dtype)
+
+    def _falls_apart(self, circuit: Circuit, initial_state: Any) -> bool:
+        """Whether a circuit of gates is simulated in independent parts."""
+        from qsim.parts import WHOLE_QUBITS, independent_parts
+
+        return circuit.num_qubits > WHOLE_QUBITS and initial_state is None and len(independent_parts(circuit)) > 1
+
+    def _check_parts(self, circuit: Circuit, qubits: Iterable[int]) -> None:
+        """Refuse a circuit whose largest part, of those that hold any of these qubits, does not fit."""
+        from qsim.parts import widest
+
+        width = widest(circuit, list(qubits))
+        tile = self.threads * (self._amplitude << min(width, 16))
+        if self.memory_limit is not None or self._amplitude << width >= _SMALL_BYTES:
+            check_memory((self._amplitude << width) + tile, width, self._amplitude, self.memory_limit)
+
+    def _follows_histories(self, circuit: Circuit, initial_state: Any) -> bool:
+        """Whether `sample` splits shots at measurements; else it draws them from one final state."""
+        if circuit.is_dynamic:
+            from qsim.dynamic import can_be_deferred
+
+            if not can_be_deferred(circuit):
+                return True
+        from qsim.parts import WHOLE_QUBITS
+
+        if circuit.num_qubits <= WHOLE_QUBITS:
+            return False
+        if self._falls_apart(circuit, initial_state):
+            return True
+        needed = self.estimate_memory(circuit)
+        return needed >= _SMALL_BYTES and needed > (self.memory_limit or available_memory())
 
     def _only_gates(self, circuit: Circuit, what: str) -> None:
         _check_circuit(circuit)
@@ -617,28 +898,19 @@ class Simulator:
             return compile_circuit(bound, **settings), row[:0]
 
     def _counts(
-        self, circuit: Circuit, row: Array, shots: int, seed: int, dynamic: bool, memory: bool, start: Array | None
+        self, circuit: Circuit, row: Array, shots: int, seed: int, dynamic: bool, memory: bool, start: Any
     ) -> Counts:
-        """Counts of one run; `start` is overwritten."""
-        # Bits in no register (of measurements whose outcome a program keeps to itself) are not shown.
-        visible = [bit for register in circuit.clbit_registers for bit in register.indices]
-        registers, at = [], 0
-        for register in circuit.clbit_registers:
-            registers.append(Register(register.name, tuple(range(at, at + len(register)))))
-            at += len(register)
+        """Counts of one run from `start`: amplitudes, which are overwritten, or, for a dynamic one, what the user gave."""
+        visible, registers = _visible(circuit)
         values: Any
         frequencies: Any
         if dynamic:
             from qsim.dynamic import sample_dynamic
 
-            totals: dict[int, int] = {}
-            for value, count in sample_dynamic(self, circuit, row, shots, seed, start).items():
-                shown = value
-                if visible != list(range(circuit.num_clbits)):
-                    shown = sum(((value >> bit) & 1) << k for k, bit in enumerate(visible))
-                totals[shown] = totals.get(shown, 0) + count
-            values = sorted(totals)
-            frequencies = [totals[value] for value in values]
+            values, frequencies = sample_dynamic(self, circuit, row, shots, seed, start)
+            if visible != list(range(circuit.num_clbits)):
+                values = np.asarray(values, dtype=np.int64 if circuit.num_clbits <= 62 else object)
+                values, frequencies = move_bits(values, frequencies, [(bit, k) for k, bit in enumerate(visible)])
         else:
             place = {bit: k for k, bit in enumerate(visible)}
             pairs = [(qubit, place[clbit]) for qubit, clbit in _measurements(circuit) if clbit in place]
@@ -651,21 +923,64 @@ class Simulator:
                 values, frequencies = sample_bits(self._state(circuit, row, start), pairs, shots, seed, self.threads)
         return Counts(values, frequencies, len(visible), registers, seed, memory=memory)
 
+    def _all_moments(
+        self, circuit: Circuit, observable: Any, parameters: Any, initial_state: Any, spread: bool = True
+    ) -> tuple[Any, Any]:
+        """Expectation values and, with `spread`, variances (else zeros), by whatever method."""
+        if wants_other(self, circuit):
+            self._only_gates(circuit, "expectation value")
+            return Runner(self, circuit, parameters, initial_state).moments(observable, spread)
+        return self._moments(circuit, observable, parameters, initial_state, spread)
+
+    def _named(self, circuit: Circuit, values: Any, frequencies: Any, seed: int, memory: bool) -> Counts:
+        """Counts from values of all classical bits."""
+        visible, registers = _visible(circuit)
+        plain = visible == list(range(circuit.num_clbits))
+        totals: dict[int, int] = {}
+        for value, count in zip(values, frequencies, strict=True):
+            shown = int(value)
+            if not plain:
+                shown = sum(((shown >> bit) & 1) << k for k, bit in enumerate(visible))
+            totals[shown] = totals.get(shown, 0) + int(count)
+        ordered = sorted(totals)
+        return Counts(
+            ordered, [totals[value] for value in ordered], len(visible), registers, seed, memory=memory,
+            metadata=self._last.facts,
+        )  # fmt: skip
+
     def _moments(
         self, circuit: Circuit, observable: Any, parameters: Any, initial_state: Any, spread: bool = True
     ) -> tuple[Any, Any]:
-        """Expectation values and, with `spread`, variances (else zeros)."""
+        """The same from statevectors."""
+        self._last.facts = {}
         from qsim.observable import compile_observable, compiled
         from qsim.state import operator_moments
 
-        self._only_gates(circuit, "expectation value")
+        if self._noisy is None:
+            self._only_gates(circuit, "expectation value")
+        _check_circuit(circuit)
         single = isinstance(observable, SparsePauliOp)
         operators = [observable] if single else list(observable)
         for operator in operators:
             check_observable(operator, circuit.num_qubits)
         rows, batched = bind_parameters(circuit, parameters)
-        start = self._start(circuit, initial_state)
         means, variances = np.zeros((2, len(rows), len(operators)))
+        start = None
+        if self._noisy is not None:
+            for k, (one, begin) in enumerate(self._noisy_circuits(circuit, rows, initial_state, density=True)):
+                if spread:
+                    means[k], variances[k] = np.array(one.moments(operators, begin)).reshape(-1, 2).T
+                else:
+                    means[k] = one.means(operators, begin)
+            rows = rows[:0]
+        elif self._falls_apart(circuit, initial_state):
+            from qsim.parts import moments_apart
+
+            self._check_parts(circuit, {q for o in operators for term in o.terms for q, _ in term.paulis})
+            means, variances = moments_apart(self, circuit, rows, operators, spread)
+            rows = rows[:0]
+        else:
+            start = self._start(circuit, initial_state)
         terms = sum(operator.num_terms for operator in operators)
         if first_runs.worth_it(circuit, self.precision, len(rows), terms=terms):
             for k, row in enumerate(rows):
@@ -696,6 +1011,8 @@ class Simulator:
         return shaped(means), shaped(variances)
 
     def _check_gradient(self, circuit: Circuit, operators: list[Any]) -> None:
+        refuse_other(self, "gradient")
+        self._noiseless("gradient", "expectation at shifted parameters")
         self._only_gates(circuit, "gradient")
         if MEASURE in circuit._rows[::ROW]:
             raise CircuitError("A gradient is not taken through measurements. Leave them out.")
@@ -728,6 +1045,17 @@ class Simulator:
         return (float(shaped[0]) if single else shaped[0]), picked[0]
 
 
+def _visible(circuit: Circuit) -> tuple[list[int], list[Register]]:
+    """The classical bits that counts show, and the registers of these: bits in no register (of measurements whose outcome
+    a program keeps to itself) are not shown."""
+    visible = [bit for register in circuit.clbit_registers for bit in register.indices]
+    registers, at = [], 0
+    for register in circuit.clbit_registers:
+        registers.append(Register(register.name, tuple(range(at, at + len(register)))))
+        at += len(register)
+    return visible, registers
+
+
 def _checked_shots(shots: Any) -> int:
     if isinstance(shots, (bool, np.bool_)) or not isinstance(shots, (int, np.integer)) or not 1 <= shots <= MAX_SHOTS:
         raise QsimError(f"The number of shots is a whole number from 1 to 2**40, got {shots!r}.")
@@ -743,6 +1071,12 @@ def _checked_seed(seed: Any) -> int:
     return int(seed)
 
 
+def _checked_rounds(rounds: Any) -> int:
+    if isinstance(rounds, (bool, np.bool_)) or not isinstance(rounds, (int, np.integer)) or rounds < 1:
+        raise QsimError(f"max_loop_rounds is a whole number of at least 1, got {rounds!r}.")
+    return int(rounds)
+
+
 def _names(circuit: Circuit) -> set[str]:
     """What parameters of a circuit are given by: names of single ones and of arrays."""
     return {p.name if p.array is None else p.array.name for p in circuit.parameters}
@@ -753,8 +1087,19 @@ def _check_circuit(circuit: Any) -> None:
         raise CircuitError(f"A simulator runs a Circuit, got {type(circuit).__name__}.")
 
 
+def _check_measured(circuit: Circuit) -> None:
+    if MEASURE not in circuit._rows[::ROW] and not circuit.is_dynamic:
+        raise CircuitError("Sampling needs a measurement, and the circuit has none. Add circuit.measure_all().")
+
+
 def _measurements(circuit: Circuit) -> Iterator[tuple[int, int]]:
+    """Each measured qubit and its bit; of those that write to one bit the last."""
     rows, operands = circuit._rows, circuit._operands
+    pairs: dict[int, int] = {}
     for at in range(0, len(rows), ROW):
         if rows[at] == MEASURE:
-            yield operands[rows[at + 1]], operands[rows[at + 1] + 1]
+            clbit = operands[rows[at + 1] + 1]
+            pairs.pop(clbit, None)
+            pairs[clbit] = operands[rows[at + 1]]
+    for clbit, qubit in pairs.items():
+        yield qubit, clbit

@@ -83,6 +83,8 @@ class DensityWriter(RowWriter):
         self.n = num_qubits
         #: What waits to act on a single qubit: a 2 x 2 unitary, or a 4 x 4 superoperator on (row bit, column bit).
         self.waiting: dict[int, ComplexMatrix] = {}
+        #: Of the Pauli channels so far, by identity.
+        self.blocks: dict[int, tuple[float, list[tuple[int, ComplexMatrix]]]] = {}
 
     def segment(self, segment: Segment) -> None:
         """All gates and channels of a segment."""
@@ -132,7 +134,10 @@ class DensityWriter(RowWriter):
         for qubit in qubits:
             self.flush(qubit)
         if channel.pauli_probabilities is not None:
-            self.paulis(channel.pauli_probabilities, list(qubits))
+            blocks = self.blocks.get(id(channel))
+            if blocks is None:
+                blocks = self.blocks[id(channel)] = _pauli_blocks(channel.pauli_probabilities, len(qubits))
+            self.paulis(*blocks, list(qubits))
         else:
             self.matrix(channel.superoperator(), [*qubits, *[q + self.n for q in qubits]])
 
@@ -141,8 +146,9 @@ class DensityWriter(RowWriter):
         before = self.waiting.get(qubit)
         if before is not None:
             if len(before) != len(matrix):
-                before, matrix = [m if len(m) == 4 else np.kron(m.conj(), m) for m in (before, matrix)]
-            matrix = matrix @ before
+                matrix = _super(matrix) @ _super(before)
+            else:
+                matrix = matrix @ before
         self.waiting[qubit] = matrix
 
     def flush(self, qubit: int) -> None:
@@ -156,34 +162,46 @@ class DensityWriter(RowWriter):
             self.unitary(matrix, [], [qubit])
             self.unitary(np.ascontiguousarray(matrix.conj()), [], [qubit + self.n])
 
-    def paulis(self, probabilities: dict[str, float], qubits: list[int]) -> None:
-        """A mixture of Paulis on k > 1 qubits, in 2**k real matrices on k bits.
-
-        With s = row ^ column, X**x Z**z takes the entry (row, s) to (row ^ x, s) with the sign (-1)**(z & s): for each s a
-        circulant of the rows. So the columns' bits are turned into s and back by CX, and s controls.
-        """
-        k = len(qubits)
-        size = 1 << k
-        index = np.arange(size)
-        weights = np.zeros((size, size))
-        for label, p in probabilities.items():
-            x = sum((letter in "XY") << q for q, letter in enumerate(reversed(label)))
-            z = sum((letter in "ZY") << q for q, letter in enumerate(reversed(label)))
-            weights[x, z] += p
-        signs = np.array([[(-1.0) ** (z & s).bit_count() for z in range(size)] for s in range(size)])
-        shifts = weights @ signs.T  # by x and s
-        # The factor that leaves most of the blocks alone: the one of s = 1...1, as depolarising noise has it.
-        factor = shifts[0, -1] if abs(shifts[0, -1]) > _TINY and not np.any(np.abs(shifts[1:, -1]) > _TINY) else 1.0
+    def paulis(self, factor: float, blocks: list[tuple[int, ComplexMatrix]], qubits: list[int]) -> None:
+        """A mixture of Paulis on k > 1 qubits, by its blocks: the columns' bits are turned into s and back by CX."""
         self.factor *= factor
         columns = [q + self.n for q in qubits]
-        for q in qubits:
-            self.table(_CX, [q, q + self.n], [])
-        for s in range(size):
-            block = shifts[index[:, None] ^ index, s] / factor
-            if np.abs(block - np.eye(size)).max() > _TINY:
-                self.matrix(block.astype(np.complex128), qubits, tuple(columns), s)
-        for q in qubits:
-            self.table(_CX, [q, q + self.n], [])
+        for q, column in zip(qubits, columns, strict=True):
+            self.table(_CX, [q, column], [])
+        for s, block in blocks:
+            self.matrix(block, qubits, tuple(columns), s)
+        for q, column in zip(qubits, columns, strict=True):
+            self.table(_CX, [q, column], [])
+
+
+def _pauli_blocks(probabilities: dict[str, float], k: int) -> tuple[float, list[tuple[int, ComplexMatrix]]]:
+    """A mixture of Paulis on k qubits as a factor and, for some s = row ^ column, a real matrix on the rows' bits.
+
+    X**x Z**z takes the entry (row, s) to (row ^ x, s) with the sign (-1)**(z & s): for each s a circulant of the rows.
+    """
+    size = 1 << k
+    index = np.arange(size)
+    weights = np.zeros((size, size))
+    for label, p in probabilities.items():
+        x = sum((letter in "XY") << q for q, letter in enumerate(reversed(label)))
+        z = sum((letter in "ZY") << q for q, letter in enumerate(reversed(label)))
+        weights[x, z] += p
+    signs = 1.0 - 2.0 * (np.bitwise_count(index[:, None] & index) & 1)
+    shifts = weights @ signs  # by x and s
+    # The factor that leaves most of the blocks alone: the one of s = 1...1, as depolarising noise has it.
+    plain = abs(shifts[0, -1]) > _TINY and not np.any(np.abs(shifts[1:, -1]) > _TINY)
+    factor = float(shifts[0, -1]) if plain else 1.0
+    blocks = []
+    for s in range(size):
+        block = shifts[index[:, None] ^ index, s] / factor
+        if np.abs(block - np.eye(size)).max() > _TINY:
+            blocks.append((s, block.astype(np.complex128)))
+    return factor, blocks
+
+
+def _super(matrix: Any) -> Any:
+    """A gate's matrix as a superoperator; one that is stays as it is."""
+    return matrix if len(matrix) == 4 else np.kron(matrix.conj(), matrix)
 
 
 def _num_params(code: int) -> int:

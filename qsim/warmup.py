@@ -117,6 +117,7 @@ def _compile_running(precision: str) -> None:
     from qsim.circuit import Circuit
     from qsim.compiler import run_directly
     from qsim.compiler.program import compile_kernels
+    from qsim.kernels import small
     from qsim.parameters import Parameter
     from qsim.pauli import Pauli
     from qsim.sampling import marginal_probabilities, sample_state
@@ -132,6 +133,9 @@ def _compile_running(precision: str) -> None:
     operator_means(state.reshape(1, 2), Pauli.X(0), 1)
     marginal_probabilities(state, [0], 1)
     marginal_probabilities(state, [], 1)
+    small.apply_gates(state, np.zeros((0, small.COLUMNS), np.int64), np.zeros(0, np.int64), np.zeros(0, np.complex128))
+    small.outcome_weights(state, 0)
+    small.separable_bits(state, 0.0)
     angle = Parameter("angle")
     turned = Circuit(3).rx(2 * angle, 0).rzz(angle, 0, 1).rxx(angle, 1, 2).crx(angle, 0, 2).rz(angle, 1)
     Simulator(precision).gradient(turned, Pauli.X(0) + Pauli.Z(1), {"angle": 0.3})

@@ -12,7 +12,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import click
@@ -20,11 +20,14 @@ import numpy as np
 
 from qsim import first_runs
 from qsim.drawing import draw as draw_circuit
+from qsim.engines import wants_other
 from qsim.errors import QsimError
+from qsim.methods import METHODS, choose
 from qsim.pauli import SparsePauliOp
 from qsim.version import __version__
 from qsim.warmup import can_keep_kernels, kernels_ready, warm_up
 from session import cli_jobs
+from session.cli_backends import backends
 from session.cli_input import read_text, read_values
 from session.cli_programs import check, convert
 from session.description import describe, fact_text
@@ -32,9 +35,12 @@ from session.errors import SessionError
 from session.execution import ExecutionSession
 from session.preferences import DEFAULT_SHOTS, BackendNames, ExecutionPreferences
 from session.programs import Program, read_program, writes_bits
+from session.quantum_program import QuantumProgram
 from session.results import EstimationResult, ExecutionDetails
 from session.terminal import aligned, print_table
 
+#: Outputs of more bits are not shown as numbers beside the bitstring.
+WIDEST_NUMBER = 64
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
@@ -87,6 +93,7 @@ _SET = click.option(
 )
 _SEED = click.option("--seed", type=int, help="Repeat the counts of an earlier run.")
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print one line of JSON.")
+_BACKEND = click.option("--backend", metavar="B", help="Where to run it: one of those that 'qsim backends' lists.")
 _TOP = click.option("--top", type=click.IntRange(min=1), metavar="N", help="Show the first N rows only.")
 
 
@@ -100,18 +107,26 @@ def _file(function: Function) -> Function:
 def _engine_options(function: Function) -> Function:
     precision = click.option("--precision", type=click.Choice(["double", "single"]), default="double")
     threads = click.option("--threads", type=int, metavar="T", help="Threads; all cores when left out.")
-    return precision(threads(function))
+    method = click.option("--method", metavar="M", help=f"One of {', '.join(METHODS)}; automatic when left out.")
+    noise = click.option("--noise", metavar="FILE", help="A noise model, as NoiseModel.to_json writes it.")
+    return precision(threads(method(noise(function))))
 
 
 def _open(file: str, include: Sequence[str], options: dict[str, Any]) -> ExecutionSession:
     """A session on a program file, with preferences out of a command's options."""
     names = {"shots": "num_shots", "seed": "random_seed"}
+    if options.get("noise") is not None:
+        options["noise"] = read_text(options["noise"])
     chosen = ExecutionPreferences().updated(**{names.get(name, name): value for name, value in options.items()})
     return ExecutionSession(_program(file, include), execution_preferences=chosen)
 
 
 def _program(file: str, include: Sequence[str]) -> Program:
-    return read_program(read_text(file), "<stdin>" if file == "-" else file, include)
+    """A program out of a file of OpenQASM text, or of a quantum program in JSON."""
+    text = read_text(file)
+    if text.lstrip().startswith("{"):
+        return read_program(QuantumProgram.from_json(text))
+    return read_program(text, "<stdin>" if file == "-" else file, include)
 
 
 def _prepare_engine(session: ExecutionSession | None = None) -> None:
@@ -119,15 +134,38 @@ def _prepare_engine(session: ExecutionSession | None = None) -> None:
 
     A small circuit need not wait for that.
     """
+    if session is not None and session.preferences.backend not in list(BackendNames):
+        return
     if (
         session is not None
         and not session.circuit.is_dynamic
         and first_runs.worth_it(session.circuit, session.simulator.precision)
     ):
         return
+    if session is not None and _method_of(session) != "statevector":
+        return
     if not kernels_ready():
         print("compiling the engine for this machine (one time, half a minute) ...", file=sys.stderr, flush=True)
         warm_up()
+
+
+def _method_of(session: ExecutionSession) -> str:
+    """The method of a program's samples, as far as it is known before parameters are."""
+    if not wants_other(session.simulator, session.circuit):
+        return "statevector"
+    try:
+        return choose(session.circuit, session.simulator).method
+    except QsimError:
+        return "another"
+
+
+def _note_method(facts: Mapping[str, Any]) -> None:
+    """Say which method ran, where it was not the statevector, and what it left out."""
+    if "reason" not in facts:
+        return
+    error = facts.get("truncation_error")
+    lost = "" if error is None else f", truncation error {error:.2g}, bonds of up to {facts['max_bond']:,}"
+    print(f"note: method {facts['method']}{lost} ({facts['reason']})", file=sys.stderr)
 
 
 # commands ------------------------------------------------------------------------------------------------------
@@ -136,6 +174,7 @@ def _prepare_engine(session: ExecutionSession | None = None) -> None:
 @click.option("--shots", type=int, default=DEFAULT_SHOTS, show_default=True, metavar="N", help="How often to run it.")
 @_SEED
 @_SET
+@_BACKEND
 @_engine_options
 @click.option("--submit", is_flag=True, help="Store it as a job and print its id; 'qsim worker' runs it.")
 @_TOP
@@ -153,22 +192,24 @@ def run(
     session = _open(file, include, options)
     values = read_values(settings, session.circuit)
     session.check(values)
-    if not writes_bits(session.circuit):
+    if not writes_bits(session.circuit) and not isinstance(session.program, QuantumProgram):
         print("note: the program has no measurement, so all its qubits are measured", file=sys.stderr)
     if submit:
         cli_jobs.print_submitted(session._submit(session._sample_task(values, None), start=False), as_json)
         return
     _prepare_engine(session)
     details: ExecutionDetails = session.sample(values)
+    _note_method(details.metadata)
     if as_json:
         print(json.dumps({**details.to_dict(), "parameters": values}))
         return
     shots = details.num_shots
+    shown = [name for name, bits in details.outputs.items() if len(bits) <= WIDEST_NUMBER]
     rows = (
-        ([bitstring, *map(str, values.values()), f"{count:,}", f"{count / shots:.4f}"], count / shots)
+        ([bitstring, *(str(values[name]) for name in shown), f"{count:,}", f"{count / shots:.4f}"], count / shots)
         for bitstring, count, values in details.rows()
     )
-    header = ["bitstring", *details.outputs, "counts", "probability"]
+    header = ["bitstring", *shown, "counts", "probability"]
     print_table(header, rows, len(details.counts), f"{shots:,} shots, seed {details.seed}", top)
 
 
@@ -178,6 +219,7 @@ def run(
 @click.option("--shots", type=int, metavar="N", help="Estimate from so many shots; exact when left out.")
 @_SEED
 @_SET
+@_BACKEND
 @_engine_options
 @_JSON
 def estimate(
@@ -185,20 +227,22 @@ def estimate(
 ) -> None:
     """Compute the expectation value of an observable, before final measurements."""
     operator = SparsePauliOp.from_string(observable)
-    exact = options["shots"] is None
-    options["backend"] = BackendNames.SIMULATOR_STATEVECTOR if exact else BackendNames.SIMULATOR
+    if options["backend"] is None:
+        exact = options["shots"] is None
+        options["backend"] = BackendNames.SIMULATOR_STATEVECTOR if exact else BackendNames.SIMULATOR
     session = _open(file, include, options)
     values = read_values(settings, session.circuit)
     session.check(values, operator)
     _prepare_engine(session)
     result: EstimationResult = session.estimate(operator, values)
+    _note_method(result.metadata)
     if as_json:
         print(json.dumps({**result.to_dict(), "observable": str(operator), "parameters": values}))
         return
     rows = [
         ["value", repr(result.value)],
         ["variance", repr(result.variance)],
-        ["standard error", "0 (exact)" if exact else repr(result.standard_error)],
+        ["standard error", repr(result.standard_error) if "num_shots" in result.metadata else "0 (exact)"],
     ]
     print(aligned(["observable", str(operator)], rows, right=()))
 
@@ -276,5 +320,6 @@ def warmup(precision: str) -> None:
     print(f"compiled in {time.perf_counter() - start:.1f} s")
 
 
+cli.add_command(backends)
 cli.add_command(check)
 cli.add_command(convert)

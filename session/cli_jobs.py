@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 import signal
 import sys
@@ -12,12 +13,12 @@ from typing import Any
 
 import click
 
-from session.errors import JobTimeoutError, SessionError
-from session.jobs import ExecutionJob, get_execution_jobs
-from session.results import EstimationResult, ExecutionDetails
+from session.cli_results import plain_result, print_result
+from session.errors import JobTimeoutError, SessionError, StoreError
+from session.jobs import ExecutionJob, about_error, get_execution_jobs
 from session.store.jobs import JobStore
 from session.store.records import Claim, JobRecord, JobStatus, moment
-from session.terminal import aligned, print_table
+from session.terminal import aligned
 
 _STATUS = click.option(
     "--status", "statuses", multiple=True, metavar="S", help="Only jobs with this status; may be repeated."
@@ -107,10 +108,11 @@ def result(job_id: str, timeout: float | None, top: int | None, as_json: bool) -
     if status is JobStatus.FAILED:
         raise SessionError(f"Job {job.id} failed: {job.error}")
     value = job.result()
-    values = value if isinstance(value, list) else [value]
+    values = value if job.is_batch else [value]
     if as_json:
-        plain = [one.to_dict() if hasattr(one, "to_dict") else one for one in values]
-        print(json.dumps({"job": job.id, "result": plain if isinstance(value, list) else plain[0]}))
+        print(
+            json.dumps({"job": job.id, "result": [*map(plain_result, values)] if job.is_batch else plain_result(value)})
+        )
         return
     for number, one in enumerate(values):
         if len(values) > 1:
@@ -193,15 +195,18 @@ def worker(once: bool, idle_exit: float | None, as_json: bool) -> None:
         tell(claim.id, JobStatus.RUNNING, claim.record.kind, kind=claim.record.kind, attempt=claim.record.attempts + 1)
 
     def ended(record: JobRecord) -> None:
-        error = None if record.error is None else json.loads(record.error)["message"]
+        error = None if record.error is None else about_error(record.error)[1]
         text = error or (_took(record) if record.status is JobStatus.COMPLETED else "")
         tell(record.id, record.status, text, error=error)
+
+    def skipped(job_id: str, error: StoreError) -> None:
+        print(f"job {job_id} is left alone: {error}", file=sys.stderr, flush=True)
 
     store = JobStore(create=True)
     with stopping_on_signals() as (stop, came):
         if not as_json and not once:
             print(f"waiting for jobs in {store.folder}; Ctrl-C ends", file=sys.stderr, flush=True)
-        work(store, stop, once=once, idle_exit=idle_exit, began=began, ended=ended)
+        work(store, stop, once=once, idle_exit=idle_exit, began=began, ended=ended, skipped=skipped)
     if signal.SIGINT in came:
         raise KeyboardInterrupt
 
@@ -215,35 +220,23 @@ def print_submitted(job: ExecutionJob, as_json: bool) -> None:
     print(f"stored; 'qsim worker' runs it, 'qsim jobs result {job.id}' waits for it", file=sys.stderr)
 
 
-def print_result(value: Any, top: int | None = None) -> None:
-    """One result, as the command that runs it at once shows it."""
-    if isinstance(value, ExecutionDetails):
-        shots = value.num_shots
-        rows = (
-            ([bitstring, *map(str, values.values()), f"{count:,}", f"{count / shots:.4f}"], count / shots)
-            for bitstring, count, values in value.rows()
-        )
-        header = ["bitstring", *value.outputs, "counts", "probability"]
-        print_table(header, rows, len(value.counts), f"{shots:,} shots, seed {value.seed}", top)
-    elif isinstance(value, EstimationResult):
-        error = repr(value.standard_error) if value.standard_error else "0 (exact)"
-        print(
-            aligned(["value", repr(value.value)], [["variance", repr(value.variance)], ["standard error", error]], ())
-        )
-    else:
-        print(value)
-
-
 def _wait(job: ExecutionJob, timeout: float | None) -> JobStatus:
     """Wait as `poll` does, with a bar on a terminal when it takes over a second."""
-    if not sys.stderr.isatty():
-        return job.poll(timeout)
-    deadline = None if timeout is None else time.monotonic() + timeout
+    deadline = math.inf if timeout is None else time.monotonic() + timeout
     try:
-        return job.poll(1.0 if timeout is None else min(1.0, timeout))
+        if not sys.stderr.isatty():
+            return job.poll(timeout)
+        try:
+            return job.poll(min(1.0, deadline - time.monotonic()))
+        except JobTimeoutError:
+            return _wait_with_bar(job, deadline)
     except JobTimeoutError:
-        if timeout is not None and timeout <= 1:
-            raise
+        raise JobTimeoutError(
+            f"Job {job.id} is not done after {timeout:g} s. It stays in the store: ask again, or run 'qsim worker'."
+        ) from None
+
+
+def _wait_with_bar(job: ExecutionJob, deadline: float) -> JobStatus:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -257,16 +250,16 @@ def _wait(job: ExecutionJob, timeout: float | None) -> JobStatus:
         task = bar.add_task("", total=1.0)
         while True:
             bar.update(task, completed=job.progress, description=str(job.status).lower())
-            left = None if deadline is None else deadline - time.monotonic()
+            left = deadline - time.monotonic()
             try:
-                return job.poll(0.2 if left is None else max(0.0, min(0.2, left)))
+                return job.poll(max(0.0, min(0.2, left)))
             except JobTimeoutError:
-                if left is not None and left <= 0:
+                if left <= 0:
                     raise
 
 
 def _facts(record: JobRecord) -> dict[str, Any]:
-    error = None if record.error is None else json.loads(record.error)["message"]
+    error = None if record.error is None else about_error(record.error)[1]
     return {
         "id": record.id, "status": record.status, "kind": record.kind, "batched": record.batched,
         "backend": record.backend, "provider": record.provider, "num_shots": record.num_shots,

@@ -58,9 +58,11 @@ def check_cost(program: Program, task: Task) -> None:
 def costs_of(backend: Backend, program: Program, task: Task) -> list[float]:
     """The cost of each parameter set."""
     if task.observables and task.quantile == 1:
-        found: Any = backend.run(program, replace(task, kind=TaskKind.ESTIMATE, several=False))
-        return [float(result.value) for result in found]
-    samples: Any = backend.run(program, replace(task, kind=TaskKind.SAMPLE, observables=()))
+        # Some backends take the mean alone for less than the mean and the variance.
+        own = TaskKind.ESTIMATE_COST in backend.capabilities().operations
+        found: Any = backend.run(program, task if own else replace(task, kind=TaskKind.ESTIMATE, several=False))
+        return [float(result) for result in found]
+    samples: Any = backend.run(program, replace(task, kind=TaskKind.SAMPLE, observables=(), cost=None, quantile=1.0))
     value_of = task.cost if task.cost is not None else None
     costs = []
     for details in samples:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from qsim.circuit import Circuit
+from qsim.errors import QsimError
 from qsim.memory import readable
+from qsim.methods import choose
 from qsim.simulator import Simulator
 
 _NOT_GATES = {
@@ -18,12 +20,16 @@ _LARGEST = 1 << 70
 def describe(circuit: Circuit, simulator: Simulator) -> dict[str, Any]:
     """What is in a circuit, and what running it takes.
 
-    `gates` counts table gates and definitions as they are written; `memory` is in bytes, None when it is beyond any
-    machine's.
+    `gates` counts table gates and definitions as they are written; `memory` is that of a statevector, in bytes, None when
+    it is beyond any machine's. `method` is what samples the circuit here, "none" where nothing can, and `reason` why;
+    `methods` says of each other method what it would take or what speaks against it. Whether a matrix-product state is
+    enough for a wide circuit is found out by a run of a second or two.
 
     >>> facts = describe(Circuit(2).h(0).cx(0, 1).measure_all(), Simulator())
     >>> facts["qubits"], facts["gates"], facts["depth"], facts["operations"]
     (2, 2, 3, {'measure': 2, 'h': 1, 'cx': 1})
+    >>> facts["method"], describe(Circuit(200).h(range(200)).measure_all(), Simulator())["method"]
+    ('statevector', 'stabilizer')
     """
     operations = circuit.count_ops()
     arrays = {parameter.array.name: len(parameter.array) for parameter in circuit.parameters if parameter.array}
@@ -37,8 +43,21 @@ def describe(circuit: Circuit, simulator: Simulator) -> dict[str, Any]:
         "operations": operations,
         "parameters": {**scalars, **arrays},
         "memory": needed if needed < _LARGEST else None,
-        "method": "statevector, branch by branch" if circuit.is_dynamic else "statevector",
+        **_method(circuit, simulator),
     }
+
+
+def _method(circuit: Circuit, simulator: Simulator) -> dict[str, Any]:
+    """The method, why it is taken, and what the others would take or why they cannot."""
+    try:
+        choice = choose(circuit, simulator, "sample", trial=True)
+    except QsimError as error:
+        return {"method": "none", "reason": str(error), "methods": {}}
+    branching = ", branch by branch" if circuit.is_dynamic and choice.method == "statevector" else ""
+    others = {
+        name: "beyond any machine's memory" if size is None else readable(size) for name, size in choice.memory.items()
+    }
+    return {"method": choice.method + branching, "reason": choice.reason, "methods": {**others, **choice.alternatives}}
 
 
 def fact_text(name: str, value: Any) -> str:
@@ -57,4 +76,6 @@ def fact_text(name: str, value: Any) -> str:
         return ", ".join(key if size is None else f"{key}[{size}]" for key, size in value.items()) or "none"
     if name == "operations":
         return ", ".join(f"{key} {count:,}" for key, count in value.items()) or "none"
+    if name == "methods":
+        return "; ".join(f"{key}: {text}" for key, text in value.items()) or "none"
     return f"{value:,}" if isinstance(value, int) else str(value)

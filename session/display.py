@@ -29,3 +29,31 @@ def html_table(header: Sequence[str], rows: Sequence[Sequence[str]], caption: st
     above = f"<caption>{html.escape(caption)}</caption>" if caption else ""
     body = "".join(line(row, "td") for row in rows)
     return f"<table>{above}<thead>{line(header, 'th')}</thead><tbody>{body}</tbody></table>"
+
+
+def rich_table(header: Sequence[str], rows: Sequence[Sequence[str]], caption: str = "") -> Any:
+    """A table for `__rich__`, which rich's `print` and consoles show; no text of it is read as markup."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=SIMPLE_HEAD, title=Text(caption) if caption else None, title_justify="left")
+    for name in header:
+        table.add_column(Text(name), justify="right", overflow="fold")
+    for row in rows:
+        table.add_row(*[Text(cell) for cell in row])
+    return table
+
+
+class Shown:
+    """What a result shows in a notebook, and in a terminal through rich: the same table."""
+
+    def _shown(self) -> tuple[Sequence[str], Sequence[Sequence[str]], str]:
+        """Header, rows and caption."""
+        raise NotImplementedError
+
+    def _repr_html_(self) -> str:
+        return html_table(*self._shown())
+
+    def __rich__(self) -> Any:
+        return rich_table(*self._shown())

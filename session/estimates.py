@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Union
 import numpy as np
 import numpy.typing as npt
 
+from session.display import Shown
+
 if TYPE_CHECKING:
     import pandas
 
@@ -18,7 +20,7 @@ ParameterSet = dict[str, Union[float, "list[float]"]]
 
 
 @dataclass(frozen=True)
-class EstimationResult:
+class EstimationResult(Shown):
     """An expectation value.
 
     Args:
@@ -69,14 +71,12 @@ class EstimationResult:
         """What `to_json` gave."""
         return cls.from_dict(json.loads(text))
 
-    def _repr_html_(self) -> str:
-        from session.display import html_table
-
+    def _shown(self) -> tuple[list[str], list[list[str]], str]:
         rows = [("value", self.value), ("variance", self.variance), ("standard error", self.standard_error)]
-        return html_table(["", "estimate"], [[name, f"{number:.10g}"] for name, number in rows])
+        return ["", "estimate"], [[name, f"{number:.10g}"] for name, number in rows], ""
 
 
-class GradientResult(Mapping[str, Number]):
+class GradientResult(Shown, Mapping[str, Number]):
     """Derivatives of an expectation value by name of the parameter: a float, or an array for an array parameter.
 
     `value` is the expectation value itself.
@@ -135,14 +135,12 @@ class GradientResult(Mapping[str, Number]):
         """What `to_json` gave."""
         return cls.from_dict(json.loads(text))
 
-    def _repr_html_(self) -> str:
-        from session.display import html_table
-
+    def _shown(self) -> tuple[list[str], list[list[str]], str]:
         rows = [[name, str(_plain(slope))] for name, slope in self._gradient.items()]
-        return html_table(["parameter", "derivative"], rows)
+        return ["parameter", "derivative"], rows, f"value {self.value:.10g}"
 
 
-class MinimizationResult(list[tuple[float, ParameterSet]]):
+class MinimizationResult(Shown, list[tuple[float, ParameterSet]]):
     """The history of a minimisation: a list of (cost, parameters), an entry an iteration, the best of all at the end.
 
     `metadata` tells about convergence: `converged` and the optimiser's `message`, its `method`, `iterations` and
@@ -195,11 +193,11 @@ class MinimizationResult(list[tuple[float, ParameterSet]]):
             flat.append(row)
         return pandas.DataFrame(flat, dtype="float64").rename_axis("iteration")
 
-    def plot(self, **options: Any) -> Any:
+    def plot(self, ax: Any = None, **options: Any) -> Any:
         """The cost by iteration, and the best so far, as a matplotlib `Axes` (``pip install "qsim-session[plot]"``)."""
         from session.plots import plot_convergence
 
-        return plot_convergence(self, **options)
+        return plot_convergence(self, ax, **options)
 
     def __repr__(self) -> str:
         if not self:
@@ -207,11 +205,9 @@ class MinimizationResult(list[tuple[float, ParameterSet]]):
         state = "converged" if self.converged else "not converged"
         return f"<MinimizationResult: cost {self.optimal_cost:.10g}, {len(self)} entries, {state}>"
 
-    def _repr_html_(self) -> str:
-        from session.display import html_table
-
+    def _shown(self) -> tuple[list[str], list[list[str]], str]:
         rows = [[str(k), f"{cost:.10g}", str(parameters)] for k, (cost, parameters) in enumerate(self)]
-        return html_table(["iteration", "cost", "parameters"], rows[-10:], f"{self!r}"[1:-1])
+        return ["iteration", "cost", "parameters"], rows[-10:], f"{self!r}"[1:-1]
 
     def to_dict(self) -> dict[str, Any]:
         """What JSON can hold; `from_dict` takes it back."""

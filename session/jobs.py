@@ -17,7 +17,7 @@ from session.errors import JobCancelledError, JobError, JobFailedError, JobTimeo
 from session.results import ExecutionDetails, MinimizationResult, StateVectorResult
 from session.runner import runner
 from session.store.jobs import JobStore, checked_id
-from session.store.records import JobRecord, JobStatus, moment
+from session.store.records import JobRecord, JobStatus, moment, nanoseconds_of
 from session.tasks import TaskKind
 
 _FIRST_WAIT, _LONGEST_WAIT = 0.002, 0.25  # seconds between two looks into the store
@@ -107,6 +107,11 @@ class ExecutionJob:
         return self._last.provider
 
     @property
+    def is_batch(self) -> bool:
+        """Whether a list of parameter sets was submitted, so that the result is a list."""
+        return self._last.batched
+
+    @property
     def kind(self) -> str:
         """What was submitted: "sample", "estimate" and so on."""
         return self._last.kind
@@ -121,7 +126,7 @@ class ExecutionJob:
     def error(self) -> str | None:
         """The message of the error that it failed with, if it did."""
         error = self._look().error
-        return None if error is None else str(json.loads(error)["message"])
+        return None if error is None else about_error(error)[1]
 
     # waiting and results ------------------------------------------------------------------------------------
     def poll(self, timeout_sec: float | None = None) -> JobStatus:
@@ -350,7 +355,7 @@ def get_execution_jobs(
     store = JobStore()
     records = store.find(
         statuses=[_checked_status(one) for one in wanted], kind=kind, backend=backend_name, session=session_id,
-        since_ns=None if since is None else int(since.timestamp() * 1e9), limit=limit,
+        since_ns=None if since is None else nanoseconds_of(since), limit=limit,
     )  # fmt: skip
     return [ExecutionJob(store, record) for record in records]
 
@@ -361,17 +366,26 @@ def rebuilt_error(text: str) -> Exception:
     >>> rebuilt_error('{"type": "builtins.ZeroDivisionError", "message": "by zero"}')
     ZeroDivisionError('by zero')
     """
-    about = json.loads(text)
-    module, _, name = about["type"].rpartition(".")
+    kind, message = about_error(text)
+    module, _, name = kind.rpartition(".")
     modules = {"builtins": builtins, "qsim.errors": engine_errors, "session.errors": session_errors}
     found = getattr(modules.get(module), name, None)
     if isinstance(found, type) and issubclass(found, Exception):
         try:
-            return found(about["message"])
+            return found(message)
         except TypeError:  # one that takes more than a message
             pass
     short = "" if found is JobFailedError or module == "builtins" else f"{name}: "
-    return JobFailedError(short + about["message"])
+    return JobFailedError(short + message)
+
+
+def about_error(text: str) -> tuple[str, str]:
+    """The type and the message of a stored error."""
+    try:
+        about = json.loads(text)
+        return str(about["type"]), str(about["message"])
+    except (ValueError, KeyError, TypeError):
+        return "session.errors.JobFailedError", "It failed, and the stored message of its error is damaged."
 
 
 def _checked_status(value: Any) -> JobStatus:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -9,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from qsim.errors import suggestion
 from qsim.pool import part
 from session.costs import costs_of
 from session.errors import SessionError
@@ -41,7 +41,8 @@ def read_options(max_iteration: Any, method: Any, tolerance: Any) -> MinimizeOpt
         raise SessionError(f"max_iteration is a whole number of at least 1, got {max_iteration!r}.")
     known = {name.lower(): name for name in METHODS}
     if not isinstance(method, str) or method.lower() not in known:
-        hint = suggestion(method.lower(), known) if isinstance(method, str) else ""
+        near = difflib.get_close_matches(method.lower(), known, n=1) if isinstance(method, str) else []
+        hint = f" Did you mean {known[near[0]]!r}?" if near else ""
         raise SessionError(f"There is no method {method!r}.{hint} There are {', '.join(METHODS)}.")
     if tolerance is not None:
         number = tolerance if isinstance(tolerance, (int, float, np.integer, np.floating)) else math.nan

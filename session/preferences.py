@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
 from typing import Any
 
-from qsim.errors import suggestion
+from qsim.errors import QsimError, suggestion
+from qsim.methods import METHODS
 from session.errors import SessionError
 
 DEFAULT_SHOTS = 2048
@@ -36,12 +37,13 @@ class ExecutionPreferences:
     Args:
         num_shots: shots of a `sample`, or of an estimate from shots; at least 1.
         random_seed: makes a session repeatable; drawn by the session when None.
-        backend: one of `BackendNames`, or the name of another backend (``qsim backends`` lists them).
+        backend: one of `BackendNames`, "local" for the default one, or the name of another backend (``qsim backends``
+            lists them).
         precision: "double" or "single".
         threads: threads of the engine; None takes all cores. Results do not depend on it.
         memory_limit: bytes that a run may take; None takes what is free.
-        method: how the engine simulates: "automatic", "statevector" or another of `Simulator`'s.
-        noise: a `qsim.noise.NoiseModel`, or None for none.
+        method: how the engine simulates: "automatic", "statevector", "density_matrix", "stabilizer" or "mps".
+        noise: a `qsim.noise.NoiseModel`, its JSON text or mapping, or None for none.
         backend_options: what a backend of a plug-in takes besides, by name; plain data.
 
     Raises:
@@ -72,10 +74,10 @@ class ExecutionPreferences:
             if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
                 raise SessionError(f"{name} is a whole number of at least 1, or None; got {value!r}.")
 
-        if not isinstance(self.method, str) or not self.method:
-            raise SessionError(f"The method is the name of one, such as 'automatic'; got {self.method!r}.")
-        if self.noise is not None and not hasattr(self.noise, "to_json"):
-            raise SessionError(f"noise is a NoiseModel or None, got {type(self.noise).__name__}.")
+        if not isinstance(self.method, str) or self.method not in METHODS:
+            hint = suggestion(self.method, METHODS) if isinstance(self.method, str) else ""
+            raise SessionError(f"There is no method {self.method!r}.{hint} There are {', '.join(METHODS)}.")
+        object.__setattr__(self, "noise", _noise_model(self.noise))
         if not isinstance(self.backend_options, Mapping) or not all(
             isinstance(key, str) for key in self.backend_options
         ):
@@ -130,6 +132,20 @@ class ExecutionPreferences:
         return cls.from_mapping(values)
 
 
+def _noise_model(value: Any) -> Any:
+    """A noise model as it is given: itself, its JSON text, or the mapping that this holds."""
+    if value is None or hasattr(value, "to_json"):
+        return value
+    if not isinstance(value, (str, bytes, Mapping)):
+        raise SessionError(f"noise is a NoiseModel, its JSON form or None, got {type(value).__name__}.")
+    from qsim.noise import NoiseModel
+
+    try:
+        return NoiseModel.from_json(value)
+    except QsimError as error:
+        raise SessionError(f"noise: {error}") from None
+
+
 def checked_preferences(value: ExecutionPreferences | Mapping[str, Any] | None) -> ExecutionPreferences:
     """The preferences that a caller gave as an object, a mapping or not at all."""
     if value is None:
@@ -166,6 +182,8 @@ def checked_seed(value: Any) -> int | None:
 def backend_name(value: Any) -> BackendNames | str:
     """The backend that a caller named, by its member or its text."""
     if isinstance(value, str):
+        if value == "local":
+            return BackendNames.SIMULATOR_STATEVECTOR
         try:
             return BackendNames(value)
         except ValueError:

@@ -28,6 +28,7 @@ class QuantumProgram:
             rightmost).
         types: of those outputs that are not unsigned integers.
         raw_names: other names of the parameters.
+        integers: names of parameters that are given whole numbers.
 
     Raises:
         SessionError: an output has a qubit that is not there, or one that it or another output has already.
@@ -45,6 +46,7 @@ class QuantumProgram:
         outputs: Mapping[str, Sequence[int]],
         types: Mapping[str, OutputType] | None = None,
         raw_names: Mapping[str, tuple[str, int | None]] | None = None,
+        integers: Sequence[str] = (),
     ) -> None:
         if not isinstance(circuit, Circuit):
             raise ProgramTypeError(f"A quantum program has a qsim.Circuit, got {type(circuit).__name__}.")
@@ -52,6 +54,7 @@ class QuantumProgram:
         self.outputs = {str(name): tuple(qubits) for name, qubits in outputs.items()}
         self.types = {name: kind for name, kind in (types or {}).items() if kind != PLAIN}
         self.raw_names: RawNames = dict(raw_names or {})
+        self.integers = tuple(integers)
         owner: dict[int, str] = {}
         for name, qubits in self.outputs.items():
             for qubit in qubits:
@@ -107,6 +110,7 @@ class QuantumProgram:
             "outputs": {name: list(qubits) for name, qubits in self.outputs.items()},
             "types": types_to_dict(self.types),
             "raw_names": {raw: list(place) for raw, place in self.raw_names.items()},
+            "integers": list(self.integers),
         }
 
     def to_json(self) -> str:
@@ -128,7 +132,8 @@ class QuantumProgram:
             raise SessionError(f"Program files of version 1 are read, got version {data.get('version')!r}.")
         try:
             names = {raw: (str(name), index) for raw, (name, index) in data["raw_names"].items()}
-            return cls(circuit_from_json(data["circuit"]), data["outputs"], types_from_dict(data["types"]), names)
+            types, integers = types_from_dict(data["types"]), data.get("integers", ())
+            return cls(circuit_from_json(data["circuit"]), data["outputs"], types, names, integers)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise SessionError(f"This program file is damaged: {error}.") from None
 
@@ -183,11 +188,9 @@ def _inside(data: Mapping[str, Any], name: str, given: Mapping[str, Any]) -> Any
 
 
 def _check_version(text: str, version: Any) -> None:
-    said = re.search(r"OPENQASM\s+(\d)", text)
-    if version is not None and said is not None and str(version).strip() and str(version).strip()[0] != said[1]:
-        raise SessionError(
-            f"The file says that its text is OpenQASM {version}, and the text says {said[0].split()[-1]}."
-        )
+    said = re.search(r"OPENQASM\s+((\d)[\d.]*)", text)
+    if version is not None and said is not None and str(version).strip() and str(version).strip()[0] != said[2]:
+        raise SessionError(f"The file says that its text is OpenQASM {version}, and the text says {said[1]}.")
 
 
 def _with_variables(circuit: Circuit) -> tuple[Circuit, RawNames]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Union
 import numpy as np
 import numpy.typing as npt
 
+from session.display import Shown, shown_value
 from session.errors import SessionError
 from session.estimates import EstimationResult, GradientResult, MinimizationResult
 from session.filters import StateFilter, output_named
@@ -38,7 +39,7 @@ class SampledState(NamedTuple):
 
 
 @dataclass(frozen=True, eq=True, repr=False)
-class ExecutionDetails:
+class ExecutionDetails(Shown):
     """The outcome of sampling a program once.
 
     Args:
@@ -47,6 +48,8 @@ class ExecutionDetails:
         seed: repeats these counts when it is given to a session as `random_seed`, for its first call.
         types: of outputs that are not unsigned integers.
         measured_qubits: the qubit that each position from the right was measured from; -1 for a bit that was not.
+        metadata: how the counts were made, where not by a statevector: the method, why, and for matrix-product states the
+            truncation error and the widest bond.
 
     >>> details = ExecutionDetails({"00": 6, "11": 4}, {"a": (0,), "b": (1,)})
     >>> details.num_shots, details.probabilities
@@ -60,6 +63,7 @@ class ExecutionDetails:
     seed: int | None = None
     types: dict[str, OutputType] = field(default_factory=dict)
     measured_qubits: tuple[int, ...] | None = None
+    metadata: dict[str, Any] = field(default_factory=dict, compare=False)
 
     @classmethod
     def from_counts(
@@ -74,7 +78,8 @@ class ExecutionDetails:
         ordered = dict(sorted(counts.items(), key=lambda entry: (-entry[1], entry[0])))
         drawn = getattr(counts, "seed", None) if seed is None else seed
         own = {name: tuple(bits) for name, bits in outputs.items()}
-        return cls(ordered, own, drawn, dict(types or {}), measured_qubits)
+        metadata = dict(getattr(counts, "metadata", {}))
+        return cls(ordered, own, drawn, dict(types or {}), measured_qubits, metadata)
 
     @cached_property
     def num_shots(self) -> int:
@@ -180,11 +185,11 @@ class ExecutionDetails:
         left = {key: count for (key, count), kept in zip(self.counts.items(), keep, strict=True) if kept}
         return ExecutionDetails(left, self.outputs, self.seed, self.types, self.measured_qubits)
 
-    def plot(self, **options: Any) -> Any:
+    def plot(self, ax: Any = None, **options: Any) -> Any:
         """A bar for each outcome, most counts first, in a matplotlib `Axes` (``pip install "qsim-session[plot]"``)."""
         from session.plots import plot_counts
 
-        return plot_counts(self, **options)
+        return plot_counts(self, ax, **options)
 
     # JSON ---------------------------------------------------------------------------------------------------
     def to_dict(self) -> dict[str, Any]:
@@ -195,6 +200,8 @@ class ExecutionDetails:
             data["types"] = types_to_dict(self.types)
         if self.measured_qubits is not None:
             data["measured_qubits"] = list(self.measured_qubits)
+        if self.metadata:
+            data["metadata"] = dict(self.metadata)
         return data
 
     def to_json(self) -> str:
@@ -221,6 +228,7 @@ class ExecutionDetails:
             data["seed"],
             types_from_dict(data.get("types", {})),
             None if measured is None else tuple(measured),
+            dict(data.get("metadata", {})),
         )
 
     @classmethod
@@ -267,9 +275,7 @@ class ExecutionDetails:
             shown.append(f"… {len(self.counts) - 6:,} more")
         return f"ExecutionDetails(num_shots={self.num_shots}, counts={{{', '.join(shown)}}})"
 
-    def _repr_html_(self) -> str:
-        from session.display import html_table, shown_value
-
+    def _shown(self) -> tuple[list[str], list[list[str]], str]:
         header = [*self.outputs, "counts", "probability", "bitstring"]
         shots = max(self.num_shots, 1)
         rows = [
@@ -277,7 +283,7 @@ class ExecutionDetails:
             for (key, count, state), _ in zip(self.rows(), range(20), strict=False)
         ]
         left = len(self.counts) - len(rows)
-        return html_table(header, rows, f"{self.num_shots:,} shots" + (f", {left:,} more outcomes" if left else ""))
+        return header, rows, f"{self.num_shots:,} shots" + (f", {left:,} more outcomes" if left else "")
 
 
 # all results ----------------------------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ from typing import Any
 from qsim import pool
 from qsim.errors import RunCancelled
 from session.backends.bound import BoundBackend
-from session.errors import JobError, StoreError
+from session.errors import JobError, SessionError, StoreError
 from session.programs import Program
 from session.store.faults import fault
 from session.store.jobs import JobStore
@@ -32,7 +32,7 @@ from session.tasks import Task, TaskKind
 #: Seconds between two looks at whether somebody cancelled a job, and between two notes of its progress.
 LOOK_SECONDS, NOTE_SECONDS = 0.2, 1.0
 _IDLE_SECONDS = 5.0  # after so long without a job, this process is no runner any more
-_EXIT_SECONDS = 20.0  # what the end of the interpreter waits for a run to notice; compiling cannot be interrupted
+_EXIT_SECONDS = 2.0  # what the end of the interpreter waits for a run to notice; compiling, for one, does not
 
 Work = tuple[BoundBackend, Task]
 
@@ -44,6 +44,7 @@ class Control:
         self._store, self._claim, self._stop, self._tell = store, claim, stop, tell
         self._looked = self._noted = time.monotonic()
         self._is_lost = False
+        self._fraction = 0.0
 
     def is_set(self) -> bool:
         """Whether to stop: the job was cancelled, somebody else has it, or the interpreter ends."""
@@ -56,7 +57,7 @@ class Control:
 
     def progress(self, done: int, total: int) -> None:
         """Note how far the run is; `pool.controlled` calls it."""
-        fraction = min(1.0, done / total) if total else 0.0
+        self._fraction = fraction = max(self._fraction, min(1.0, done / total) if total else 0.0)
         self._tell(fraction)
         now = time.monotonic()
         if now - self._noted > NOTE_SECONDS:
@@ -79,8 +80,11 @@ def run_claimed(store: JobStore, claim: Claim, work: Work | None, stop: threadin
             results = backend.run(task)
         fault("run-done")
         store.complete(claim, results)
-    except RunCancelled:
-        store.release(claim)  # or CANCELLED, when that is why
+    except RunCancelled as error:
+        if control.is_set():
+            store.release(claim)  # or CANCELLED, when that is why
+        else:
+            store.fail(claim, error)
     except StoreError:
         store.release(claim)
         raise
@@ -104,14 +108,14 @@ class Runner:
     """The thread of this process that runs jobs, started by the first one."""
 
     def __init__(self) -> None:
-        self.changed = (
-            threading.Condition()
-        )  # (its lock is re-entrant) for all below; notified whenever a job may have changed
+        # For all that follows, and re-entrant; notified whenever a job may have changed.
+        self.changed = threading.Condition()
         self._waiting: deque[tuple[JobStore, str, Work | None]] = deque()
         self._known: set[str] = set()  # waiting or running here
         self._progress: dict[str, float] = {}
-        self._failures: dict[str, StoreError] = {}
+        self._failures: dict[str, Exception] = {}
         self._identities: dict[Path, Identity] = {}
+        self._current: tuple[JobStore, Claim] | None = None
         self._thread: threading.Thread | None = None
         self._stop = threading.Event()
 
@@ -126,8 +130,14 @@ class Runner:
             self._failures.pop(job_id, None)
             self._waiting.append((store, job_id, work))
             if self._thread is None:
-                self._thread = threading.Thread(target=self._serve, name="qsim-jobs", daemon=True)
-                self._thread.start()
+                thread = threading.Thread(target=self._serve, name="qsim-jobs", daemon=True)
+                try:
+                    thread.start()
+                except RuntimeError:  # no more threads, or the interpreter is ending: the job stays in the store
+                    self._waiting.pop()
+                    self._known.discard(job_id)
+                    raise JobError(f"Job {job_id} is stored, but no thread can be started to run it here.") from None
+                self._thread = thread
             self.changed.notify_all()
 
     def has(self, job_id: str) -> bool:
@@ -138,8 +148,8 @@ class Runner:
         """How far a job is that runs here."""
         return self._progress.get(job_id)
 
-    def failure_of(self, job_id: str) -> StoreError | None:
-        """Why the result of a job that ran here could not be stored; asked once."""
+    def failure_of(self, job_id: str) -> Exception | None:
+        """Why a job could not be begun here, or its result not be stored; asked once."""
         with self.changed:
             return self._failures.pop(job_id, None)
 
@@ -153,7 +163,7 @@ class Runner:
             store, job_id, work = next_one
             try:
                 self._run(store, job_id, work)
-            except StoreError as error:
+            except Exception as error:  # those who wait must hear of it, and the next job must get its turn
                 with self.changed:
                     self._failures[job_id] = error
             finally:
@@ -181,8 +191,12 @@ class Runner:
         if claim is None:
             return
         self._progress[job_id] = 0.0
+        self._current = (store, claim)
         self.notify()
-        run_claimed(store, claim, work, self._stop, lambda fraction: self._progress.update({job_id: fraction}))
+        try:
+            run_claimed(store, claim, work, self._stop, lambda fraction: self._progress.update({job_id: fraction}))
+        finally:
+            self._current = None
 
     def identity(self, store: JobStore) -> Identity:
         """Who this process is in a store, until it has been idle for a while."""
@@ -204,6 +218,10 @@ class Runner:
         with self.changed:
             self.changed.notify_all()
             self.changed.wait_for(lambda: self._thread is None, _EXIT_SECONDS)
+        if (current := self._current) is not None:
+            store, claim = current  # it does not listen, so its result will come too late to be stored
+            with contextlib.suppress(SessionError):
+                store.release(claim)
 
 
 _runner: Runner | None = None

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from session.display import Shown, shown_value
 from session.errors import SessionError
 from session.outputs import PLAIN, OutputType, OutputValue, raw_value, raw_values, types_from_dict, types_to_dict
 
@@ -34,7 +35,7 @@ class SimulatedState(NamedTuple):
         return abs(self.amplitude) ** 2
 
 
-class StateVectorResult:
+class StateVectorResult(Shown):
     """The amplitudes of a state, or of those basis states that filters let through.
 
     Args:
@@ -149,11 +150,11 @@ class StateVectorResult:
         columns["bitstring"] = pandas.Series([self._bitstring(k) for k in basis.tolist()], dtype="str")
         return pandas.DataFrame(columns)
 
-    def plot(self, **options: Any) -> Any:
+    def plot(self, ax: Any = None, **options: Any) -> Any:
         """Magnitudes as bars, phases as colours, in a matplotlib `Axes` (``pip install "qsim-session[plot]"``)."""
         from session.plots import plot_amplitudes
 
-        return plot_amplitudes(self, **options)
+        return plot_amplitudes(self, ax, **options)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, StateVectorResult):
@@ -168,15 +169,13 @@ class StateVectorResult:
         kept = "" if self._indices is None else f", {len(self):,} kept of probability {self.probability:.6g}"
         return f"<StateVectorResult: {self.num_qubits} qubits{kept}>"
 
-    def _repr_html_(self) -> str:
-        from session.display import html_table, shown_value
-
+    def _shown(self) -> tuple[list[str], list[list[str]], str]:
         header = [*self.outputs, "amplitude", "probability", "bitstring"]
         rows = [
             [*map(shown_value, s.state.values()), f"{s.amplitude:+.6f}", f"{s.probability:.6f}", s.bitstring]
             for s, _ in zip(self._states(), range(20), strict=False)
         ]
-        return html_table(header, rows, f"{self!r}"[1:-1])
+        return header, rows, f"{self!r}"[1:-1]
 
     # JSON ---------------------------------------------------------------------------------------------------
     def to_dict(self, keep: Callable[[Array], Any] | None = None) -> dict[str, Any]:

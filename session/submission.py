@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+
 from session.backends.bound import BoundBackend
+from session.errors import JobError
 from session.jobs import ExecutionJob
 from session.preferences import ExecutionPreferences
 from session.programs import Program
@@ -51,5 +54,6 @@ def submit_task(context: SubmitContext, backend: BoundBackend, task: Task, *, st
         )
     )
     if start or not anywhere:
-        runner().offer(store, job_id, (backend, task))
+        with contextlib.suppress(JobError):  # there is no thread for it: it is stored, and whoever asks hears of it
+            runner().offer(store, job_id, (backend, task))
     return ExecutionJob(store, store.get(job_id))

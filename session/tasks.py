@@ -17,6 +17,8 @@ from session.operator_json import operator_from_json, operator_to_json
 
 MAX_SEED = 1 << 53  # a drawn or derived seed survives JSON readers that know doubles only
 
+_WORD = (1 << 64) - 1
+
 #: A function of a parsed state (a value for each output), as `estimate_cost` and `minimize` take it.
 CostFunction = Callable[[dict[str, Any]], float]
 
@@ -147,8 +149,11 @@ def call_seed(random_seed: int, call: int) -> int:
     """
     if call == 0:
         return random_seed
-    words = np.random.SeedSequence([random_seed, call]).generate_state(1, np.uint64)
-    return int(words[0]) % MAX_SEED
+    # SplitMix64: G. Steele, D. Lea and C. Flood, OOPSLA 2014, figure 16.
+    word = (random_seed + call * 0x9E3779B97F4A7C15) & _WORD
+    word = ((word ^ word >> 30) * 0xBF58476D1CE4E5B9) & _WORD
+    word = ((word ^ word >> 27) * 0x94D049BB133111EB) & _WORD
+    return (word ^ word >> 31) % MAX_SEED
 
 
 def set_seed(seed: int, index: int) -> int:

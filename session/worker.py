@@ -6,9 +6,11 @@ import contextlib
 import signal
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from session.errors import StoreCorruptError, StoreError, StoreVersionError
 from session.runner import run_claimed
 from session.store.jobs import JobStore
 from session.store.liveness import Identity
@@ -26,6 +28,7 @@ def work(
     idle_exit: float | None = None,
     began: Callable[[Claim], Any] = lambda claim: None,
     ended: Callable[[JobRecord], Any] = lambda record: None,
+    skipped: Callable[[str, StoreError], Any] = lambda job_id, error: None,
 ) -> int:
     """Run jobs that wait, oldest first, one after the other, until `stop` is set; how many were run.
 
@@ -36,6 +39,7 @@ def work(
         idle_exit: end after so many seconds without a job.
         began: called with each job that is begun.
         ended: called with each job after that, whatever came of it.
+        skipped: called with each job that cannot be read, because it is damaged or a newer version's.
 
     Raises:
         StoreError: the store cannot be used, or has no room for a result; the job waits on.
@@ -43,13 +47,19 @@ def work(
     check_after_crash(store)
     identity = Identity(store.folder)
     count, since = 0, time.monotonic()
+    waiting: deque[str] = deque()
+    unreadable: set[str] = set()
     try:
         while not stop.is_set():
-            claim = _next(store, identity)
+            claim = _next(store, identity, waiting, unreadable)
             if claim is not None:
                 began(claim)
-                run_claimed(store, claim, None, stop)
-                ended(store.get(claim.id))
+                try:
+                    run_claimed(store, claim, None, stop)
+                    ended(store.get(claim.id))
+                except (StoreCorruptError, StoreVersionError) as error:
+                    unreadable.add(claim.id)
+                    skipped(claim.id, error)
                 count, since = count + 1, time.monotonic()
             elif once or (idle_exit is not None and time.monotonic() - since >= idle_exit):
                 break
@@ -60,9 +70,12 @@ def work(
     return count
 
 
-def _next(store: JobStore, identity: Identity) -> Claim | None:
-    for job_id in store.claimable():
-        claim = store.claim(job_id, identity.id)
+def _next(store: JobStore, identity: Identity, waiting: deque[str], unreadable: set[str]) -> Claim | None:
+    """The next job that can be had; the store is asked for a new list when the last one is used up."""
+    if not waiting:
+        waiting.extend(job_id for job_id in store.claimable() if job_id not in unreadable)
+    while waiting:
+        claim = store.claim(waiting.popleft(), identity.id)
         if claim is not None:
             return claim
     return None

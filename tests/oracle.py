@@ -480,6 +480,41 @@ def _step(instruction, operation, memory, density, values):
     return _run([] if body is None else body, {memory: density}, values)
 
 
+# Noise ---------------------------------------------------------------------------------------------------------
+
+
+def apply_kraus(density, operators, qubits):
+    """sum K rho K^dagger with each operator embedded as a full matrix."""
+    identity = np.eye(len(density), dtype=complex)
+    full = [embed(np.array(operator), qubits, identity) for operator in operators]
+    return sum(matrix @ density @ adjoint(matrix) for matrix in full)
+
+
+def noisy_density(circuit, rules, values=None, density=None):
+    """The density matrix of gates under rules (gate name, Kraus operators, qubits or None), each acting after its gates.
+
+    One-qubit operators act on each of a gate's qubits.
+    """
+    if density is None:
+        density = np.zeros((1 << circuit.num_qubits,) * 2, dtype=complex)
+        density[0, 0] = 1
+    identity = np.eye(len(density), dtype=complex)
+    for instruction in circuit:
+        if not isinstance(instruction.operation, Gate):
+            continue
+        matrix = embed(operation_matrix(instruction.operation, values or {}), instruction.qubits, identity)
+        density = matrix @ density @ adjoint(matrix)
+        for name, operators, qubits in rules:
+            if name != instruction.operation.name or (qubits is not None and instruction.qubits not in qubits):
+                continue
+            if len(operators[0]) == 2:
+                for qubit in instruction.qubits:
+                    density = apply_kraus(density, operators, (qubit,))
+            else:
+                density = apply_kraus(density, operators, instruction.qubits)
+    return density
+
+
 def distribution(circuit, values=None):
     """The exact probability of every value of the classical bits; what falls below 1e-11 on the way is left out."""
     density = np.zeros((1 << circuit.num_qubits,) * 2, dtype=complex)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from qsim.pool import part
 from session.backends.limits import check_capabilities
 from session.backends.protocol import Backend
 from session.backends.registry import load_backend
@@ -39,11 +40,12 @@ class BoundBackend:
 
     def check(self, task: Task) -> None:
         """Raise when the task cannot be run here; called before a job is made of it."""
+        can = self._backend.capabilities()
         if task.kind in (TaskKind.ESTIMATE_COST, TaskKind.MINIMIZE):
             check_cost(self._program, task)
         if task.kind is TaskKind.MINIMIZE:
-            check_minimize(self._program, task, self._backend.capabilities())
-        check_capabilities(self.name, self._backend.capabilities(), self._program, task)
+            check_minimize(self._program, task, can)
+        check_capabilities(self.name, can, self._program, task)
         self._backend.check(self._program, task)
 
     def run(self, task: Task) -> list[Result]:
@@ -53,11 +55,15 @@ class BoundBackend:
         if task.kind is TaskKind.ESTIMATE_COST:
             return list(costs_of(self._backend, self._program, task))
         if task.kind is TaskKind.MINIMIZE:
-            return [minimize(self._backend, self._program, task.part(k, k + 1)) for k in range(len(task.rows))]
+            return [self._minimized(task, k) for k in range(len(task.rows))]
         results = self._backend.run(self._program, task)
         if task.kind is TaskKind.SAMPLE and task.filters:
             return [details.filtered(task.filters) for details in _details(results)]
         return results
+
+    def _minimized(self, task: Task, k: int) -> Result:
+        with part(k, len(task.rows)):
+            return minimize(self._backend, self._program, task.part(k, k + 1))
 
 
 def _details(results: list[Result]) -> list[Any]:

@@ -24,8 +24,11 @@ def check_capabilities(name: str, can: Capabilities, program: Program, task: Tas
     needed = needed_operation(task)
     if needed not in can.operations:
         there = ", ".join(sorted(kind.value for kind in can.operations))
-        advice = " Use backend 'simulator_statevector'." if needed in (TaskKind.STATE_VECTOR, TaskKind.GRADIENT) else ""
-        raise SessionError(f"Backend '{name}' does not {needed.value.replace('_', ' ')}; it can {there}.{advice}")
+        exact = needed in (TaskKind.STATE_VECTOR, TaskKind.GRADIENT) and name != "simulator_statevector"
+        advice = " Use backend 'simulator_statevector'." if exact else ""
+        if name == "simulator_statevector":  # which has every operation unless there is noise
+            advice = " Under noise, or with density matrices, there is no state vector and no gradient of one."
+        raise SessionError(f"Backend '{name}' has no operation {needed.value}; it has {there}.{advice}")
     circuit = program.circuit
     if can.num_qubits is not None and circuit.num_qubits > can.num_qubits:
         raise SessionError(f"Backend '{name}' has {can.num_qubits} qubits; the program needs {circuit.num_qubits}.")
@@ -35,7 +38,7 @@ def check_capabilities(name: str, can: Capabilities, program: Program, task: Tas
         raise SessionError(
             f"Backend '{name}' takes at most {can.max_sets:,} parameter sets a call, got {len(task.rows):,}."
         )
-    if not can.feed_forward and circuit.is_dynamic:
+    if not can.feed_forward and program.is_dynamic:
         raise SessionError(f"Backend '{name}' runs no program that resets, branches or measures midway.")
     if task.filters and needed is TaskKind.ESTIMATE and not can.estimate_filters:
         raise SessionError(
@@ -50,17 +53,16 @@ def check_capabilities(name: str, can: Capabilities, program: Program, task: Tas
 
 def check_hamiltonian(program: Program, operator: object) -> None:
     """Raise for an observable that has no expectation value in the state of a program."""
-    circuit = program.circuit
     if not isinstance(operator, SparsePauliOp):
         raise SessionError(f"A hamiltonian is a SparsePauliOp, got {type(operator).__name__}.")
-    if circuit.is_dynamic:
+    if program.is_dynamic:
         raise SessionError(
             "An expectation value needs a program of gates, with measurements at its end at most; this one resets, "
             "branches or uses qubits after measuring them. Use sample."
         )
-    if operator.num_qubits > circuit.num_qubits:
+    if operator.num_qubits > program.circuit.num_qubits:
         raise SessionError(
-            f"A hamiltonian acts on the program's qubits; it has {operator.num_qubits}, the program {circuit.num_qubits}."
+            f"A hamiltonian acts on the program's qubits; it has {operator.num_qubits}, the program {program.circuit.num_qubits}."
         )
     if not operator.is_hermitian:
         raise SessionError(

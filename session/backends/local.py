@@ -12,8 +12,10 @@ import numpy.typing as npt
 from qsim.circuit import Circuit
 from qsim.errors import QsimError
 from qsim.memory import check_memory
+from qsim.methods import choose
+from qsim.pool import part
 from qsim.simulator import Simulator
-from session.backends.limits import check_capabilities
+from session.backends.limits import needed_operation
 from session.backends.protocol import Capabilities
 from session.errors import SessionError
 from session.estimates import EstimationResult, GradientResult
@@ -23,8 +25,14 @@ from session.results import ExecutionDetails, Result
 from session.statevectors import StateVectorResult
 from session.tasks import Task, TaskKind, set_seed
 
+_FEW_QUBITS = 14
 _SMALL = 1 << 20  # bytes that are not worth asking the system about before a run; the engine does ask
-_SHOTS = frozenset((TaskKind.SAMPLE, TaskKind.ESTIMATE, TaskKind.GRADIENT))
+_SHOTS = frozenset((TaskKind.SAMPLE, TaskKind.ESTIMATE, TaskKind.GRADIENT, TaskKind.ESTIMATE_COST))
+_SMALL_QUBITS = 16  # and circuits that need not be looked at to find a method
+_PURPOSES = {
+    TaskKind.SAMPLE: "sample", TaskKind.ESTIMATE: "expectation", TaskKind.STATE_VECTOR: "statevector",
+    TaskKind.GRADIENT: "gradient",
+}  # fmt: skip
 
 
 class LocalBackend:
@@ -45,7 +53,9 @@ class LocalBackend:
             )
         self._simulator = make_simulator(preferences)
         self._from_shots = self._name is BackendNames.SIMULATOR
+        self._mixed = preferences.noise is not None or preferences.method == "density_matrix"
         self._running = threading.Lock()
+        self._capabilities = self._can()
         self._unmeasured: tuple[Circuit | None, Circuit | None] = (None, None)
 
     @property
@@ -60,28 +70,48 @@ class LocalBackend:
 
     def capabilities(self) -> Capabilities:
         """What it can do: everything, but from shots there is no state vector to look at."""
-        exact = frozenset((*_SHOTS, TaskKind.STATE_VECTOR))
+        return self._capabilities
+
+    def _can(self) -> Capabilities:
+        operations = _SHOTS if self._from_shots else _SHOTS | {TaskKind.STATE_VECTOR}
+        if self._mixed:  # a density matrix is no vector, and has no adjoint gradient
+            operations -= {TaskKind.STATE_VECTOR, TaskKind.GRADIENT}
         return Capabilities(
-            operations=_SHOTS if self._from_shots else exact,
+            operations=operations,
             accepts=frozenset(("circuit", "openqasm2", "openqasm3")),
-            estimate_filters=True,
+            estimate_filters=not self._mixed,
             precision="shots" if self._from_shots else self._simulator.precision,
         )
 
     def check(self, program: Program, task: Task) -> None:
-        """Raise when the state does not fit into memory, or an observable does not fit the program."""
+        """Raise when the state does not fit into memory, or the shots do not go round."""
         circuit = program.circuit
-        needed = self._simulator.estimate_memory(circuit)
-        if needed > _SMALL:
-            amplitude = 16 if self._simulator.precision == "double" else 8
-            check_memory(needed, circuit.num_qubits, amplitude, self._simulator.memory_limit)
-        check_capabilities(self.name, self.capabilities(), program, task)
+        self._check_method(circuit, task)
         if task.observables and self._from_shots and task.kind is not TaskKind.GRADIENT and task.quantile == 1:
             try:
                 for operator in task.observables:
                     self._simulator.check_estimate(circuit, operator, task.num_shots)
             except QsimError as error:
                 raise SessionError(f"{error} Raise num_shots.") from None
+
+    def _check_method(self, circuit: Circuit, task: Task) -> None:
+        """Raise when no method can do this, or the one that was asked for cannot; quick for what is small."""
+        if self._simulator.method == "automatic" and not self._mixed and self._simulator.memory_limit is None:
+            if circuit.num_qubits <= _FEW_QUBITS:
+                return
+            if circuit.num_qubits <= _SMALL_QUBITS and self._simulator.estimate_memory(circuit) <= _SMALL:
+                return
+        purpose = _PURPOSES[needed_operation(task)]
+        if purpose == "expectation" and (self._from_shots or task.filters or task.quantile != 1):
+            purpose = "estimate from shots" if self._from_shots else "filtered estimate"
+        if circuit.parameters and len(task.rows):
+            values = zip(circuit.parameters, task.rows[0], strict=True)
+            circuit = circuit.bind({parameter.name: float(value) for parameter, value in values})
+        choice = choose(circuit, self._simulator, purpose)
+        if choice.method == "statevector":
+            amplitude = 16 if self._simulator.precision == "double" else 8
+            needed = self._simulator.estimate_memory(circuit)
+            check_memory(needed, circuit.num_qubits, amplitude, self._simulator.memory_limit)
 
     def run(self, program: Program, task: Task) -> list[Result]:
         """One result for each parameter set."""
@@ -94,6 +124,11 @@ class LocalBackend:
                 return list(self._state_vectors(program, task))
             if task.kind is TaskKind.GRADIENT:
                 return list(self._gradients(program, task))
+            if task.kind is TaskKind.ESTIMATE_COST and not self._from_shots and not task.filters:
+                values: list[Result] = self._simulator.expectation(
+                    program.circuit, task.observables[0], task.rows
+                ).tolist()
+                return values
             if task.filters:
                 return [self._estimate_filtered(program, task, row) for row in range(len(task.rows))]
             if self._from_shots:
@@ -119,7 +154,9 @@ class LocalBackend:
         return self._estimates(task, values, variances)
 
     def _estimates(self, task: Task, values: Any, variances: Any) -> list[Result]:
-        metadata = {"backend": self.name, "method": "statevector"}
+        metadata = {"backend": self.name, **self._simulator.last_run}
+        if len(values) == 1 and not task.several:
+            return [EstimationResult(float(values[0]), float(variances[0]), 0.0, metadata)]
         if not task.several:
             return [
                 EstimationResult(value, variance, 0.0, dict(metadata))
@@ -140,7 +177,7 @@ class LocalBackend:
             return [self._from_estimates(task, row, one) for one in found]  # type: ignore[misc]
         metadata = {
             "backend": self.name,
-            "method": "shots",
+            "method": "shots" if self._simulator.noise is None else "trajectories",
             "num_shots": task.num_shots,
             "groups": found.groups,
             "seed": set_seed(task.seed, row),
@@ -151,7 +188,8 @@ class LocalBackend:
         outputs, metadata = program.output_qubits, {"backend": self.name, "method": "statevector"}
         results = []
         for k in range(len(task.rows)):
-            state = self._simulator.statevector(program.circuit, task.rows[k : k + 1])[0]
+            with part(k, len(task.rows)):
+                state = self._simulator.statevector(program.circuit, task.rows[k : k + 1])[0]
             indices = _passing(program, task, program.circuit.num_qubits) if task.filters else None
             kept = state if indices is None else state[indices]
             n = program.circuit.num_qubits

@@ -58,7 +58,7 @@ class Capabilities:
 
 
 class Backend(Protocol):
-    """What runs tasks. The session checks parameters and outputs; `check` is for what only the backend knows."""
+    """What runs tasks. Parameters, outputs and capabilities are checked for it; `check` is for what only it knows."""
 
     @property
     def name(self) -> str:

@@ -133,7 +133,8 @@ def synthesize(main: QFunc) -> QuantumProgram:
             main.__wrapped__(**arguments)
         except RecursionError:
             raise BuilderError(f"'{main.__name__}' calls itself without end.") from None
-        return _program(main.__name__, found, outputs, declared)
+        whole = [name for name, kind in main.kinds.items() if isinstance(kind, CType) and kind.kind == "int"]
+        return _program(main.__name__, found, outputs, declared, whole)
 
 
 def _parameter(name: str, kind: CType, declared: list[Parameter]) -> Any:
@@ -147,7 +148,9 @@ def _parameter(name: str, kind: CType, declared: list[Parameter]) -> Any:
     return SymbolArray(Symbol(element, kind.kind == "int") for element in array)
 
 
-def _program(name: str, found: Tracer, outputs: dict[str, QVariable], declared: list[Parameter]) -> QuantumProgram:
+def _program(
+    name: str, found: Tracer, outputs: dict[str, QVariable], declared: list[Parameter], whole: list[str]
+) -> QuantumProgram:
     missing = [output for output, var in outputs.items() if not var.is_allocated]
     if missing:
         raise BuilderError(
@@ -165,7 +168,7 @@ def _program(name: str, found: Tracer, outputs: dict[str, QVariable], declared: 
         raise BuilderError(f"'{name}' is no circuit: {error}") from None
     placed = {output: var.qubits_for(output) for output, var in outputs.items()}
     types = {output: var.qtype.output_type() for output, var in outputs.items()}
-    return QuantumProgram(circuit, placed, types)
+    return QuantumProgram(circuit, placed, types, integers=whole)
 
 
 class _Call:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal, get_origin
 
 import numpy as np
 
@@ -131,7 +131,8 @@ class CArray(metaclass=_Annotation):
         kind = getattr(element, "ctype", None)
         if not isinstance(kind, CType) or kind.length is not None or len(length) > 1:
             raise BuilderError(f"A classical array is written CArray[CReal] or CArray[CReal, 3]; got {given!r}.")
-        return CType(kind.kind, size_of(length[0], "The length of a CArray") if length else -1)
+        said = bool(length) and not is_symbolic(length[0])
+        return CType(kind.kind, size_of(length[0], "The length of a CArray") if said else -1)
 
 
 class QCallable(metaclass=_Annotation):
@@ -163,6 +164,11 @@ def qtype_of(annotation: Any, where: str) -> QType:
     if isinstance(found, QType):
         return found
     raise BuilderError(f"{where}[...] is of QBit, QArray or QNum, got {getattr(annotation, '__name__', annotation)!r}.")
+
+
+def is_symbolic(value: Any) -> bool:
+    """Whether a size is left open: not said, or the name of another argument, in quotes or a `Literal`."""
+    return value is None or isinstance(value, str) or get_origin(value) is Literal
 
 
 def size_of(value: Any, what: str) -> int:

@@ -10,7 +10,7 @@ import numpy as np
 from session.builder.errors import BuilderError
 from session.builder.symbols import Symbol, whole
 from session.builder.tracing import current, tracer
-from session.builder.types import BIT, QType, qtype_of, size_of
+from session.builder.types import BIT, QType, is_symbolic, qtype_of, size_of
 from session.outputs import OutputType
 
 
@@ -153,6 +153,15 @@ class QVariable:
 
     __hash__ = object.__hash__
 
+    def _no_arithmetic(self, *_: Any) -> Any:
+        raise BuilderError(
+            f"Arithmetic and order of quantum numbers are not part of this builder, which has gates, blocks and conditions "
+            f"such as {self.name} == 3 for control. Write them with gates."
+        )
+
+    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __xor__ = __or__ = __and__ = _no_arithmetic
+    __iadd__ = __isub__ = __imul__ = __ixor__ = __ior__ = __lt__ = __le__ = __gt__ = __ge__ = _no_arithmetic
+
     def __bool__(self) -> bool:
         raise BuilderError(
             f"'{self.name}' is quantum, so it has no truth value now. Use control({self.name}, lambda: ...)."
@@ -283,13 +292,13 @@ def merged(declared: QType, given: QType, name: str) -> QType:
 
 def _array_type(element_type: Any, length: Any) -> QType:
     element = qtype_of(element_type, "QArray")
-    count = None if length is None else size_of(length, "The length of a QArray")
+    count = None if is_symbolic(length) else size_of(length, "The length of a QArray")
     size = count * element.size if count is not None and element.size is not None else None
     return QType("array", size, element=element, length=count)
 
 
 def number_type(size: Any = None, is_signed: Any = None, fraction_digits: Any = None) -> QType:
-    qubits = None if size is None else size_of(size, "The size of a QNum")
+    qubits = None if is_symbolic(size) else size_of(size, "The size of a QNum")
     if is_signed is not None and not isinstance(is_signed, (bool, np.bool_)):
         raise BuilderError(f"A QNum is SIGNED (True) or UNSIGNED (False), got {is_signed!r}.")
     digits = None if fraction_digits is None else whole(fraction_digits, "fraction_digits of a QNum")

@@ -193,8 +193,11 @@ class Database:
 
     def check(self, *, quick: bool = False) -> list[str]:
         """What SQLite finds wrong with the file; an empty list when it is whole."""
-        with self.reading() as connection:
-            found = [row[0] for row in connection.execute(f"PRAGMA {'quick' if quick else 'integrity'}_check")]
+        try:
+            with self.reading() as connection:
+                found = [row[0] for row in connection.execute(f"PRAGMA {'quick' if quick else 'integrity'}_check")]
+        except StoreCorruptError as error:
+            return [str(error)]
         return [] if found == ["ok"] else found
 
     # errors -------------------------------------------------------------------------------------------------
@@ -206,6 +209,8 @@ class Database:
         except sqlite3.Error as error:
             name = getattr(error, "sqlite_errorname", None) or type(error).__name__
             raise self._explain(name, error) from error
+        except UnicodeDecodeError as error:  # of the name of a table, in a message of SQLite's
+            raise StoreCorruptError(self._damage(f"a text in it is none ({error.reason})")) from error
 
     def _explain(self, name: str, error: sqlite3.Error) -> StoreError:
         if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):

@@ -15,6 +15,7 @@ import sqlite3
 import time
 import uuid
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -219,6 +220,8 @@ class JobStore:
 
     def complete(self, claim: Claim, results: Sequence[Any]) -> bool:
         """Store the results of a run, if the claim still stands; False when it does not and nothing was stored."""
+        if not self.holds(claim):  # before a file is written, which must never be written over one that counts
+            return self._finish(claim, JobStatus.COMPLETED, None)
         stored = write_result(self.folder, claim.header(), results)
         try:
             done = self._finish(claim, JobStatus.COMPLETED, stored)
@@ -245,7 +248,8 @@ class JobStore:
                 _end(connection, record, JobStatus.CANCELLED, claim.owner, None)
                 return
             connection.execute(
-                "UPDATE job SET status = 'QUEUED', owner = NULL, progress = 0, attempts = attempts - 1 WHERE number = ?",
+                "UPDATE job SET status = 'QUEUED', owner = NULL, progress = 0, started_ns = NULL, attempts = attempts - 1 "
+                "WHERE number = ?",
                 (claim.number,),
             )
             _log(connection, claim.number, record.status, JobStatus.QUEUED, claim.owner, "given back")
@@ -270,9 +274,10 @@ class JobStore:
         """Refuse a run whose result of about `size` bytes would not fit on the disk."""
         free = shutil.disk_usage(self.folder).free
         if free < size + _SPARE_BYTES:
+            result = f"and the result takes about {size >> 20:,} MiB, " if size >> 20 else ""
             raise StorageFullError(
-                f"The result takes about {size >> 20:,} MiB, and '{self.folder}' has {free >> 20:,} MiB left. Free some "
-                "space or set QSIM_STATE_DIR to a larger disk."
+                f"A job needs {_SPARE_BYTES >> 20} MiB of free disk, {result}but '{self.folder}' has {free >> 20:,} MiB left. "
+                "Free some space or set QSIM_STATE_DIR to a larger disk."
             )
 
     # how ----------------------------------------------------------------------------------------------------
@@ -280,9 +285,9 @@ class JobStore:
         """With the status that the job has when the process that ran it is dead."""
         record = JobRecord.from_row(row)
         if record.status in (JobStatus.RUNNING, JobStatus.CANCELLING) and self.is_claimable(record):
-            waits = record.status is JobStatus.RUNNING
-            now = JobStatus.QUEUED if waits else JobStatus.CANCELLING
-            return JobRecord(**{**record.__dict__, "status": now, "owner": None})
+            if record.status is JobStatus.RUNNING:
+                return replace(record, status=JobStatus.QUEUED, owner=None, started_ns=None, progress=0.0)
+            return replace(record, owner=None)
         return record
 
     @staticmethod

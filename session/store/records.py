@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import sqlite3
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
+
+from session.errors import StoreCorruptError
 
 
 class JobStatus(StrEnum):
@@ -48,13 +50,6 @@ class NewJob:
     owner: str | None = None
 
 
-#: The columns of `JobRecord`: all but what it runs and what it gave, which may be large.
-COLUMNS = (
-    "number, id, kind, batched, status, created_ns, started_ns, ended_ns, backend, provider, num_shots, session, owner, "
-    "fence, attempts, progress, error, result_size, result_file, engine"
-)
-
-
 @dataclass(frozen=True)
 class JobRecord:
     """A job without what it runs and what it gave. Times are in nanoseconds since 1970, UTC."""
@@ -82,9 +77,31 @@ class JobRecord:
 
     @classmethod
     def from_row(cls, row: sqlite3.Row) -> JobRecord:
-        """From a row with `COLUMNS`."""
-        values = {name: row[name] for name in row.keys() if name in cls.__dataclass_fields__}  # noqa: SIM118
-        return cls(**{**values, "batched": bool(row["batched"]), "status": JobStatus(row["status"])})
+        """From a row with `COLUMNS`.
+
+        Raises:
+            StoreCorruptError: a value is not what the schema lets in.
+        """
+        values: dict[str, Any] = dict(zip(cls.__dataclass_fields__, row, strict=True))
+        wrong = [name for name, value in values.items() if not isinstance(value, _TYPES[name])]
+        if not wrong and values["status"] in set(JobStatus):
+            return cls(**{**values, "batched": bool(values["batched"]), "status": JobStatus(values["status"])})
+        raise StoreCorruptError(
+            f"The store of jobs is damaged: a job has the {wrong[0] if wrong else 'status'} "
+            f"{values[wrong[0] if wrong else 'status']!r}. Nothing in it was changed. 'qsim jobs recover' puts it aside and "
+            "saves what can be read."
+        )
+
+
+#: The columns of a `JobRecord`, and the types that each may have.
+COLUMNS = ", ".join(JobRecord.__dataclass_fields__)
+_TYPES: dict[str, tuple[type, ...]] = {
+    **dict.fromkeys(("number", "batched", "created_ns", "fence", "attempts"), (int,)),
+    **dict.fromkeys(("started_ns", "ended_ns", "num_shots", "result_size"), (int, type(None))),
+    **dict.fromkeys(("id", "kind", "status", "backend", "provider", "engine"), (str,)),
+    **dict.fromkeys(("session", "owner", "error", "result_file"), (str, type(None))),
+    "progress": (float, int),
+}
 
 
 @dataclass(frozen=True)
@@ -123,9 +140,17 @@ class Event:
 
 
 def moment(nanoseconds: int | None) -> datetime | None:
-    """A time of the database as a datetime in UTC.
+    """A time of the database as a datetime in UTC, rounded down to a microsecond.
 
     >>> moment(1_500_000_000).isoformat()
     '1970-01-01T00:00:01.500000+00:00'
     """
-    return None if nanoseconds is None else datetime.fromtimestamp(nanoseconds / 1e9, UTC)
+    return None if nanoseconds is None else _EPOCH + timedelta(microseconds=nanoseconds // 1000)
+
+
+def nanoseconds_of(time: datetime) -> int:
+    """The other way round; a time without a zone is local."""
+    return (time.astimezone(UTC) - _EPOCH) // timedelta(microseconds=1) * 1000
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

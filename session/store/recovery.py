@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from session.errors import StoreCorruptError
 from session.store.database import Database, connect
 from session.store.place import DATABASE, explained, sync_folder
 from session.store.result_files import read_header
@@ -44,9 +43,8 @@ def recover(folder: Path) -> Recovery:
     """
     database = Database(folder, create=False)
     with database.changing():
-        with contextlib.suppress(StoreCorruptError):
-            if database.path.exists() and not database.check():
-                return Recovery(None)
+        if database.path.exists() and not database.check():
+            return Recovery(None)
         aside = _put_aside(folder)
         salvage = _Salvage(aside / DATABASE)
         database.build(database.path, lambda connection: salvage.fill(connection, folder / "results"))

@@ -6,24 +6,38 @@ All of it is JSON of plain data with floats that come back exactly; arrays of a 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
+from parsers.threads import deep
 from session.backends.bound import BoundBackend
-from session.errors import JobError, SessionError, StoreCorruptError, StoreVersionError
+from session.errors import JobError, SessionError, StoreCorruptError, StoreError, StoreVersionError
 from session.preferences import ExecutionPreferences
 from session.programs import Program
 from session.results import result_from_dict, result_to_dict
 from session.tasks import Task
 from session.work import opened
 
+_T = TypeVar("_T")
 FORMAT = 1
+_CREDENTIAL = re.compile(r"token|secret|passw|credential|api_?key|access_?key|authoriz|bearer", re.IGNORECASE)
 
 
 def program_text(program: Program) -> str:
-    """A program as it is stored: its own text, or its circuit exactly."""
-    return _line(program.data)
+    """A program as it is stored: its own text, or its circuit exactly.
+
+    Raises:
+        StoreError: its blocks are nested hundreds of levels deep.
+    """
+    try:
+        return _with_room(lambda: _line(program.data))
+    except RecursionError:
+        raise StoreError(
+            "A program that is stored has blocks inside blocks some 200 deep at most; this one has more. Use the call "
+            "without submit_, which runs here."
+        ) from None
 
 
 def spec_text(task: Task, preferences: ExecutionPreferences, anywhere: bool = True) -> str:
@@ -33,10 +47,30 @@ def spec_text(task: Task, preferences: ExecutionPreferences, anywhere: bool = Tr
         task: what to do.
         preferences: name the backend.
         anywhere: whether another process could run it too; not with a backend that has no name.
+
+    Raises:
+        StoreError: an option of the backend is called like a credential.
     """
+    _refuse_credentials(preferences)
     stored = task if task.is_storable else replace(task, cost=None)
     about = {"task": stored.to_dict(), "preferences": preferences.to_dict(), "anywhere": anywhere and task.is_storable}
     return _line({"format": FORMAT, **about})
+
+
+def _refuse_credentials(preferences: ExecutionPreferences) -> None:
+    stack: list[Any] = [preferences.to_dict().get("backend_options")]
+    while stack:
+        item = stack.pop()
+        if isinstance(item, Mapping):
+            for name in item:
+                if _CREDENTIAL.search(str(name)):
+                    raise StoreError(
+                        f"Credentials are never stored, and a job stores the options of its backend; {name!r} is called like "
+                        "one. Give it by the environment or the provider's own configuration."
+                    )
+            stack.extend(item.values())
+        elif isinstance(item, (list, tuple)):
+            stack.extend(item)
 
 
 def read_work(program: str, spec: str) -> tuple[BoundBackend, Task]:
@@ -57,7 +91,9 @@ def read_work(program: str, spec: str) -> tuple[BoundBackend, Task]:
                 "part of it, and that process has ended. Submit it again."
             )
         task = Task.from_dict(data["task"])
-        return opened(_line({"program": json.loads(program), "preferences": data["preferences"]})), task
+        preferences = data["preferences"]
+        where = _with_room(lambda: _line({"program": json.loads(program), "preferences": preferences}))
+        return _with_room(lambda: opened(where)), task
     except (KeyError, TypeError, ValueError) as error:
         if isinstance(error, SessionError):
             raise
@@ -84,6 +120,14 @@ def read_results(text: str, find: Callable[[Any], Any] | None = None) -> list[An
         if isinstance(error, StoreVersionError):
             raise
         raise StoreCorruptError(f"A stored result is damaged: {error!r}. Submit the job again.") from error
+
+
+def _with_room(action: Callable[[], _T]) -> _T:
+    """The result of an action that may recurse deeper than is left of the caller's stack."""
+    try:
+        return action()
+    except RecursionError:
+        return deep(action)
 
 
 def _line(data: Any) -> str:

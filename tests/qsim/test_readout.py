@@ -68,7 +68,7 @@ GOOD = np.array([1, 0, 0, 0j])
 
 @pytest.mark.parametrize("bad, rule", [
     ([1, 0], "NumPy array"), (np.array([1.0, 0.0]), "complex64 or complex128"), (np.zeros(3, complex), r"\(2\*\*n,\)"),
-    (np.zeros(0, complex), r"\(2\*\*n,\)"), (np.zeros((2, 2), complex), r"\(2\*\*n,\)"),
+    (np.zeros(0, complex), r"\(2\*\*n,\)"), (np.zeros((2, 2, 2), complex), r"\(2\*\*n,\)"),
     (np.array([np.nan, 0j, 0, 0]), "finite"), (np.array([1, 0j]), "one size"),
 ])  # fmt: skip
 def test_what_is_no_statevector_is_refused(bad, rule):

@@ -36,7 +36,7 @@ def jobs_of(round_number: int) -> list[Any]:
     for layer in range(40):
         middle.rx((layer + 1) * angle, range(10)).cx(layer % 10, (layer + 3) % 10)
     observable = Pauli.Z(0) * Pauli.Z(5) + 0.5 * Pauli.X(2)
-    calls = []
+    calls: list[Any] = []
     for k in range(3):
         calls += [
             (small, "simulator_statevector", {"t": 0.1 * k}, None),
@@ -68,12 +68,12 @@ def spawn(work: Any) -> int:
     return pid
 
 
-def run_worker() -> None:
+def run_worker(once: bool = False) -> None:
     """What `qsim worker` does."""
     from session.store.jobs import JobStore
     from session.worker import work
 
-    work(JobStore(), threading.Event())
+    work(JobStore(), threading.Event(), once=once)
 
 
 def main(folder: Path, kills: int, seed: int) -> dict[str, Any]:
@@ -101,6 +101,9 @@ def main(folder: Path, kills: int, seed: int) -> dict[str, Any]:
             pause, left = (PAUSE if now_left < left else pause * 1.05), now_left
             while len(workers) < WORKERS:
                 workers.append(spawn(run_worker))
+            if killed >= kills:  # now they may finish
+                time.sleep(0.05)
+                continue
             time.sleep(rng.expovariate(1 / pause))
             victim = workers.pop(rng.randrange(len(workers)))
             os.kill(victim, signal.SIGKILL)
@@ -142,7 +145,7 @@ def main(folder: Path, kills: int, seed: int) -> dict[str, Any]:
 def submit_all(calls: list[Any], rng: random.Random) -> tuple[list[tuple[int, str]], int]:
     """Submit each call from children that may be killed on the way; those whose id never came are submitted again."""
     submitted: dict[int, str] = {}
-    dead = 0
+    dead, longest = 0, 0.4
     while len(submitted) < len(calls):
         reading, writing = os.pipe()
 
@@ -153,7 +156,8 @@ def submit_all(calls: list[Any], rng: random.Random) -> tuple[list[tuple[int, st
 
         pid = spawn(work)
         os.close(writing)
-        deadline = time.monotonic() + rng.uniform(0.01, 0.4)
+        deadline = time.monotonic() + rng.uniform(0.01, longest)
+        longest *= 1.2  # a busy machine must get something done between kills
         text = b""
         while time.monotonic() < deadline:
             ready, _, _ = select.select([reading], [], [], max(0.0, deadline - time.monotonic()))

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
 
-from qsim import Circuit, Parameter, Simulator
+from qsim import Circuit, Parameter, ParameterError, Simulator
 from session import (
     CCX,
     CX,
@@ -28,6 +28,7 @@ from session import (
     I,
     Input,
     Output,
+    Pauli,
     QArray,
     QBit,
     QCallable,
@@ -315,6 +316,33 @@ def test_annotations_that_name_local_constants_are_read() -> None:
     assert synthesize(main).outputs == {"q": (0, 1, 2)}
 
 
+def test_integer_parameters_are_given_whole_numbers() -> None:
+    @qfunc
+    def main(q: Output[QBit], n: CInt, m: CArray[CInt, 2]) -> None:
+        allocate(q)
+        RX(n * 0.1 + m[1], q)
+
+    with ExecutionSession(synthesize(main)) as session:
+        assert session.estimate(Pauli.Z(0), {"n": 2.0, "m": [0, 1]}).value == pytest.approx(math.cos(1.2))
+        with pytest.raises(ParameterError, match="Parameter 'n' is given a whole number; got 2.5"):
+            session.sample({"n": 2.5, "m": [0, 1]})
+        with pytest.raises(ParameterError, match=r"Parameter 'm\[1\]' is given a whole number; got 0.5"):
+            session.sample([{"n": 2, "m": [0, 1]}, {"n": 2, "m": [0, 0.5]}])
+
+
+def test_sizes_named_after_other_arguments_are_left_open() -> None:
+    @qfunc
+    def layer(n: CInt, q: QArray[QBit, Literal["n"]], p: CArray[CReal, Literal["n"]]) -> None:
+        repeat(n, lambda k: RX(p[k], q[k]))
+
+    @qfunc
+    def main(q: Output[QArray[QBit, 2]]) -> None:
+        allocate(q)
+        layer(2, q, [math.pi, 0.0])
+
+    assert one_state(synthesize(main)) == {"q": [1, 0]}
+
+
 def test_programs_survive_json() -> None:
     @qfunc
     def main(x: Output[QNum[3, SIGNED, 1]], t: CReal, p: CArray[CReal, 2]) -> None:
@@ -437,6 +465,18 @@ def test_gates_called_wrongly() -> None:
     refused(make(lambda q, t: control(t > 1, lambda: X(q[0]))), "for one on parameters use if_")
     refused(make(lambda q, t: control(q[1], X(q[0]))), "control takes a block as a function without arguments")
     refused(make(lambda q, t: invert(3)), "invert takes a block")
+
+
+def test_arithmetic_of_quantum_numbers_is_refused_by_name() -> None:
+    def make(statement: Any) -> Any:
+        def main(n: Output[QNum[2]]) -> None:
+            allocate(n)
+            statement(n)
+
+        return main
+
+    for statement in (lambda n: n + 1, lambda n: 2 * n, lambda n: n < 3, lambda n: n.__iadd__(1), lambda n: n ^ n):
+        refused(make(statement), "Arithmetic and order of quantum numbers are not part of this builder")
 
 
 def test_what_blocks_may_not_do() -> None:

@@ -187,6 +187,32 @@ def test_many_jobs_from_many_threads(session: ExecutionSession) -> None:
     assert len(set(results)) == 40
 
 
+def test_what_goes_wrong_around_a_run_is_told_and_the_next_job_gets_its_turn(
+    session: ExecutionSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("QSIM_JOB_ATTEMPTS", "many")
+    job = session.submit_sample({"t": 0.0})
+    with pytest.raises(JobError, match="QSIM_JOB_ATTEMPTS"):
+        job.result(30)
+    monkeypatch.delenv("QSIM_JOB_ATTEMPTS")
+    assert session.submit_sample({"t": 0.0}).result(30).num_shots == 10
+    assert job.result(30).num_shots == 10
+
+
+def test_a_job_that_cannot_start_here_is_stored(session: ExecutionSession, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_thread(*args: Any, **options: Any) -> Any:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("session.runner._runner", None)
+        patch.setattr("threading.Thread.start", no_thread)
+        job = session.submit_sample({"t": 0.0})
+        assert job.status is JobStatus.QUEUED
+        with pytest.raises(JobError, match="no thread"):
+            job.result(30)
+    assert job.result(30).num_shots == 10
+
+
 def test_the_interpreter_exits_cleanly_and_another_process_finishes_its_jobs() -> None:
     code = (
         "from qsim import Circuit\nfrom session import ExecutionSession\n"

@@ -269,7 +269,8 @@ def test_a_closed_session_is_refused() -> None:
 
 
 def test_60_qubits_are_refused_with_numbers_before_a_job_is_made() -> None:
-    with ExecutionSession(Circuit(60).h(range(60))) as session:
+    preferences = ExecutionPreferences(method="statevector")
+    with ExecutionSession(Circuit(60).h(range(60)), execution_preferences=preferences) as session:
         for call in (session.sample, session.submit_sample):
             with pytest.raises(MemoryError, match=r"60 qubits needs .* amplitudes of 16 bytes.*available"):
                 call()
@@ -311,7 +312,7 @@ def test_preferences_of_another_type() -> None:
 
 
 def test_a_memory_limit_is_kept() -> None:
-    preferences = ExecutionPreferences(memory_limit=1 << 20)
+    preferences = ExecutionPreferences(memory_limit=1 << 20, method="statevector")
     with (
         ExecutionSession(Circuit(20), execution_preferences=preferences) as session,
         pytest.raises(MemoryError, match="limit is 1 MiB"),

@@ -1,0 +1,158 @@
+"""The gates of a circuit on a matrix-product state, those on three qubits and more as matrix-product operators.
+
+A gate U under controls is 1 + P (U - 1) with the projector P on the controls' values: two channels along the chain, of
+which one does nothing, so that however many controls there are a bond grows by 1 + (the rank of U - 1 across it).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from qsim.circuit import Circuit
+from qsim.compiler.lowering import MATRIX, Lowered, lower
+from qsim.gates import row_by_code
+from qsim.linalg import controlled_matrix
+from qsim.mps.state import CENTRE, LEFT, RIGHT, MatrixProductState
+
+Array = npt.NDArray[Any]
+
+
+def apply_circuit(state: MatrixProductState, circuit: Circuit, start: int = 0, stop: int | None = None) -> None:
+    """Run operations [start, stop), gates without open parameters; measurements among them are left out."""
+    apply_lowered(state, lower(circuit, start, stop))
+
+
+def apply_lowered(state: MatrixProductState, lowered: Lowered) -> None:
+    """Run flat operations."""
+    known: dict[Any, tuple[Array, int]] = {}
+    for number, (code, first, count, value, controls, bits) in enumerate(lowered.rows.tolist()):
+        state.done = (number, len(lowered.rows))
+        if code == MATRIX:
+            base = lowered.matrices[value]
+            key: Any = (MATRIX, value, controls, bits)
+            own = 0
+        else:
+            row = row_by_code(code)
+            params = lowered.values[value : value + row.num_params].tolist()
+            key, own = (code, *params, controls, bits), row.controls
+            base = known[key][0] if key in known else row.base_matrix(*params)
+        qubits = lowered.operands[first : first + count].tolist()
+        if count == 0:
+            state.phase += float(np.angle(base[0, 0]))
+            continue
+        values = tuple((bits >> k) & 1 for k in range(controls)) + ((1,) * own if code != MATRIX else ())
+        if count > 2:
+            apply_wide(state, qubits, base, values)
+            continue
+        if key not in known:
+            known[key] = (base, 0)
+        matrix = controlled_matrix(base, values) if values else base
+        if count == 1:
+            state.apply_one(qubits[0], matrix)
+        else:
+            state.apply_two((qubits[0], qubits[1]), matrix)
+    state.phase += float(lowered.phase)
+
+
+def apply_wide(state: MatrixProductState, qubits: list[int], base: Array, values: tuple[int, ...]) -> None:
+    """A matrix under controls, `qubits` being the controls and then the matrix's own."""
+    controls, targets = qubits[: len(values)], qubits[len(values) :]
+    if not targets:  # a phase under controls: a phase gate on the last of them
+        phase = base[0, 0]
+        base = np.diag([1, phase] if values[-1] else [phase, 1])
+        controls, targets, values = controls[:-1], controls[-1:], values[:-1]
+    sites = [state.settle(qubit) for qubit in qubits]  # the last is what the sweep below starts from
+    first, last = min(sites), max(sites)
+    for site in range(first, last + 1):
+        state._release(state.qubit_at[site])
+    sites = [state.site_of[qubit] for qubit in qubits]
+    if (min(sites), max(sites)) != (first, last):  # a waiting gate has moved a qubit
+        first, last = min(sites), max(sites)
+        for site in range(first, last + 1):
+            state._release(state.qubit_at[site])
+    order = sorted(range(len(targets)), key=lambda k: state.site_of[targets[k]])
+    factors = operator_factors(base - np.eye(len(base)), order)
+    wanted = {state.site_of[q]: value for q, value in zip(controls, values, strict=True)}
+    acting = {state.site_of[targets[k]]: factor for k, factor in zip(order, factors, strict=True)}
+    first, last = min((*wanted, *acting)), max((*wanted, *acting))
+    state.focus(first)
+    if 1 in [state.tensors[k].shape[2] for k in range(first, last)]:
+        state.focus(last)
+    width = 1
+    for site in range(first, last + 1):
+        waiting = state._waiting.pop(state.qubit_at[site], None)
+        if waiting is not None:
+            state._on_site(site, waiting)
+        channel, width = _channel(site, wanted, acting, width)
+        _multiply(state, site, channel, site == first, site == last)
+    _compress(state, first, last)
+
+
+def operator_factors(matrix: Array, order: list[int]) -> list[Array]:
+    """An operator on k qubits as k tensors (left, out, in, right), for the qubits in `order`.
+
+    >>> [factor.shape for factor in operator_factors(np.diag([1, 1, 1, -1.0]), [0, 1])]
+    [(1, 2, 2, 2), (2, 2, 2, 1)]
+    """
+    count = len(order)
+    axes = [axis for k in order for axis in (count - 1 - k, 2 * count - 1 - k)]
+    rest = matrix.reshape((2,) * 2 * count).transpose(axes).reshape(1, -1)
+    factors, width = [], 1
+    for _ in range(count - 1):
+        u, s, v = np.linalg.svd(rest.reshape(width * 4, -1), full_matrices=False)
+        kept = max(1, int(np.count_nonzero(s > 1e-14 * max(s[0], 1e-300))))
+        factors.append(u[:, :kept].reshape(width, 2, 2, kept))
+        rest, width = s[:kept, None] * v[:kept], kept
+    factors.append(rest.reshape(width, 2, 2, 1))
+    return factors
+
+
+def _channel(site: int, wanted: dict[int, int], acting: dict[int, Array], width: int) -> tuple[Array, int]:
+    """The acting channel's tensor at a site, (left, out, in, right), and its right width."""
+    if site in acting:
+        return acting[site], acting[site].shape[3]
+    matrix = np.eye(2)
+    if site in wanted:
+        matrix[1 - wanted[site], 1 - wanted[site]] = 0
+    return np.einsum("oi,ab->aoib", matrix, np.eye(width)), width
+
+
+def _multiply(state: MatrixProductState, site: int, channel: Array, is_first: bool, is_last: bool) -> None:
+    """Put both channels side by side: the tensor as it is, and the tensor with the operator on it."""
+    tensor = state.tensors[site]
+    left, _, right = tensor.shape
+    a, _, _, b = channel.shape
+    rows, columns = (left if is_first else left * (1 + a)), (right if is_last else right * (1 + b))
+    state._ask(rows, columns)
+    acted = np.einsum("aoib,lir->alobr", channel, tensor).reshape(a * left, 2, b * right)
+    result: Array = np.zeros((rows, 2, columns), state.dtype)
+    result[:left, :, :right] = tensor
+    if is_first and is_last:
+        result += acted
+    elif is_first:
+        result[:, :, right:] = acted
+    elif is_last:
+        result[left:] = acted
+    else:
+        result[left:, :, right:] = acted
+    state.tensors[site] = result
+
+
+def _compress(state: MatrixProductState, first: int, last: int) -> None:
+    """Make the sites from first to last canonical again, with the centre on the first, truncating."""
+    for k in range(first, last):
+        tensor = state.tensors[k]
+        q, r = np.linalg.qr(tensor.reshape(-1, tensor.shape[2]))
+        state.tensors[k] = q.reshape(tensor.shape[0], 2, -1)
+        state.tensors[k + 1] = np.tensordot(r, state.tensors[k + 1], 1)
+        state.form[k] = LEFT
+    state.form[last] = CENTRE
+    for k in range(last, first, -1):
+        tensor = state.tensors[k]
+        u, s, v = state._split(tensor.reshape(tensor.shape[0], -1))
+        state.tensors[k] = v.reshape(len(s), 2, tensor.shape[2])
+        state.tensors[k - 1] = state.tensors[k - 1] @ (u * s)
+        state.form[k], state.form[k - 1] = RIGHT if len(s) > 1 else CENTRE, CENTRE

@@ -1,0 +1,88 @@
+"""Expectation values on what can only measure: circuits that turn groups of terms into Z, and estimates out of counts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from qsim.circuit import Circuit
+from qsim.errors import QsimError
+from qsim.estimation import Group, measurements, split_shots
+from qsim.pauli import SparsePauliOp
+from session.errors import SessionError
+from session.programs import Program, without_measurements
+
+
+@dataclass(frozen=True)
+class MeasuredGroup:
+    """A circuit that measures a group of terms: qubit k into classical bit k, the only bits there are."""
+
+    circuit: Circuit
+    shots: int
+    group: Group
+
+
+@dataclass(frozen=True)
+class MeasurementPlan:
+    """All circuits of an observable, and its constant part.
+
+    >>> from qsim.pauli import Pauli
+    >>> from session.programs import read_program
+    >>> made = plan(read_program(Circuit(2).h(0)), Pauli.X(0) + Pauli.Z(0) * Pauli.Z(1) + 3, 100)
+    >>> made.constant, [(group.shots, group.circuit.count_ops()['h']) for group in made.groups]
+    (3.0, [(50, 2), (50, 1)])
+    """
+
+    constant: float
+    groups: tuple[MeasuredGroup, ...]
+
+    def estimate(self, counts: Sequence[Mapping[int, int]]) -> tuple[float, float]:
+        """The value and its standard error out of each circuit's counts, by outcome as an integer (bit k: qubit k)."""
+        value, error = self.constant, 0.0
+        for measured, found in zip(self.groups, counts, strict=True):
+            mean, spread, shots = _moments(measured.group, found)
+            value += mean
+            error += spread / shots
+        return value, math.sqrt(error)
+
+
+def plan(program: Program, operator: SparsePauliOp, shots: int) -> MeasurementPlan:
+    """Circuits that measure an observable with so many shots in all: terms that agree qubit by qubit go together.
+
+    Raises:
+        SessionError: there are fewer than two shots for each group.
+    """
+    base = without_measurements(program.circuit)
+    made = measurements(operator, base.num_qubits, "qubit-wise")
+    try:
+        split = split_shots(shots, [group.weight for group in made.groups])
+    except QsimError as error:
+        raise SessionError(f"{error} Raise num_shots.") from None
+    return MeasurementPlan(
+        made.constant,
+        tuple(MeasuredGroup(_turned(base, group), own, group) for group, own in zip(made.groups, split, strict=True)),
+    )
+
+
+def _turned(base: Circuit, group: Group) -> Circuit:
+    circuit = Circuit(base.num_qubits, base.num_qubits)
+    for parameter in base.parameters:
+        circuit.declare_parameter(parameter)
+    circuit.global_phase = base.global_phase
+    for instruction in [*base, *group.basis.circuit]:
+        circuit._append(instruction.operation, instruction.qubits, ())
+    return circuit.measure(range(base.num_qubits), range(base.num_qubits))
+
+
+def _moments(group: Group, counts: Mapping[int, int]) -> tuple[float, float, int]:
+    """Mean and sample variance of a group's sum of terms, and the shots."""
+    terms = list(zip(group.basis.masks.tolist(), (group.basis.signs * group.coefficients).tolist(), strict=True))
+    values = [
+        (math.fsum(-weight if (outcome & mask).bit_count() & 1 else weight for mask, weight in terms), shots)
+        for outcome, shots in counts.items()
+    ]
+    total = sum(shots for _, shots in values)
+    mean = math.fsum(value * shots for value, shots in values) / total
+    spread = math.fsum((value - mean) ** 2 * shots for value, shots in values) / max(total - 1, 1)
+    return mean, spread, total
