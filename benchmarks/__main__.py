@@ -53,6 +53,7 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument("--output", type=Path, default=Path("benchmarks/results"), help="folder of the files written")
     result.add_argument("--sweeps", action="store_true", help="parameter sweeps in place of circuits")
     result.add_argument("--kernels", action="store_true", help="each operation alone, with what bounds it")
+    result.add_argument("--append", action="store_true", help="to the rows that an earlier run has written there")
     result.add_argument("--redraw", action="store_true", help="only make table and plots anew from the JSON written")
     return result
 
@@ -60,6 +61,8 @@ def parser() -> argparse.ArgumentParser:
 def circuits(options: argparse.Namespace) -> int:
     """Time every circuit; the files are written after each row, so that a run cut short leaves what it has."""
     report = Report(conditions(options.threads, options.seed, options.rounds))
+    if options.append and (options.output / "circuits.json").exists():
+        report.rows = Report.from_json((options.output / "circuits.json").read_text(encoding="utf-8")).rows
     race = Race(report, options.threads, options.rounds, options.peer_limit, options.row_limit, options.peers)
     heading = True
     wanted = sorted({n for group in options.qubits for n in group})
