@@ -243,12 +243,15 @@ class Calls:
                         raise self.source.error(f"Gate '{name}' has no meaning here: {error}", match.start(2)) from None
                 applied = scope.gates_of[name, parameter_text or ""] = Gate(gate, *params)
             self.charge(max(gate.size, 1) * len(operands), match.start(1))
-            for qubits in operands:
-                if scope.qubits is None:  # numbers as parameters: nothing to check
-                    circuit._add_object(applied, GATE_OBJECT, num_qubits)
-                    circuit._operands.extend(qubits)
-                else:
+            if scope.qubits is not None:
+                for qubits in operands:
                     circuit._append(applied, qubits, ())
+                return
+            index = len(circuit._objects)  # numbers as parameters: nothing to check, and one object for all
+            circuit._objects.append(applied)
+            for qubits in operands:
+                circuit._rows.extend((GATE_OBJECT, len(circuit._operands), num_qubits, index, 0, 0))
+                circuit._operands.extend(qubits)
 
     def charge(self, gates: int, offset: int) -> None:
         """Count what a statement adds, before it is added."""

@@ -118,7 +118,8 @@ class Program(Lowering):
         for name in new:
             self.globals.pop(name, None)
         self.broken.update(new)
-        spent = self.count > self.limits.operations or self.trips >= self.limits.loop_trips
+        limits = self.limits
+        spent = self.count > limits.operations or self.trips >= limits.loop_trips or self.statements > limits.statements
         if spent or len(self.errors) >= MAX_ERRORS or self.consequences >= _MAX_CONSEQUENCES:
             raise QasmError.of(self.errors) if not self.errors else self.errors.pop()
 

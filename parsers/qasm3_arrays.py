@@ -30,8 +30,14 @@ def split_groups(groups: list[Any], dimensions: int) -> tuple[list[Any], list[An
     return entries, []
 
 
+#: How many arrays of the largest size a program may have.
+_ARRAYS = 4
+
+
 class Arrays(Expressions):
     """Evaluates arrays."""
+
+    elements = 0  # of all arrays
 
     def _IndexExpression(self, node: Any) -> Typed:
         root, groups = index_groups(node)
@@ -71,6 +77,10 @@ class Arrays(Expressions):
                 raise self.error(
                     f"An array has at most {self.limits.array_elements:,} elements; this one has more.", entry
                 )
+        self.elements += total
+        if self.elements > _ARRAYS * self.limits.array_elements:
+            most = _ARRAYS * self.limits.array_elements
+            raise self.error(f"All arrays of a program together have at most {most:,} elements.", node)
         return base, shape
 
     def array_value(self, node: Any, base: Type, shape: tuple[int, ...]) -> ArrayValue:
@@ -84,6 +94,11 @@ class Arrays(Expressions):
             source = self.evaluate(node).value
             if not isinstance(source, ArrayValue) or source.data.shape != data.shape:
                 raise self.error(f"The value of an array of shape {data.shape} is an array of that shape.", node)
+            if source.base == base:
+                self.work(data.size // 50, node)
+                data[...] = source.data
+                return
+            self.work(data.size // 3, node)
             for at, item in np.ndenumerate(source.data):
                 data[at] = self.guard(node, cast, Typed(source.base, item), base).value
             return

@@ -123,6 +123,7 @@ class Branches(Statements):
         if unknown.value.type.kind not in ("bit", "bool", *INTEGERS) or unknown.length > MAX_CHOICES:
             raise unknown
         values = range(unknown.length)
+        self.work(30 * unknown.length, statement)
         bodies: list[Iterable[Any]] = [[Chosen(statement.span, statement, unknown.node, value)] for value in values]
         blocks = self._branches(bodies, statement)
         # A wrong index fails here while the circuit runs, as everywhere; a negative one counts from the end.

@@ -124,6 +124,7 @@ class Context:
         self.measured: set[int] = set()  # bits whose value is not known
         self.count = 0
         self.trips = 0
+        self.statements = 0  # that were unrolled
         self.files: list[str] = []
         self.included: set[str] = set()
         self.included_names: set[str] = set()  # gates of an include that the program may still redefine
@@ -132,6 +133,16 @@ class Context:
     def circuit(self) -> Circuit:
         """The block that operations go to."""
         return self.blocks[-1]
+
+    def work(self, units: int, node: Any) -> None:
+        """Count work that loops, subroutines and arrays make, before it is done."""
+        self.statements += units
+        if self.statements > self.limits.statements:
+            raise self.error(
+                "The loops, subroutines and arrays of this program make too much work while it is read. Raise the limit: "
+                f"Limits(statements={self.limits.statements:,}) counts a gate 1, an assignment 12, any other statement 20.",
+                node,
+            )
 
     def emit(self, node: FeedForward) -> None:
         """Append a feed-forward node; its blocks and bits are the circuit's own, so nothing is checked or copied."""

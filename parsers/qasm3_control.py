@@ -105,12 +105,17 @@ class Lowering(Loops):
         frame.return_type = self._in(source, frame, self._return_type, definition)
         self.depth += 1
         try:
-            snapshot = LoweringMark(self) if _may_return(definition.body) else None
+            self.work(2 * len(self.blocks) + len(self.known) // 10, node)
+            snapshot = None
+            if _may_return(definition.body):
+                self.work(20, node)
+                snapshot = LoweringMark(self)
             names = dict(frame.scopes[0])
             inner = [(s, s.value, s.bits) for s in names.values() if isinstance(s, Variable)]
             try:
                 result: Typed = self._in(source, frame, self._body, definition)
             except NeedsBlocks as needed:
+                self.work(1500, node)  # it is lowered again, with all that it calls
                 if snapshot is None or needed.target is not frame:
                     raise
                 snapshot.restore(self)

@@ -17,6 +17,7 @@ from parsers.qasm3_types import BOOL, FLOAT, INTEGERS, Problem, Type, Typed
 DURATION = Type("duration")
 _SECONDS = {"s": Fraction(1), "ms": Fraction(1, 10**3), "us": Fraction(1, 10**6), "µs": Fraction(1, 10**6),
             "ns": Fraction(1, 10**9)}  # fmt: skip
+_MOST_BITS = 2048  # of the numerator and denominator
 _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
     "==": operator.eq, "!=": operator.ne, "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge,
 }  # fmt: skip
@@ -40,6 +41,11 @@ class Duration:
             raise Problem("A duration must be finite; this one is too large.")
         number = Fraction(repr(value))
         return cls(dt=number) if unit == "dt" else cls(number * _SECONDS[unit])
+
+    def __post_init__(self) -> None:
+        for part in (self.seconds, self.dt):
+            if max(part.numerator.bit_length(), part.denominator.bit_length()) > _MOST_BITS:
+                raise Problem("A duration is too long, or too exact, to be calculated with.")
 
     def __add__(self, other: Duration) -> Duration:
         return Duration(self.seconds + other.seconds, self.dt + other.dt)
@@ -70,7 +76,10 @@ def binary(op: str, left: Typed, right: Typed) -> Typed:
                 return Typed(BOOL, _COMPARE[op](x, y))
             if not y:
                 raise Problem("A duration cannot be divided by one of length 0.")
-            return Typed(FLOAT, float(x / y))
+            try:
+                return Typed(FLOAT, float(x / y))
+            except OverflowError:
+                raise Problem("The quotient of these durations is too large for a float.") from None
     elif op == "*" and right.type == DURATION:
         return Typed(DURATION, right.value.scaled(_factor(left)))
     elif op in ("*", "/") and left.type == DURATION:

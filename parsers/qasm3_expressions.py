@@ -235,6 +235,12 @@ class Expressions(Context):
         left, right = self.evaluate(node.lhs), self.evaluate(node.rhs)
         a, b = left.value, right.value
         if isinstance(a, ArrayValue) and isinstance(b, ArrayValue) and a.base == b.base:
+            size = a.data.size + b.data.size
+            if a.data.shape[1:] != b.data.shape[1:] or size > self.limits.array_elements:
+                raise self.error(
+                    f"'++' joins arrays of one shape to at most {self.limits.array_elements:,} elements.", node
+                )
+            self.work(size // 200, node)
             return Typed(left.type, ArrayValue(a.base, np.concatenate([a.data, b.data])))
         raise self.error("'++' joins registers in let, or arrays of one type.", node)
 

@@ -16,7 +16,7 @@ from parsers.qasm3_context import BitVariable, Qubits, Variable
 from parsers.qasm3_control import Lowering
 from parsers.qasm3_operators import CONSTANTS, FUNCTIONS
 from parsers.qasm3_types import FLOAT, INT, ArrayValue, Problem, Typed
-from qsim.circuit import MEASURE, GateDefinition
+from qsim.circuit import GATE_OBJECT, MEASURE, RESET, GateDefinition
 from qsim.gates import Gate, GateRow
 from qsim.parameters import Value
 
@@ -176,8 +176,15 @@ class FastPath:
             if len(self.gates_of) < _MEMO_SIZE:
                 self.gates_of[name, params] = applied
         lowering.count += size
+        if applied.is_symbolic:
+            for qubits in tuples:
+                circuit._append(applied, qubits, ())
+            return True
+        index = len(circuit._objects)
+        circuit._objects.append(applied)  # one for all
         for qubits in tuples:
-            circuit._append(applied, qubits, ())
+            circuit._rows.extend((GATE_OBJECT, len(circuit._operands), width, index, 0, 0))
+            circuit._operands.extend(qubits)
         return True
 
     def measure(self, source: str, target: str) -> bool:
@@ -206,7 +213,10 @@ class FastPath:
             return False
         lowering.count += len(qubits)
         if word == "reset":
-            lowering.root.reset(qubits)
+            circuit = lowering.root
+            for qubit in qubits:
+                circuit._rows.extend((RESET, len(circuit._operands), 1, 0, 0, 0))
+                circuit._operands.append(qubit)
         else:
             lowering.root.barrier(qubits)
         return True

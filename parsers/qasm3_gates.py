@@ -9,7 +9,7 @@ from parsers.hints import gate_hint
 from parsers.qasm3_context import BitVariable, Frame, Qubits, Variable, kind_of
 from parsers.qasm3_quick import Quick
 from parsers.qasm3_types import INTEGERS, Type
-from qsim.circuit import Circuit, GateDefinition, expanded_size
+from qsim.circuit import ROW, Circuit, GateDefinition, expanded_size
 from qsim.classical import WithValues
 from qsim.gates import GATES, MAX_CONTROLS, Gate, GateRow
 from qsim.parameters import Parameter, Value
@@ -39,6 +39,9 @@ class Gates(Quick):
         if kind == "Concatenation":
             left, _ = self.register(node.lhs, wanted)
             right, _ = self.register(node.rhs, wanted)
+            most = self.limits.qubits if wanted is Qubits else self.limits.clbits
+            if len(left) + len(right) > most:
+                raise self.error(f"A joined register has at most {most:,} {what}s.", node)
             both = left + right
             if wanted is Qubits and len(set(both)) != len(both):
                 raise self.error("A qubit occurs once in a joined register.", node)
@@ -160,8 +163,17 @@ class Gates(Quick):
             )  # fmt: skip
         self.add_count(max(1, expanded_size(gate)) * len(operands), node)
         circuit = self.circuit
-        for qubits in operands:
-            self.guard(node, circuit._append, gate, qubits, ())
+        self.guard(node, circuit._append, gate, operands[0], ())
+        if gate.is_symbolic or not gate.num_qubits:
+            for qubits in operands[1:]:
+                self.guard(node, circuit._append, gate, qubits, ())
+            return
+        code, _, count, *rest = circuit._rows[-ROW:]  # the same for all of a register, but for the qubits
+        for qubits in operands[1:]:
+            if len(set(qubits)) != len(qubits):
+                self.guard(node, circuit._append, gate, qubits, ())  # says what is wrong
+            circuit._rows.extend((code, len(circuit._operands), count, *rest))
+            circuit._operands.extend(qubits)
 
     def _modified(self, gate: Gate, modifier: Any, node: Any) -> Gate:
         kind, argument = modifier.modifier.name, modifier.argument

@@ -31,6 +31,7 @@ KEYWORDS = frozenset(
 #: Keywords whose statements are flat all the same.
 _FLAT_WORDS = frozenset(["reset", "barrier"])
 _BRACE = re.compile(r"[{}]")
+_LONG = 5000  # characters; a statement of that length is not handed to the grammar when it has no end
 _SIGNS = re.compile(r"[-!~](?:\s*[-!~]){200}")
 _PAIRS = {")": "(", "]": "[", "}": "{"}
 
@@ -186,4 +187,6 @@ def _statement_end(source: Source, start: int, limits: Limits, end: int | None =
             )
     if open_:
         raise source.error(f"This '{open_[-1][0]}' is never closed.", open_[-1][1])
+    if end == len(text) and end - start > _LONG:
+        raise source.error("This statement has no end; a ';' is missing.", start)
     return end

@@ -18,7 +18,7 @@ from parsers.qasm3_expressions import NotKnown
 from parsers.qasm3_types import BIT, FLOAT, INT, INTEGERS, ArrayValue, Type, Typed, cast, wrap, zero
 from parsers.qasm3_variables import Variables
 from parsers.threads import deep
-from qsim.circuit import Delay, GateDefinition
+from qsim.circuit import DELAY, RESET, Delay, GateDefinition
 from qsim.classical import Assign, Literal
 from qsim.gates import GateRow
 from qsim.parameters import Parameter, ParameterArray
@@ -45,7 +45,7 @@ class Measuring:
     target: tuple[tuple[int, ...], bool]
 
 
-_COSTS = {"QuantumGate": 1, "QuantumPhase": 1, "ClassicalAssignment": 8}
+_COSTS = {"QuantumGate": 1, "QuantumPhase": 1, "ClassicalAssignment": 12}
 
 #: Blocks, or calls, inside one another after which a thread of its own goes on, whose stack is empty.
 _DEEP = 12
@@ -94,19 +94,12 @@ class Statements(Variables):
             scopes.pop()
 
     nested = 0
-    statements = 0  # that were unrolled
 
     def _each(self, nodes: Iterable[Any]) -> None:
         repeated = self.depth or self.frame.loops
         for node in nodes:
             if repeated:
-                self.statements += _COSTS.get(type(node).__name__, 20)
-                if self.statements > self.limits.statements:
-                    raise self.error(
-                        "The loops and subroutines of this program make too many statements when they are unrolled. "
-                        f"Raise the limit: Limits(statements={self.limits.statements:,}) counts a gate 1, others up to 20.",
-                        node,
-                    )
+                self.work(_COSTS.get(type(node).__name__, 20), node)
             self.execute(node)
 
     # no effect ----------------------------------------------------------------------------------------------
@@ -173,8 +166,11 @@ class Statements(Variables):
         operands = [self.register(operand, Qubits)[0] for operand in node.qubits]
         qubits = [q for group in operands for q in group] if node.qubits else list(range(self.circuit.num_qubits))
         self.add_count(len(qubits), node)
+        circuit, index = self.circuit, len(self.circuit._objects)
+        circuit._objects.append(Delay(str(duration)))  # one for all
         for qubit in qubits:
-            self.circuit._append(Delay(str(duration)), (qubit,), ())
+            circuit._rows.extend((DELAY, len(circuit._operands), 1, index, 0, 0))
+            circuit._operands.append(qubit)
 
     # quantum ------------------------------------------------------------------------------------------------
     def _QubitDeclaration(self, node: Any) -> None:
@@ -190,7 +186,10 @@ class Statements(Variables):
     def _QuantumReset(self, node: Any) -> None:
         indices, _ = self.register(node.qubits, Qubits)
         self.add_count(len(indices), node)
-        self.circuit.reset(list(indices))
+        circuit = self.circuit
+        for qubit in indices:
+            circuit._rows.extend((RESET, len(circuit._operands), 1, 0, 0, 0))
+            circuit._operands.append(qubit)
 
     def _QuantumBarrier(self, node: Any) -> None:
         qubits = [q for operand in node.qubits for q in self.register(operand, Qubits)[0]]
@@ -317,7 +316,7 @@ class Statements(Variables):
                 array = ArrayValue(base, np.full(shape, zero(base), dtype=object))
             else:
                 array = self.array_value(initial, base, shape)
-            if any(Typed(base, value).is_runtime for value in array.data.flat):
+            if initial is not None and self._depends(array, initial):
                 self.hold_array(array, node)
                 self.forget([Variable(Type("array"), array)])
             self.declare(name, Variable(Type("array"), array, level=self.level), node)
@@ -391,23 +390,26 @@ class Statements(Variables):
         """c[i] = value, where i is known only while the circuit runs: every bit is written, with its old value but one."""
         if index.value.type.kind not in INTEGERS:
             raise index
-        place = self.hold(index.value.type, index.value.value, node)
+        place = self._place(index, len(register.indices), node)
         value = self.value_of(node.rvalue, node)
         for k, bit in enumerate(register.indices):
             old = self.read_bits([bit], True)
             new = value
             if operator != "=":
                 new = self.guard(node, self.operators.binary, operator[:-1], old, value)
-            chosen = self._chosen(index, place, k, len(register.indices), old, self.guard(node, cast, new, BIT))
+            chosen = self._chosen(place, k, old, self.guard(node, cast, new, BIT))
             self.write_bits([bit], chosen)
 
+    def _place(self, index: NotKnown, size: int, node: Any) -> tuple[int, ...]:
+        """Bits that keep an index from 0 on; a wrong index fails while the circuit runs, as in reading."""
+        self.work(12 * size, node)
+        place = runtime.operation("pick", runtime.expression(index.value), *range(size))
+        return self.hold(INT, place, node)
+
     @staticmethod
-    def _chosen(index: NotKnown, place: tuple[int, ...], k: int, size: int, old: Typed, new: Typed) -> Any:
-        at = runtime.reading(index.value.type, place)
-        # A wrong index fails here too, as in reading.
-        at = runtime.operation("pick", at, *range(size))
-        here = runtime.operation("==", at, k)
-        return runtime.choice(here, [old, new])
+    def _chosen(place: tuple[int, ...], k: int, old: Typed, new: Typed) -> Any:
+        """The element k after an assignment to the one at a place."""
+        return runtime.choice(runtime.operation("==", runtime.reading(INT, place), k), [old, new])
 
     def _assignable(self, symbol: Variable, name: str, node: Any) -> None:
         if symbol.constant:
@@ -453,14 +455,31 @@ class Statements(Variables):
         current = Typed(array.base, array.data[at])
         self.put_element(array, at, self._with_part(current, inner[0], value, node.op.name, node, name), node)
 
+    def _depends(self, array: ArrayValue, node: Any) -> bool:
+        """Whether an element of an array's new value is known only while the circuit runs."""
+        if type(node).__name__ == "Identifier":
+            symbol = self.find(node.name)
+            if (
+                isinstance(symbol, Variable)
+                and isinstance(symbol.value, ArrayValue)
+                and symbol.value.base == array.base
+            ):
+                return symbol.value.cells is not None
+        self.work(array.data.size // 10, node)
+        return any(Typed(array.base, value).is_runtime for value in array.data.flat)
+
     def _assign_part(self, array: ArrayValue, index: list[Any] | None, node: Any, name: str) -> None:
         at: Any = ... if index is None else self.array_index(index, array, name, node)
         shape = array.data[at].shape
         new = self.array_value(node.rvalue, array.base, shape)
         part = array.part(at)
-        if part.cells is None and any(Typed(array.base, value).is_runtime for value in new.data.flat):
+        if part.cells is None and self._depends(new, node.rvalue):
             self.hold_array(array, node)
             part = array.part(at)
+        if part.cells is None:
+            part.data[...] = new.data
+            return
+        self.work(20 * new.data.size, node)
         for place, value in np.ndenumerate(new.data):
             self.put_element(part, place, value, node)
 
@@ -480,13 +499,13 @@ class Statements(Variables):
     ) -> None:
         if index.value.type.kind not in INTEGERS or array.data.ndim != 1 or indices != 1:
             raise index
-        place = self.hold(index.value.type, index.value.value, node)
+        place = self._place(index, array.data.size, node)
         for k, item in enumerate(array.data):
             old = Typed(array.base, item)
             new = Typed(
                 array.base, self._new_value(array.base, None if operator == "=" else old, value, operator, node)
             )
-            self.put_element(array, k, self._chosen(index, place, k, array.data.size, old, new), node)
+            self.put_element(array, k, self._chosen(place, k, old, new), node)
 
     def _assign_part_of_integer(
         self, symbol: Variable, target: Any, value: Typed, operator: str, node: Any, name: str

@@ -164,6 +164,7 @@ class Variables(Gates):
                 f"An array that depends on a measurement or an input has at most {_CELLS:,} elements; this one has "
                 f"{array.data.size:,}.", node
             )  # fmt: skip
+        self.work(4 * array.data.size, node)
         cells = np.empty(array.data.shape, dtype=object)
         for at, value in np.ndenumerate(array.data):
             cells[at] = self.hold(array.base, value, node)

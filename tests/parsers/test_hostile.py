@@ -83,6 +83,25 @@ REFUSED = {
     "nothing but semicolons and a quote": Q3 + ";" * 1000 + '"',
     "string never closed": 'OPENQASM 3.0;\ninclude "stdgates.inc;\nqubit q;',
     "comment never closed": Q2 + "/*" * 100_000,
+    "registers broadcast": H2 + "qreg q[100000];" + "h q;" * 400,
+    "registers broadcast, 3": H3 + "qubit[50000] q; qubit[50000] r;" + "cx q, r;" * 400,
+    "registers reset": H3 + "qubit[100000] q;" + "reset q;" * 400,
+    "registers delayed": H3 + "qubit[100000] q;" + "delay[1ns] q;" * 400,
+    "a loop of measured branches": Q3 + "for int i in [0:99998] { c[0] = measure q[0]; if (c[0]) { x q[1]; } }",
+    "a loop of measured integers": Q3 + "c = measure q; int m = int(c); for int i in [0:49999] { m = m * m + 1; }",
+    "a loop of copies": Q3
+    + "array[int[8], 1000, 1000] a; array[int[8], 1000, 1000] b; for int i in [0:1000] { b = a; }",
+    "many large arrays": Q3 + "".join(f"array[int[8], 1000000] a{k};" for k in range(9)),
+    "arrays that are measured": Q3
+    + "c = measure q; "
+    + "".join(f"array[bool, 60000] a{k}; a{k}[0] = c[0];" for k in range(30)),
+    "qubits that are measured": H3
+    + "qubit[1000] q; bit[10] m = measure q[0:9]; uint[10] i = m; ccx q[i], q[i+1], q[i+2];",
+    "aliases that double": H3 + "bit[2] a0; " + "".join(f"let a{k + 1} = a{k} ++ a{k};" for k in range(40)),
+    "durations that grow": Q3 + "duration d = 1ns; for int i in [0:20000] { d = d * 1.37; }",
+    "measured recursion": Q3 + "def f(int n, bit b) -> int { if (b) { return n; } if (n == 0) { return 0; } "
+    "return f(n - 1, b) + f(n - 1, b); } c = measure q; int k = f(60, c[0]);",
+    "a long statement without an end": Q3 + "h " + "q[0]," * 100_000,
     "a square array": Q3 + "array[int[8], 1000, 1000, 1000] a;",
     "a call that makes operations": Q3 + "def f(int n) { for int i in [0:1000] { x q[0]; } }",
 }
