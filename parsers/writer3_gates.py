@@ -60,8 +60,8 @@ class GateWriter:
         return f"{modifiers}{name}{f'({params})' if params else ''}{operands};"
 
     def _with_numbers(self, gate: Gate, base: GateDefinition) -> Gate:
-        """A gate whose definition has functions of its parameters, which Braket's reader has of numbers only, with them."""
-        if not _has_functions(base):
+        """A gate by a definition that Braket's reader takes for numbers only (functions, powers), with its numbers."""
+        if _is_plain(base):
             return gate
         key = (base, gate.params)
         if key not in self.derived:
@@ -172,24 +172,14 @@ class GateWriter:
         return self.names.free(f"gate_{wish}" if formal else wish, "gate_")
 
 
-def _has_functions(base: GateDefinition) -> bool:
-    """Whether a definition, or one that it uses, has more than arithmetic of its parameters."""
-    return any(
-        isinstance(node, Expression) and node.op not in ("param", "+", "-", "*", "/", "neg")
-        for definition in definitions_first(base, ())
-        for value in (
-            definition.body.global_phase,
-            *definition.body._expressions.values(),
-            *_parameters(definition.body),
-        )
-        if isinstance(value, Expression)
-        for node in value._postorder()
+def _is_plain(base: GateDefinition) -> bool:
+    """Whether a definition uses no other, no power, and only arithmetic of its parameters."""
+    gates = [i.operation for i in base.body if isinstance(i.operation, Gate)]
+    values = [base.body.global_phase, *(param for gate in gates for param in gate.params)]
+    nodes = [node for value in values if isinstance(value, Expression) for node in value._postorder()]
+    return not (base.uses or any(gate.powers for gate in gates)) and all(
+        isinstance(node, float) or node.op in ("param", "+", "-", "*", "/", "neg") for node in nodes
     )
-
-
-def _parameters(body: Circuit) -> list[Value]:
-    """The parameters of gates that are kept as objects."""
-    return [param for item in body._objects if isinstance(item, Gate) for param in item.params]
 
 
 def _unlike(wished: Iterable[str], choices: tuple[str, str]) -> str:
