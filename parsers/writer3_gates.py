@@ -110,7 +110,10 @@ class GateWriter:
             return " ".join([*modifiers, self._row(last)])
         known = self.written.get(base)
         if known is None:
-            for definition in definitions_first(base, self.written) if isinstance(base, GateDefinition) else [base]:
+            order: Iterable[GateDefinition | UnitaryMatrix] = [base]
+            if isinstance(base, GateDefinition) and not self.standalone:  # there they are used with numbers, see `call`
+                order = definitions_first(base, self.written)
+            for definition in order:
                 known = self.written[definition] = self._define(definition)
         assert known is not None
         return known
