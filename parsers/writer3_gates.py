@@ -14,7 +14,7 @@ from parsers.writer_gates import DEFINITIONS3, PHASED3, ROWS3, STANDARD3
 from parsers.writer_values import number_text, value_text
 from qsim.circuit import Circuit, GateDefinition
 from qsim.gates import Gate, GateRow, UnitaryMatrix
-from qsim.parameters import Parameter, Value
+from qsim.parameters import Expression, Parameter, Value
 
 #: Qubits of the widest matrix that is written out: it takes some 4**n / 2 gates.
 MATRIX_QUBITS = 8
@@ -34,12 +34,14 @@ class GateWriter:
         self.definitions: list[str] = []
         #: Gates of this module's tables, definitions and matrices -> their names in the text.
         self.written: dict[object, str] = {} if standalone else {name: name for name in STDGATES_NAMES}
-        self.powers: dict[object, GateDefinition] = {}
+        self.derived: dict[object, GateDefinition] = {}
         self.written.update({"U": "U", "gphase": "gphase"})
 
     def call(self, gate: Gate, qubits: Sequence[str], parameters: dict[str, str], *, top: bool = False) -> str:
         """One gate call, modifiers included; `top` for one outside of definitions."""
         gate = as_table_phase(gate)
+        if self.standalone and isinstance(gate.base, GateDefinition) and gate.params and not gate.is_symbolic:
+            gate = self._with_numbers(gate, gate.base)
         if self.standalone and any(power != -1 for power in gate.powers):
             gate = self._without_power(gate)
         if self.standalone and gate.controls and gate.name == "gphase" and isinstance(gate.base, GateRow):
@@ -56,6 +58,16 @@ class GateWriter:
         params = ", ".join(value_text(p, parameters) for p in gate.params)
         operands = (" " + ", ".join(qubits)) if qubits else ""
         return f"{modifiers}{name}{f'({params})' if params else ''}{operands};"
+
+    def _with_numbers(self, gate: Gate, base: GateDefinition) -> Gate:
+        """A gate by a definition that Braket's reader takes for numbers only (functions, powers), with its numbers."""
+        if _is_plain(base):
+            return gate
+        key = (base, gate.params)
+        if key not in self.derived:
+            values = {p.name: value for p, value in zip(base.parameters, gate.params, strict=True)}
+            self.derived[key] = GateDefinition(base.name, [], base.body.bind(values))
+        return gate._with(base=self.derived[key], params=())
 
     def _controlled_phase(self, gate: Gate, qubits: Sequence[str], parameters: dict[str, str]) -> str:
         """A phase where all controls have their values, without `gphase`: one of the last control, under the others."""
@@ -82,13 +94,13 @@ class GateWriter:
         if not all(power.is_integer() for power in gate.powers) or abs(exponent) > MOST_REPEATED:
             return gate
         key = (base, exponent)
-        if key not in self.powers:
+        if key not in self.derived:
             formals = [Parameter(f"a{k}") for k in range(len(gate.params))]
             body, once = Circuit(base.num_qubits), Gate(base, *formals)
             for _ in range(abs(int(exponent))):
                 body.append(once if exponent > 0 else once._with(powers=(-1.0,)), range(base.num_qubits))
-            self.powers[key] = GateDefinition(f"{gate.name}_power", formals, body)
-        return gate._with(base=self.powers[key], powers=())
+            self.derived[key] = GateDefinition(f"{gate.name}_power", formals, body)
+        return gate._with(base=self.derived[key], powers=())
 
     def base(self, base: GateRow | GateDefinition | UnitaryMatrix, *, phase_shows: bool) -> str:
         """The name of a gate without modifiers, after it has been defined where it has to be."""
@@ -98,7 +110,10 @@ class GateWriter:
             return " ".join([*modifiers, self._row(last)])
         known = self.written.get(base)
         if known is None:
-            for definition in definitions_first(base, self.written) if isinstance(base, GateDefinition) else [base]:
+            order: Iterable[GateDefinition | UnitaryMatrix] = [base]
+            if isinstance(base, GateDefinition) and not self.standalone:  # there they are used with numbers, see `call`
+                order = definitions_first(base, self.written)
+            for definition in order:
                 known = self.written[definition] = self._define(definition)
         assert known is not None
         return known
@@ -158,6 +173,16 @@ class GateWriter:
         """A free name, none of the names of parameters and qubits inside definitions."""
         formal = re.fullmatch(rf"(?:{self.wire}|{self.angle})[0-9]*", wish) is not None
         return self.names.free(f"gate_{wish}" if formal else wish, "gate_")
+
+
+def _is_plain(base: GateDefinition) -> bool:
+    """Whether a definition uses no other, no power, and only arithmetic of its parameters."""
+    gates = [i.operation for i in base.body if isinstance(i.operation, Gate)]
+    values = [base.body.global_phase, *(param for gate in gates for param in gate.params)]
+    nodes = [node for value in values if isinstance(value, Expression) for node in value._postorder()]
+    return not (base.uses or any(gate.powers for gate in gates)) and all(
+        isinstance(node, float) or node.op in ("param", "+", "-", "*", "/", "neg") for node in nodes
+    )
 
 
 def _unlike(wished: Iterable[str], choices: tuple[str, str]) -> str:

@@ -17,6 +17,8 @@ import numpy as np
 import oracle
 import pytest
 from corpus import loaded, programs
+from hypothesis import HealthCheck, given, settings
+from strategies import circuits
 from test_round_trips_classical import shown
 
 from parsers import QasmError, dumps, from_qiskit
@@ -143,6 +145,19 @@ def little_endian(operation):
         matrix = whole
     order = [int(format(k, f"0{width}b")[::-1], 2) for k in range(1 << width)]
     return matrix[np.ix_(order, order)]
+
+
+@given(circuits(max_qubits=4, max_gates=5))
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+def test_braket_reads_gates_of_every_kind(circuit):
+    braket = pytest.importorskip("braket.default_simulator.openqasm.interpreter", reason="Braket is not installed")
+    theirs = braket.Interpreter().build_circuit(dumps(circuit, standalone=True))
+    found = np.eye(1 << circuit.num_qubits, dtype=complex)
+    for operation in theirs.instructions:
+        if operation.targets:  # a global phase has none
+            found = oracle.embed(little_endian(operation), list(operation.targets), found)
+    overlap = np.vdot(oracle.circuit_unitary(circuit), found) / len(found)
+    assert abs(abs(overlap) - 1) < 1e-9
 
 
 #: Feed-forward that Braket's simulator knows, with one register.
