@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from parsers.interop import refuse
+from parsers.interop import refuse, under
 from parsers.sympy_reader import value_of
 from qsim.circuit import Circuit, GateDefinition
 from qsim.classical import Bits, ClassicalOperation, Literal
@@ -72,7 +72,7 @@ class _Reader:
                 values = _control_values(operation)
                 inner = self.gate(operation.sub_operation.gate)
                 if inner is not None and values is not None:
-                    converted = inner._with(controls=(*values, *inner.controls))
+                    converted = under(inner, values, "cirq")
             if converted is not None:
                 circuit._append(converted, tuple(qubits), ())
             else:
@@ -132,7 +132,7 @@ class _Reader:
             values, inner = _control_values(gate), self.gate(gate.sub_gate)
             if inner is None or values is None:
                 return None
-            return inner._with(controls=(*values, *inner.controls))
+            return under(inner, values, "cirq")
         if isinstance(gate, cirq.GlobalPhaseGate) and not cirq.is_parameterized(gate):
             return Gate("gphase", cmath.phase(complex(gate.coefficient)))
         kind = type(gate).__name__

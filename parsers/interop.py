@@ -8,6 +8,7 @@ from parsers.errors import QasmError
 
 if TYPE_CHECKING:
     from qsim.circuit import Circuit
+    from qsim.gates import Gate
 
 
 def from_qiskit(circuit: Any) -> Circuit:
@@ -26,7 +27,10 @@ def from_qiskit(circuit: Any) -> Circuit:
     _need("qiskit", "qiskit")
     from parsers.qiskit_reader import read
 
-    return read(circuit)
+    try:
+        return read(circuit)
+    except RecursionError:
+        refuse("Definitions or branches are nested too deeply inside one another.")
 
 
 def to_qiskit(circuit: Circuit) -> Any:
@@ -43,7 +47,10 @@ def to_qiskit(circuit: Circuit) -> Any:
     _need("qiskit", "qiskit")
     from parsers.qiskit_writer import write
 
-    return write(circuit)
+    try:
+        return write(circuit)
+    except RecursionError:
+        refuse("Definitions or branches are nested too deeply inside one another.")
 
 
 def from_cirq(circuit: Any) -> Circuit:
@@ -69,6 +76,16 @@ def _need(module: str, extra: str) -> None:
 
     if importlib.util.find_spec(module) is None:
         raise QasmError(f'This needs {module}: pip install "qsim-session[{extra}]".', f"<{module}>")
+
+
+def under(gate: Gate, values: tuple[int, ...], package: str = "qiskit") -> Gate:
+    """A gate with more controls in front, which must have these values."""
+    from qsim.gates import MAX_CONTROLS
+
+    total = len(values) + len(gate.controls)
+    if total > MAX_CONTROLS:
+        refuse(f"A gate has at most {MAX_CONTROLS} controls; '{gate.name}' has {total}.", package)
+    return gate._with(controls=(*values, *gate.controls))
 
 
 def refuse(message: str, package: str = "qiskit") -> NoReturn:

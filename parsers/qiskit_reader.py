@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from parsers.interop import refuse
+from parsers.interop import refuse, under
 from parsers.qiskit_gates import ROWS
 from parsers.qiskit_values import Parameters, Variables, input_value, operation
 from qsim.circuit import Circuit, GateDefinition
@@ -274,7 +274,7 @@ class _Reader:
         if operation.name.startswith("cu") and len(operation.params) == 4:
             return _phased(self.parameters, operation.params, place.loops)._with(controls=values)
         inner = self.gate(base, place)
-        return None if inner is None else inner._with(controls=(*values, *inner.controls))
+        return None if inner is None else under(inner, values)
 
     def _annotated(self, operation: Any, place: _Place) -> Gate:
         gate = self.gate(operation.base_op, place)
@@ -289,7 +289,7 @@ class _Reader:
             elif kind == "ControlModifier":
                 state = modifier.ctrl_state
                 values = tuple(state >> k & 1 for k in range(modifier.num_ctrl_qubits))
-                gate = gate._with(controls=(*values, *gate.controls))
+                gate = under(gate, values)
             else:
                 refuse(f"The modifier {kind} is not converted.")
         return gate

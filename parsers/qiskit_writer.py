@@ -14,6 +14,7 @@ from parsers.errors import QasmWarning
 from parsers.interop import refuse
 from parsers.qiskit_gates import CLASSES
 from parsers.qiskit_writer_values import Classical, expr_zero
+from parsers.synthesis import as_table_phase
 from parsers.writer_loops import leaves_several, one_level_at_a_time
 from parsers.writer_variables import hidden_variables, uses
 from qsim.circuit import Barrier, Circuit, Delay, GateDefinition, Instruction, Measure, Reset, Snapshot
@@ -232,6 +233,7 @@ class _Writer:
     # gates --------------------------------------------------------------------------------------------------
     def gate(self, gate: Gate, on: list[Any], theirs: Any, formals: Mapping[str, Any]) -> None:
         """Append a gate."""
+        gate = as_table_phase(gate)
         value = partial(self.parameters.value, formals=formals)
         base, controls = gate.base, gate.controls
         if gate.powers:

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import cmath
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 
 import numpy as np
 
 from qsim.circuit import Circuit, GateDefinition
-from qsim.gates import Gate
+from qsim.gates import Gate, GateRow
 from qsim.linalg import ComplexMatrix, principal_power
-from qsim.parameters import Parameter
+from qsim.parameters import Parameter, Value
 
 #: Entries of a unitary below this are rounding.
 _ZERO = 1e-15
@@ -36,6 +36,44 @@ def angles_of(matrix: ComplexMatrix) -> tuple[float, float, float, float]:
     if abs(matrix[1, 0]) < _ZERO:
         return phase, a, 0.0, cmath.phase(matrix[1, 1]) - phase
     return phase, a, cmath.phase(matrix[1, 0]) - phase, cmath.phase(-matrix[0, 1]) - phase
+
+
+def as_table_phase(gate: Gate) -> Gate:
+    """A gate whose base acts on no qubits as the `gphase` that it is; any other gate as it is.
+
+    >>> as_table_phase(Gate(GateDefinition("minus", [], Circuit(0).gphase(math.pi))).control())
+    Gate('gphase', 3.141592653589793).control()
+    """
+    base = gate.base
+    if base.num_qubits or isinstance(base, GateRow):
+        return gate
+    if not gate.is_symbolic:
+        angle: Value = cmath.phase(gate.base_matrix()[0, 0])
+    else:
+        assert isinstance(base, GateDefinition)
+        values = {p.name: value for p, value in zip(base.parameters, gate.params, strict=True)}
+        angle = base.body.bind(values).global_phase
+        for instruction in base.body.bind(values):
+            assert isinstance(instruction.operation, Gate)
+            angle = angle + as_table_phase(instruction.operation).params[0]
+        for power in gate.powers:
+            angle = angle * power
+    return Gate("gphase", angle)._with(controls=gate.controls)
+
+
+def definitions_first(base: GateDefinition, known: Container[object]) -> Iterator[GateDefinition]:
+    """The definitions that one uses, each after those that it uses itself, and the definition last; not the known ones."""
+    stack, done = [base], set[int]()
+    while stack:
+        top = stack[-1]
+        missing = [u for u in top.uses if u.num_qubits and id(u) not in done and u not in known]
+        if missing:
+            stack.extend(missing)
+            continue
+        stack.pop()
+        if id(top) not in done:
+            done.add(id(top))
+            yield top
 
 
 def _phased_u() -> GateDefinition:

@@ -56,6 +56,15 @@ def dumps(circuit: Circuit, *, version: str = "3.0", standalone: bool = False) -
     """
     if not isinstance(circuit, Circuit):
         raise QasmError(f"dumps takes a qsim.Circuit, got {type(circuit).__name__}.", "<circuit>")
+    try:
+        return _dumps(circuit, version, standalone)
+    except RecursionError:
+        raise QasmError(
+            "The circuit's definitions or branches are nested too deeply to be written.", "<circuit>"
+        ) from None
+
+
+def _dumps(circuit: Circuit, version: str, standalone: bool) -> str:
     if version in ("3.0", "3", "3.1"):
         from parsers.writer3 import write3
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from parsers.errors import QasmWarning
 from parsers.library import QELIB1_EXTRAS, QELIB1_NAMES
-from parsers.synthesis import ManyControls, angles_of, matrix_circuit
+from parsers.synthesis import ManyControls, angles_of, as_table_phase, definitions_first, matrix_circuit
 from parsers.writer import bit_registers, names2, registers
 from parsers.writer3_gates import MATRIX_QUBITS
 from parsers.writer_classical import refuse
@@ -148,6 +148,7 @@ class _Writer:
         return self._calls(gate._with(base=bound, params=()), qubits, parameters)
 
     def _calls(self, gate: Gate, qubits: Sequence[str], parameters: dict[str, str]) -> list[str]:
+        gate = as_table_phase(gate)
         base, controls = gate.base, gate.controls
         if 0 in controls:
             flips = [f"x {q};" for q, value in zip(qubits, controls, strict=False) if value == 0]
@@ -271,7 +272,13 @@ class _Writer:
             base = self._matrix(base.matrix, base)
         known = self.written.get(base)
         if known is None:
-            known = self.written[base] = self._define(base)
+            for definition in definitions_first(base, self.written):
+                try:
+                    known = self.written[definition] = self._define(definition)
+                except NeedsNumbers:
+                    if definition is base:
+                        raise  # others are written where they are used, with numbers
+        assert known is not None
         return known
 
     def _define_row(self, name: str) -> None:

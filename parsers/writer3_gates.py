@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from parsers.library import STDGATES_NAMES
-from parsers.synthesis import angles_of, matrix_circuit
+from parsers.synthesis import angles_of, as_table_phase, definitions_first, matrix_circuit
 from parsers.writer import Names
 from parsers.writer_classical import refuse
 from parsers.writer_gates import DEFINITIONS3, PHASED3, ROWS3, STANDARD3
@@ -39,6 +39,7 @@ class GateWriter:
 
     def call(self, gate: Gate, qubits: Sequence[str], parameters: dict[str, str], *, top: bool = False) -> str:
         """One gate call, modifiers included; `top` for one outside of definitions."""
+        gate = as_table_phase(gate)
         if self.standalone and any(power != -1 for power in gate.powers):
             gate = self._without_power(gate)
         if self.standalone and gate.controls and gate.name == "gphase" and isinstance(gate.base, GateRow):
@@ -97,7 +98,9 @@ class GateWriter:
             return " ".join([*modifiers, self._row(last)])
         known = self.written.get(base)
         if known is None:
-            known = self.written[base] = self._define(base)
+            for definition in definitions_first(base, self.written) if isinstance(base, GateDefinition) else [base]:
+                known = self.written[definition] = self._define(definition)
+        assert known is not None
         return known
 
     def _row(self, name: str) -> str:
@@ -141,7 +144,11 @@ class GateWriter:
             lines.append("  " + self._phase(body.global_phase, wires[0], formals))
         for instruction in body:
             if isinstance(instruction.operation, Gate):  # what else there may be, a barrier or delay, is no gate
-                lines.append("  " + self.call(instruction.operation, [wires[q] for q in instruction.qubits], formals))
+                gate = as_table_phase(instruction.operation)
+                if gate.num_qubits:
+                    lines.append("  " + self.call(gate, [wires[q] for q in instruction.qubits], formals))
+                else:
+                    lines.append("  " + self._phase(gate.params[0], wires[0], formals))
         name = self._name(wish)
         bracket = f"({', '.join(formals.values())})" if formals else ""
         self.definitions += [f"gate {name}{bracket} {', '.join(wires)} {{", *lines, "}"]

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 
-from qsim.parameters import Expression, Parameter, Value
+from qsim.parameters import MAX_EXPRESSION_NODES, Expression, Parameter, Value
 
 _STRENGTH = {"+": 1, "-": 1, "*": 2, "/": 2, "mod": 2, "neg": 3, "**": 4}
 _SIGN = {"+": " + ", "-": " - ", "*": "*", "/": "/", "mod": " % ", "**": "**"}
+#: Terms of a sum that are written one after the other.
+_LONG = 60
 _DENOMINATORS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 32, 64, 128, 256, 512, 1024)
 
 
@@ -39,7 +41,7 @@ def value_text(value: Value, names: dict[str, str]) -> str:
     if not isinstance(value, Expression):
         return number_text(value)
     stack: list[tuple[str, int]] = []
-    for node in value._postorder():
+    for node in _with_balanced_sums(value)._postorder():
         if isinstance(node, float):
             text = number_text(node)
             stack.append((text, 5 if node >= 0 and "/" not in text and "*" not in text else 0))
@@ -61,6 +63,23 @@ def value_text(value: Value, names: dict[str, str]) -> str:
             else:
                 stack.append((f"{node.op}({inner})", 5))
     return stack[0][0]
+
+
+def _with_balanced_sums(value: Expression) -> Expression:
+    """The expression, if it is a sum of many terms as a sum of sums: readers nest each term of a sum in the one before."""
+    terms: list[Value] = []
+    node: Value = value
+    while isinstance(node, Expression) and node.op in ("+", "-"):
+        left, right = node.args
+        terms.append(right if node.op == "+" else -right)
+        node = left
+    if len(terms) < _LONG or value.size > MAX_EXPRESSION_NODES // 2:  # a sum of sums may need more nodes
+        return value
+    terms.append(node)
+    while len(terms) > 1:  # neighbours in pairs, from the end, which is the beginning of the sum
+        terms = [terms[k + 1] + terms[k] if k + 1 < len(terms) else terms[k] for k in range(0, len(terms), 2)]
+    total = terms[0]
+    return total if isinstance(total, Expression) else value
 
 
 class NeedsNumbers(Exception):

@@ -186,6 +186,21 @@ class NoisyCircuit:
         kept = [k for k, count in enumerate(frequencies.tolist()) if count]
         return [values[k] for k in kept], frequencies[kept]
 
+    def outcomes(self, start: Array | None) -> tuple[Any, Array]:
+        """Values of all classical bits that can be reported, ascending, and their exact probabilities."""
+        if not is_static(self.steps):
+            return self.distribution(start)
+        pairs = [(step.qubit, step.clbit) for step in self.steps if isinstance(step, Measurement)]
+        chances = self.probabilities([qubit for qubit, _ in sorted(pairs, key=lambda pair: pair[1])], start)
+        values = np.flatnonzero(chances > 0)
+        moved = list(enumerate(sorted(clbit for _, clbit in pairs)))
+        wide = self.circuit.num_clbits > 62
+        result = np.zeros(len(values), dtype=object if wide else np.int64)
+        for bit, clbit in moved:
+            part = (values >> bit) & 1
+            result |= (part.astype(object) if wide else part) << clbit
+        return result, chances[values]
+
     def distribution(self, start: Array | None = None) -> tuple[list[int], Array]:
         """Values of all classical bits, ascending, and their exact probabilities."""
         simulator = self.simulator

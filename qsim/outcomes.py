@@ -65,7 +65,11 @@ def _visible(circuit: Circuit) -> list[int]:
 
 
 def _outcomes(simulator: Simulator, circuit: Circuit, row: Array, initial_state: Any) -> tuple[Any, Array]:
-    values, weights = exact_outcomes(simulator, circuit, row, initial_state)
+    if simulator._noisy is None:
+        values, weights = exact_outcomes(simulator, circuit, row, initial_state)
+    else:
+        one, start = next(simulator._noisy_circuits(circuit, row[None], initial_state, density=True))
+        values, weights = one.outcomes(start)
     visible = _visible(circuit)
     if visible != list(range(circuit.num_clbits)):
         values = np.asarray(values, dtype=np.int64 if circuit.num_clbits <= 62 else object)

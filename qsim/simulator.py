@@ -170,7 +170,7 @@ class Simulator:
         array([0. , 0.5, 0.5, 0. ])
         """
         _check_circuit(circuit)
-        if self._noisy is None and circuit.is_dynamic:
+        if circuit.is_dynamic:
             from qsim.outcomes import outcome_array
 
             return outcome_array(self, circuit, parameters, qubits, initial_state)

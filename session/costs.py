@@ -96,9 +96,13 @@ def _values(details: ExecutionDetails, value_of: Callable[[dict[str, Any]], Any]
     pairs = []
     for state, shots in details.parsed_counts:
         value = value_of(state)
-        if isinstance(value, (bool, str, complex)) or not hasattr(value, "__float__") or math.isnan(float(value)):
+        try:
+            number = math.nan if isinstance(value, (bool, str, complex)) else float(value)
+        except (TypeError, ValueError, OverflowError):
+            number = math.nan
+        if math.isnan(number):
             raise SessionError(f"A cost function returns a real number; for {state} it returned {value!r}.")
-        pairs.append((float(value), shots))
+        pairs.append((number, shots))
     return pairs
 
 

@@ -396,7 +396,8 @@ class ExecutionSession:
         return self._numbered(self._task(TaskKind.SAMPLE, parameters, num_shots=shots))
 
     def _operator_task(self, kind: TaskKind, hamiltonian: Any, parameters: ExecutionParams) -> Task:
-        several = isinstance(hamiltonian, Sequence) and not isinstance(hamiltonian, (str, bytes))
+        one = isinstance(hamiltonian, (SparsePauliOp, str, bytes))  # the first is the usual case, told apart fastest
+        several = not one and isinstance(hamiltonian, Sequence)
         observables = tuple(hamiltonian) if several else (hamiltonian,)
         if not observables:
             raise SessionError("A list of hamiltonians has at least one.")

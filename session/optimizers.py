@@ -27,6 +27,9 @@ _WITH = {name.lower(): name for name in ("L-BFGS-B", "BFGS", "CG", "SLSQP", "TNC
 METHODS = (*_WITHOUT.values(), *_WITH.values(), "ADAM", "SPSA")
 
 
+_REMEMBERED = 4096  # evaluations in which the point of an iteration is looked for
+
+
 class _Stop(Exception):
     """The limit of iterations is reached."""
 
@@ -88,7 +91,8 @@ class _Costs:
         self.has_gradient = _has_gradient(task, self.can)
         self._fixed_seed = bool(task.observables) and task.quantile == 1 and self.can.precision != "shots"
         self.evaluations = 0
-        self.seen: list[tuple[float, Vector]] = []  # of the latest evaluations
+        self.last: tuple[float, Vector] = (math.nan, np.zeros(0))  # the latest evaluation
+        self._seen: dict[bytes, tuple[float, Vector]] = {}  # by the bits of x
         self.history: list[tuple[float, Vector]] = []  # an entry an iteration
         self.best: tuple[float, Vector] | None = None
 
@@ -115,7 +119,10 @@ class _Costs:
             raise SessionError(f"The cost is a finite number; at {self._program.named(x.tolist())} it is {cost}.")
         self.evaluations += 1
         entry = (cost, np.array(x, dtype=np.float64))
-        self.seen = [*self.seen[-63:], entry]
+        self.last = entry
+        if len(self._seen) >= _REMEMBERED:
+            self._seen.clear()
+        self._seen[entry[1].tobytes()] = entry
         if self.best is None or cost < self.best[0]:
             self.best = entry
 
@@ -137,16 +144,16 @@ class _Costs:
 
     def iteration(self, x: Vector) -> None:
         """An optimiser's iteration ended at x."""
-        near = next((entry for entry in reversed(self.seen) if np.array_equal(entry[1], x)), None)
-        entry = near or self.seen[-1]
-        self.history.append(entry)
+        if len(self.history) >= self.options.max_iteration:  # COBYQA tells of its first points too
+            raise _Stop
+        self.history.append(self._seen.get(np.asarray(x, dtype=np.float64).tobytes(), self.last))
 
     def each_is_an_iteration(self, x: Vector) -> float:
         """`value`, for methods whose limit counts evaluations."""
         if len(self.history) >= self.options.max_iteration:
             raise _Stop
         cost = self.value(x)
-        self.history.append(self.seen[-1])
+        self.history.append(self.last)
         return cost
 
 

@@ -24,6 +24,7 @@ class OutputType:
         is_signed: two's complement: the most significant bit counts negative.
         fraction_digits: bits after the binary point.
         length: of an array of numbers of equal size, element 0 in the least significant bits; None for one number.
+        element: of an array of arrays, the type of an element.
 
     >>> OutputType(is_signed=True).value(0b101, 3), OutputType(fraction_digits=2).value(0b101, 3)
     (-3, 1.25)
@@ -34,12 +35,18 @@ class OutputType:
     is_signed: bool = False
     fraction_digits: int = 0
     length: int | None = None
+    element: OutputType | None = None
+
+    @property
+    def _own(self) -> OutputType:
+        """The type of an array's element."""
+        return self.element or OutputType(self.is_signed, self.fraction_digits)
 
     def value(self, raw: int, size: int) -> OutputValue:
         """The value of an output of `size` bits that hold the unsigned integer `raw`."""
         if self.length is not None:
             width = size // self.length if self.length else 0
-            element = OutputType(self.is_signed, self.fraction_digits)
+            element = self._own
             return [element.value((raw >> (k * width)) & ((1 << width) - 1), width) for k in range(self.length)]
         if self.is_signed and size and raw >> (size - 1):
             raw -= 1 << size
@@ -57,7 +64,7 @@ class OutputType:
         if self.length is not None:
             if not isinstance(value, (Sequence, np.ndarray)) or isinstance(value, str) or len(value) != self.length:
                 raise SessionError(f"A value of this output is a list of {self.length} numbers, got {value!r}.")
-            width, element = size // max(self.length, 1), OutputType(self.is_signed, self.fraction_digits)
+            width, element = size // max(self.length, 1), self._own
             return sum(element.raw(entry, width) << (k * width) for k, entry in enumerate(value))
         if isinstance(value, (str, complex)) or not hasattr(value, "__float__"):
             raise SessionError(f"A value of this output is a number, got {value!r}.")
@@ -84,13 +91,19 @@ class OutputType:
 
     def to_dict(self) -> dict[str, Any]:
         """What JSON can hold."""
-        return {"is_signed": self.is_signed, "fraction_digits": self.fraction_digits, "length": self.length}
+        data = {"is_signed": self.is_signed, "fraction_digits": self.fraction_digits, "length": self.length}
+        return data if self.element is None else {**data, "element": self.element.to_dict()}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> OutputType:
         """What `to_dict` gave."""
-        length = data.get("length")
-        return cls(bool(data["is_signed"]), int(data["fraction_digits"]), None if length is None else int(length))
+        length, element = data.get("length"), data.get("element")
+        return cls(
+            bool(data["is_signed"]),
+            int(data["fraction_digits"]),
+            None if length is None else int(length),
+            None if element is None else cls.from_dict(element),
+        )
 
 
 PLAIN = OutputType()

@@ -114,6 +114,7 @@ class Runner:
         self._known: set[str] = set()  # waiting or running here
         self._progress: dict[str, float] = {}
         self._failures: dict[str, Exception] = {}
+        self._left: dict[str, Work] = {}  # of jobs that failed so: some can be run by this process only
         self._identities: dict[Path, Identity] = {}
         self._current: tuple[JobStore, Claim] | None = None
         self._thread: threading.Thread | None = None
@@ -128,7 +129,7 @@ class Runner:
                 raise JobError(f"Job {job_id} is stored, but this interpreter is ending. Ask for it in another one.")
             self._known.add(job_id)
             self._failures.pop(job_id, None)
-            self._waiting.append((store, job_id, work))
+            self._waiting.append((store, job_id, work or self._left.pop(job_id, None)))
             if self._thread is None:
                 thread = threading.Thread(target=self._serve, name="qsim-jobs", daemon=True)
                 try:
@@ -166,6 +167,8 @@ class Runner:
             except Exception as error:  # those who wait must hear of it, and the next job must get its turn
                 with self.changed:
                     self._failures[job_id] = error
+                    if work is not None:
+                        self._left[job_id] = work
             finally:
                 with self.changed:
                     self._known.discard(job_id)
@@ -176,7 +179,7 @@ class Runner:
     def _next(self) -> tuple[JobStore, str, Work | None] | None:
         with self.changed:
             while not self._waiting and not self._stop.is_set():
-                if not self.changed.wait(_IDLE_SECONDS) and not self._waiting:
+                if not self.changed.wait(_IDLE_SECONDS) and not self._waiting and not self._left:
                     self._release_identities()
                     self.changed.wait_for(lambda: self._waiting or self._stop.is_set())
             if self._stop.is_set():

@@ -15,7 +15,8 @@ from qsim.circuit import Circuit
 from qsim.compiler.lowering import MATRIX, Lowered, lower
 from qsim.gates import row_by_code
 from qsim.linalg import controlled_matrix
-from qsim.mps.state import CENTRE, LEFT, RIGHT, MatrixProductState
+from qsim.mps.operators import compress, operator_factors, prepare
+from qsim.mps.state import MatrixProductState
 
 Array = npt.NDArray[Any]
 
@@ -64,50 +65,20 @@ def apply_wide(state: MatrixProductState, qubits: list[int], base: Array, values
         phase = base[0, 0]
         base = np.diag([1, phase] if values[-1] else [phase, 1])
         controls, targets, values = controls[:-1], controls[-1:], values[:-1]
-    sites = [state.settle(qubit) for qubit in qubits]  # the last is what the sweep below starts from
+    sites = [state.site_of[qubit] for qubit in qubits]
     first, last = min(sites), max(sites)
     for site in range(first, last + 1):
         state._release(state.qubit_at[site])
-    sites = [state.site_of[qubit] for qubit in qubits]
-    if (min(sites), max(sites)) != (first, last):  # a waiting gate has moved a qubit
-        first, last = min(sites), max(sites)
-        for site in range(first, last + 1):
-            state._release(state.qubit_at[site])
     order = sorted(range(len(targets)), key=lambda k: state.site_of[targets[k]])
     factors = operator_factors(base - np.eye(len(base)), order)
     wanted = {state.site_of[q]: value for q, value in zip(controls, values, strict=True)}
     acting = {state.site_of[targets[k]]: factor for k, factor in zip(order, factors, strict=True)}
-    first, last = min((*wanted, *acting)), max((*wanted, *acting))
-    state.focus(first)
-    if 1 in [state.tensors[k].shape[2] for k in range(first, last)]:
-        state.focus(last)
+    prepare(state, first, last)
     width = 1
     for site in range(first, last + 1):
-        waiting = state._waiting.pop(state.qubit_at[site], None)
-        if waiting is not None:
-            state._on_site(site, waiting)
         channel, width = _channel(site, wanted, acting, width)
         _multiply(state, site, channel, site == first, site == last)
-    _compress(state, first, last)
-
-
-def operator_factors(matrix: Array, order: list[int]) -> list[Array]:
-    """An operator on k qubits as k tensors (left, out, in, right), for the qubits in `order`.
-
-    >>> [factor.shape for factor in operator_factors(np.diag([1, 1, 1, -1.0]), [0, 1])]
-    [(1, 2, 2, 2), (2, 2, 2, 1)]
-    """
-    count = len(order)
-    axes = [axis for k in order for axis in (count - 1 - k, 2 * count - 1 - k)]
-    rest = matrix.reshape((2,) * 2 * count).transpose(axes).reshape(1, -1)
-    factors, width = [], 1
-    for _ in range(count - 1):
-        u, s, v = np.linalg.svd(rest.reshape(width * 4, -1), full_matrices=False)
-        kept = max(1, int(np.count_nonzero(s > 1e-14 * max(s[0], 1e-300))))
-        factors.append(u[:, :kept].reshape(width, 2, 2, kept))
-        rest, width = s[:kept, None] * v[:kept], kept
-    factors.append(rest.reshape(width, 2, 2, 1))
-    return factors
+    compress(state, first, last)
 
 
 def _channel(site: int, wanted: dict[int, int], acting: dict[int, Array], width: int) -> tuple[Array, int]:
@@ -139,20 +110,3 @@ def _multiply(state: MatrixProductState, site: int, channel: Array, is_first: bo
     else:
         result[left:, :, right:] = acted
     state.tensors[site] = result
-
-
-def _compress(state: MatrixProductState, first: int, last: int) -> None:
-    """Make the sites from first to last canonical again, with the centre on the first, truncating."""
-    for k in range(first, last):
-        tensor = state.tensors[k]
-        q, r = np.linalg.qr(tensor.reshape(-1, tensor.shape[2]))
-        state.tensors[k] = q.reshape(tensor.shape[0], 2, -1)
-        state.tensors[k + 1] = np.tensordot(r, state.tensors[k + 1], 1)
-        state.form[k] = LEFT
-    state.form[last] = CENTRE
-    for k in range(last, first, -1):
-        tensor = state.tensors[k]
-        u, s, v = state._split(tensor.reshape(tensor.shape[0], -1))
-        state.tensors[k] = v.reshape(len(s), 2, tensor.shape[2])
-        state.tensors[k - 1] = state.tensors[k - 1] @ (u * s)
-        state.form[k], state.form[k - 1] = RIGHT if len(s) > 1 else CENTRE, CENTRE

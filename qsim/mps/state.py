@@ -3,8 +3,8 @@
 Tensor k has shape (left bond, 2, right bond). Where a bond is 1 wide the state is a product, so the chain falls into
 segments. Each segment has one centre: tensors left of it are isometries from the left, those right of it from the right,
 so that a truncation at the centre is the best there is and its error is known exactly (Schollwoeck, Annals of Physics
-326, 96 (2011), section 4). Qubits need not stand in their order: a gate on two that are apart moves one of them by
-swaps, and it stays where it came to.
+326, 96 (2011), section 4). Qubits keep their order, so that a bond is never wider than the gates across its cut allow:
+a gate on two that are apart is a matrix-product operator whose bond goes through the tensors between them.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from qsim.errors import MemoryLimitError
 from qsim.memory import check_bytes
+from qsim.mps.operators import apply_apart, operator_factors
 from qsim.pool import check_cancelled
 
 Array = npt.NDArray[Any]
@@ -90,7 +91,6 @@ class MatrixProductState:
         self.done = (0, 0)  # gates run so far, of how many
         self._waiting: dict[int, Array] = {}  # qubit -> a matrix on it alone
         self._held: dict[int, _Held] = {}
-        self._traveller = -1
         self._last_site = 0
 
     @property
@@ -175,24 +175,15 @@ class MatrixProductState:
             del self._held[one]
         first, second = held.qubits
         near, far = self.site_of[first], self.site_of[second]
-        if abs(near - far) > 1:
-            mover, target = (second, near) if self._traveller == second else (first, far)
-            self._travel(mover, target)
-            near, far = self.site_of[first], self.site_of[second]
-        matrix = held.matrix if near < far else _SWAP @ held.matrix @ _SWAP
-        self._on_pair(min(near, far), matrix)
-
-    def _travel(self, qubit: int, target: int) -> None:
-        """Move a qubit next to a site."""
-        self._traveller = qubit
-        step = 1 if target > self.site_of[qubit] else -1
-        while abs(target - self.site_of[qubit]) > 1:
-            site = self.site_of[qubit]
-            low = min(site, site + step)
-            self._on_pair(low, _SWAP)
-            other = self.qubit_at[site + step]
-            self.qubit_at[site], self.qubit_at[site + step] = other, qubit
-            self.site_of[qubit], self.site_of[other] = site + step, site
+        if abs(near - far) == 1:
+            self._on_pair(min(near, far), held.matrix if near < far else _SWAP @ held.matrix @ _SWAP)
+        elif np.array_equal(held.matrix, _SWAP):  # no operation: the qubits change places
+            self.site_of[first], self.site_of[second] = far, near
+            self.qubit_at[near], self.qubit_at[far] = second, first
+        else:
+            check_cancelled()
+            order = [0, 1] if near < far else [1, 0]
+            apply_apart(self, sorted((near, far)), operator_factors(held.matrix, order))
 
     def _on_pair(self, site: int, matrix: Array) -> None:
         """A 4 x 4 matrix on two neighbours, the left one as the least significant bit."""

@@ -27,7 +27,7 @@ def check_capabilities(name: str, can: Capabilities, program: Program, task: Tas
         exact = needed in (TaskKind.STATE_VECTOR, TaskKind.GRADIENT) and name != "simulator_statevector"
         advice = " Use backend 'simulator_statevector'." if exact else ""
         if name == "simulator_statevector":  # which has every operation unless there is noise
-            advice = " Under noise, or with density matrices, there is no state vector and no gradient of one."
+            advice = " Under noise, and by methods other than the statevector, there are no gradients (and may be no state vector)."
         raise SessionError(f"Backend '{name}' has no operation {needed.value}; it has {there}.{advice}")
     circuit = program.circuit
     if can.num_qubits is not None and circuit.num_qubits > can.num_qubits:

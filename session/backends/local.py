@@ -74,8 +74,10 @@ class LocalBackend:
 
     def _can(self) -> Capabilities:
         operations = _SHOTS if self._from_shots else _SHOTS | {TaskKind.STATE_VECTOR}
-        if self._mixed:  # a density matrix is no vector, and has no adjoint gradient
-            operations -= {TaskKind.STATE_VECTOR, TaskKind.GRADIENT}
+        if self._mixed:  # a density matrix is no vector
+            operations -= {TaskKind.STATE_VECTOR}
+        if self._mixed or self._simulator.method not in ("automatic", "statevector"):
+            operations -= {TaskKind.GRADIENT}
         return Capabilities(
             operations=operations,
             accepts=frozenset(("circuit", "openqasm2", "openqasm3")),

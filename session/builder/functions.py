@@ -153,6 +153,9 @@ def _program(
 ) -> QuantumProgram:
     missing = [output for output, var in outputs.items() if not var.is_allocated]
     if missing:
+        gone = outputs[missing[0]].gone
+        if gone:
+            raise BuilderError(f"'{name}' ends and its output '{missing[0]}' has no qubits: it was {gone}.")
         raise BuilderError(
             f"'{name}' ends and its output '{missing[0]}' was never allocated. Call allocate(..., {missing[0]}), or give it to "
             "a function that has it as Output."

@@ -27,7 +27,7 @@ def allocate(*args: Any, out: QVariable | None = None, **named: Any) -> None:
     ... def main(n: Output[QNum]):
     ...     allocate(3, SIGNED, 1, n)
     >>> synthesize(main).types
-    {'n': OutputType(is_signed=True, fraction_digits=1, length=None)}
+    {'n': OutputType(is_signed=True, fraction_digits=1, length=None, element=None)}
     """
     given = list(args)
     if out is None:

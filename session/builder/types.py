@@ -63,7 +63,9 @@ class QType:
         if self.kind == "array":
             assert self.element is not None
             inner = self.element.output_type()
-            return replace(inner, length=self.length) if inner.length is None else OutputType(length=self.length)
+            if inner.length is None:
+                return replace(inner, length=self.length)
+            return OutputType(length=self.length, element=inner)
         return OutputType(bool(self.is_signed), self.fraction_digits or 0)
 
 

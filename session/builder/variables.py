@@ -11,6 +11,7 @@ from session.builder.errors import BuilderError
 from session.builder.symbols import Symbol, whole
 from session.builder.tracing import current, tracer
 from session.builder.types import BIT, QType, is_symbolic, qtype_of, size_of
+from session.errors import SessionError
 from session.outputs import OutputType
 
 
@@ -39,6 +40,11 @@ class QVariable:
     def is_allocated(self) -> bool:
         """Whether it stands for qubits."""
         return (self if self._owner is None else self._owner)._qubits is not None
+
+    @property
+    def gone(self) -> str:
+        """What became of its qubits, if it had some."""
+        return self._gone
 
     def qubits_for(self, what: str) -> tuple[int, ...]:
         """Its qubits, least significant first.
@@ -238,7 +244,10 @@ class QuantumCondition:
         qubits = subject.qubits_for("A comparison")
         number = subject.qtype.kind == "array" and not isinstance(value, (list, tuple))
         kind = OutputType() if number else subject.qtype.sized(len(qubits), f"'{subject.name}'").output_type()
-        self.raw = kind.raw(list(value) if isinstance(value, tuple) else value, len(qubits))
+        try:
+            self.raw = kind.raw(list(value) if isinstance(value, tuple) else value, len(qubits))
+        except SessionError as error:
+            raise BuilderError(f"'{subject.name}' is never {value!r}: {error}") from None
 
     def __bool__(self) -> bool:
         raise BuilderError(

@@ -382,6 +382,68 @@ def _opaque(operation):
     return theirs
 
 
+def test_depth_and_many_controls():
+    inner = QuantumCircuit(1, name="inner")
+    inner.h(0)
+    for _ in range(60):
+        outer = QuantumCircuit(1, name="outer")
+        outer.append(inner.to_gate(), [0])
+        inner = outer
+    assert_same(inner, from_qiskit(inner))
+    many = QuantumCircuit(80)
+    many.append(library.MCXGate(70), range(71))
+    with pytest.raises(QasmError, match="at most 62 controls"):
+        from_qiskit(many)
+    for empty in (
+        QuantumCircuit(),
+        QuantumCircuit(0, 2),
+        QuantumCircuit(QuantumRegister(0, "e"), ClassicalRegister(0, "f")),
+    ):
+        again = to_qiskit(from_qiskit(empty))
+        assert (again.num_qubits, again.num_clbits) == (empty.num_qubits, empty.num_clbits)
+
+
+#: Circuits that branch, as Qiskit writes them: our reader and the conversion agree.
+@pytest.mark.parametrize("seed", range(12))
+def test_texts_of_dynamic_circuits_mean_what_conversion_says(seed):
+    from qiskit import qasm3
+
+    rng = np.random.default_rng(seed)
+    theirs = dynamic()
+    for _ in range(4):
+        bit, qubit, kind = int(rng.integers(3)), int(rng.integers(3)), rng.integers(5)
+        if kind == 0:
+            with theirs.if_test((theirs.clbits[bit], int(rng.integers(2)))) as otherwise:
+                theirs.ry(0.4, qubit)
+            with otherwise:
+                theirs.x(qubit)
+        elif kind == 1:
+            with theirs.switch(theirs.cregs[0]) as case:
+                with case(int(rng.integers(4)), 5):
+                    theirs.h(qubit)
+                with case(case.DEFAULT):
+                    theirs.rx(0.3, qubit)
+        elif kind == 2:
+            with theirs.for_loop(range(3), TheirParameter(f"k{len(theirs.data)}")) as k:
+                theirs.rx(k * 0.3, qubit)
+                theirs.measure(qubit, bit)
+                with theirs.if_test((theirs.clbits[bit], 1)):
+                    theirs.break_loop() if rng.integers(2) else theirs.continue_loop()
+                theirs.h(qubit)
+        elif kind == 3:
+            with theirs.while_loop((theirs.cregs[0], int(rng.integers(4)))):
+                theirs.h([0, 1, 2])
+                theirs.measure([0, 1, 2], [0, 1, 2])
+        else:
+            theirs.measure(qubit, bit)
+            theirs.reset(qubit)
+    theirs.measure([0, 1, 2], [0, 1, 2])
+    ours = from_qiskit(theirs)
+    assert shown(loads(qasm3.dumps(theirs))) == pytest.approx(shown(ours), abs=1e-7)
+    assert shown(from_qiskit(to_qiskit(ours))) == pytest.approx(shown(ours), abs=1e-7)
+    assert shown(loads(dumps(ours))) == pytest.approx(shown(ours), abs=1e-7)
+
+
 def test_refusals_are_clear():
     with pytest.raises(QasmError, match="takes a qiskit"):
         from_qiskit("h q[0];")

@@ -1,5 +1,8 @@
 """Circuits of every kind written and read back, against the oracle: gates, modifiers, matrices, parameters."""
 
+import doctest
+from pathlib import Path
+
 import numpy as np
 import oracle
 import pytest
@@ -192,3 +195,52 @@ def test_what_is_no_circuit_or_version_is_refused():
         dumps("OPENQASM 3.0;")
     with pytest.raises(QasmError, match="standalone"):
         dumps(Circuit(1), version="2.0", standalone=True)
+
+
+def test_gates_on_no_qubits_are_phases():
+    theta = Parameter("theta")
+    minus = GateDefinition("minus", [], Circuit(0).gphase(0.4))
+    turned = GateDefinition("turned", [theta], Circuit(0).gphase(theta / 2).append(Gate(minus), []))
+    for gate in (
+        Gate(minus),
+        Gate(turned, 0.3),
+        Gate(UnitaryMatrix([[1j]])),
+        Gate(minus).power(0.5),
+        Gate(turned, theta),
+    ):
+        circuit = (
+            Circuit(2)
+            .h([0, 1])
+            .append(gate, [])
+            .append(gate.control(), [1])
+            .append(gate.control(1, 0).control(), [0, 1])
+        )
+        wrapped = GateDefinition("wrapped", circuit.parameters, circuit)
+        circuit = Circuit(3).append(Gate(wrapped, *circuit.parameters).control(), [1, 2, 0])
+        assert_same_unitary(circuit, dumps(circuit), {"theta": 0.7})
+        assert_same_unitary(circuit, dumps(circuit, standalone=True), {"theta": 0.7})
+        if not circuit.parameters:
+            assert_same_unitary(circuit, dumps(circuit, version="2.0"), phase=False)
+
+
+def test_definitions_many_deep():
+    made = GateDefinition("d", [], Circuit(1).h(0))
+    for k in range(400):
+        made = GateDefinition(f"d_{k}", [], Circuit(1).append(Gate(made), [0]))
+    for version in ("2.0", "3.0"):
+        assert dumps(Circuit(1).append(Gate(made), [0]), version=version).count("gate ") == 401
+
+
+def test_long_sums_of_parameters():
+    theta = Parameter("theta")
+    total = theta
+    for k in range(500):
+        total = total + 1.5 * theta if k % 3 else total - 0.25
+    text = dumps(Circuit(1).rx(total, 0))
+    value = loads(text)[0].operation.params[0].evaluate({"theta": 0.3})
+    assert abs(value - total.evaluate({"theta": 0.3})) < 1e-11
+
+
+def test_the_page_of_the_documentation():
+    page = Path(__file__).parents[2] / "docs" / "interop.md"
+    assert doctest.testfile(str(page), module_relative=False, optionflags=doctest.NORMALIZE_WHITESPACE).failed == 0

@@ -183,6 +183,13 @@ def test_readout_follows_the_confusion_matrix():
     oracle.assert_sampled(dict(zip(counts.outcomes, counts.frequencies, strict=True)), dict(enumerate(expected)))
 
 
+def test_outcome_probabilities_are_of_the_measured_bits():
+    noise = NoiseModel().add_readout_error(ReadoutError(0.0, 0.25), [0]).add(bit_flip(0.1), "measure", [1])
+    circuit = Circuit(2, 3).x(0).measure(1, 0).measure(0, 2)
+    found = Simulator(noise=noise).outcome_probabilities(circuit)
+    assert found == pytest.approx({"000": 0.25 * 0.9, "001": 0.25 * 0.1, "100": 0.75 * 0.9, "101": 0.75 * 0.1})
+
+
 # which noise acts where ----------------------------------------------------------------------------------------
 def test_modifiers_definitions_and_own_gates_get_the_noise_of_their_names():
     flip = NoiseModel(own_gates=["mine"]).add(bit_flip(1.0), "cx", [(0, 1)])
@@ -312,6 +319,10 @@ def test_dynamic_circuits_by_both_methods(make, channel):
 
     exact = NoisyCircuit.of(Simulator(noise=noise), make(), np.zeros(0)).distribution()
     expected = dict(zip(*[list(part) for part in exact], strict=True))
+    named = Simulator(noise=noise).outcome_probabilities(make())
+    assert {int(key, 2): value for key, value in named.items()} == pytest.approx(expected)
+    table = Simulator(noise=noise).probabilities(make())
+    assert table.sum() == pytest.approx(1) and table[list(expected)] == pytest.approx(list(expected.values()))
     for result in results:
         oracle.assert_sampled(result, {k: float(v) for k, v in expected.items()})
 

@@ -260,7 +260,7 @@ def test_noisy_clifford_circuits_are_sampled_by_frames_and_others_are_not():
     counts = Simulator(noise=model).sample(circuit, 4000, seed=1)
     assert counts.metadata["method"] == "stabilizer" and abs(counts["0" * 12] / 4000 - 0.9**12) < 0.04
     relaxing = NoiseModel().add(amplitude_damping(0.1), "h")
-    assert "method" not in Simulator(noise=relaxing).sample(circuit, 50, seed=1).metadata
+    assert Simulator(noise=relaxing).sample(circuit, 50, seed=1).metadata["method"] != "stabilizer"
     wide = Circuit(30).h(range(30))
     assert math.isclose(Simulator(noise=NoiseModel().add(depolarizing(0.1), "h")).expectation(wide, Pauli.X(3)), 0.9)
 

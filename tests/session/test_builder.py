@@ -229,6 +229,20 @@ def test_signed_and_fixed_point_numbers_and_arrays_in_results() -> None:
     assert [str(kind) for kind in frame.dtypes[:4]] == ["float64", "float64", "object", "object"]
 
 
+def test_arrays_of_arrays_are_lists_of_lists() -> None:
+    @qfunc
+    def main(x: Output[QArray[QArray[QBit, 2], 3]]) -> None:
+        allocate(x)
+        X(x[1][0])
+        X(x[2][1])
+
+    program = synthesize(main)
+    assert one_state(program) == {"x": [[0, 0], [1, 0], [0, 1]]}
+    assert QuantumProgram.from_json(program.to_json()) == program
+    with ExecutionSession(program) as session:
+        assert session.calculate_state_vector(filters={"x": [[[0, 0], [1, 0], [0, 1]]]}).probability == pytest.approx(1)
+
+
 def test_outputs_are_allocated_inside_and_inputs_are_taken_over() -> None:
     @qfunc
     def make(value: CInt, out: Output[QNum]) -> None:
@@ -389,6 +403,18 @@ def test_variables_that_stand_for_nothing_or_for_something_already() -> None:
     refused(never, "its output 'x' was never allocated")
     refused(again, "gives qubits to 'x', which has 1 already: a quantum state is not copied")
     refused(gone, "'y' was given away by bind")
+
+    def given(x: Output[QBit], y: Output[QBit]) -> None:
+        allocate(x)
+        bind(x, y)
+
+    refused(given, "its output 'x' has no qubits: it was given away by bind")
+
+    def never_so(x: Output[QNum[2]]) -> None:
+        allocate(x)
+        control(x == 4, lambda: X(x[0]))
+
+    refused(never_so, "'x' is never 4: This output has values from 0 to 3")
 
 
 def test_the_same_qubit_twice_and_cloning() -> None:

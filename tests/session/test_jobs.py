@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import runpy
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
 from datetime import UTC, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -211,6 +214,22 @@ def test_a_job_that_cannot_start_here_is_stored(session: ExecutionSession, monke
         with pytest.raises(JobError, match="no thread"):
             job.result(30)
     assert job.result(30).num_shots == 10
+
+
+def test_the_example_goes_on_where_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    example, notes = Path(__file__).parents[2] / "examples" / "long_jobs.py", tmp_path / "notes.json"
+    monkeypatch.setattr("sys.argv", ["long_jobs.py", str(notes)])
+    runpy.run_path(str(example))
+    whole = capsys.readouterr().out
+    assert "after 12 jobs" in whole
+    steps = json.loads(notes.read_text())
+    del steps[5:], steps[4]["energies"]  # as if it had been killed after the fifth was submitted
+    notes.write_text(json.dumps(steps))
+    runpy.run_path(str(example))
+    assert capsys.readouterr().out == whole
+    assert json.loads(notes.read_text())[4]["job"] == steps[4]["job"]
 
 
 def test_the_interpreter_exits_cleanly_and_another_process_finishes_its_jobs() -> None:

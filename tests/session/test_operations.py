@@ -238,6 +238,8 @@ def test_costs_that_are_none() -> None:
             session.estimate_cost(1.0)
         with pytest.raises(SessionError, match="returns a real number; for {'q': 0} it returned 'x'"):
             session.estimate_cost(lambda state: "x")
+        with pytest.raises(SessionError, match="returns a real number"):
+            session.estimate_cost(lambda state: np.zeros(2))
         with pytest.raises(SessionError, match="the hamiltonian has to be diagonal"):
             session.estimate_cost(Pauli.X(0), quantile=0.5)
 
@@ -327,6 +329,40 @@ def test_minimisations_that_cannot_be() -> None:
             session.minimize(lambda state: math.inf, start, 5)
     with ExecutionSession(Circuit(1)) as session, pytest.raises(SessionError, match="nothing to minimise over"):
         session.minimize(Pauli.Z(0), {}, 5)
+
+
+def test_methods_without_gradients_take_differences_of_exact_costs() -> None:
+    circuit, energy = chain(2, 1)
+    with ExecutionSession(circuit, execution_preferences={"method": "mps"}) as session:
+        found = session.minimize(energy, {"p": [0.4, 0.2]}, 40, method="L-BFGS-B")
+        with pytest.raises(SessionError, match="has no operation gradient.*methods other than the statevector"):
+            session.gradient(energy, {"p": [0.4, 0.2]})
+    assert found.metadata["gradient"] is None
+    assert found.optimal_cost < -2.1
+    with ExecutionSession(circuit) as session:
+        assert len(session.minimize(energy, {"p": [0.4, 0.2]}, 2, method="COBYQA")) <= 3
+
+
+def test_a_second_call_compiles_nothing_and_parses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "OPENQASM 3.0;\ninput float t;\nqubit[2] q;\nU(t, 0, 0) q[0];\nctrl @ U(t, t, 0) q[0], q[1];\n"
+    with ExecutionSession(text, num_shots=10) as session:
+
+        def everything(t: float) -> None:
+            session.sample({"t": t})
+            session.estimate(ZZ, {"t": t})
+            session.gradient(ZZ, {"t": t})
+            session.calculate_state_vector({"t": t})
+            session.minimize(ZZ, {"t": t}, 3)
+            session.minimize(ZZ, {"t": t}, 3, method="BFGS")
+
+        everything(0.1)
+
+        def never(*args: Any, **named: Any) -> None:
+            raise AssertionError("compiled or parsed again")
+
+        monkeypatch.setattr("parsers.loads", never)
+        monkeypatch.setattr("qsim.compiler.program.plan", never)
+        everything(0.2)
 
 
 # preferences -----------------------------------------------------------------------------------------------------------

@@ -24,6 +24,7 @@ from session import (
     JobStatus,
     JobTimeoutError,
     SessionError,
+    StorageFullError,
     StoreError,
 )
 from session.errors import JobError
@@ -175,6 +176,20 @@ def test_a_python_cost_is_bound_to_its_process() -> None:
         with pytest.raises(JobError, match="Only the process that submitted this job could run it"):
             read_work(program_text(session._program), spec_text(task, session.preferences))
     assert ExecutionJob.from_id(job.id).get_cost_result() == 2.0
+
+
+def test_a_python_cost_survives_a_full_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*args: Any) -> None:
+        raise StorageFullError("There is no room.")
+
+    with ExecutionSession(Circuit(1).x(0), random_seed=1) as session:
+        with monkeypatch.context() as patch:
+            patch.setattr("session.store.jobs.write_result", full)
+            job = session.submit_estimate_cost(lambda state: 2.0 * state["q"])
+            with pytest.raises(StorageFullError):
+                job.result(30)
+        assert job.status is JobStatus.QUEUED
+        assert job.result(30) == 2.0
 
 
 def test_credentials_are_never_stored() -> None:
