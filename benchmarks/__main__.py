@@ -14,6 +14,7 @@ from pathlib import Path
 from benchmarks import kernels, plots
 from benchmarks.circuits import FAMILIES, QASMBENCH, cases
 from benchmarks.measure import AMPLITUDE_BYTES
+from benchmarks.peers import PEERS
 from benchmarks.race import Race
 from benchmarks.report import Report, conditions, summary, sweep_table, table
 from benchmarks.sweeps import SIZES, run_sweep, task
@@ -43,7 +44,12 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument("--rounds", type=int, default=5, help="turns of each engine, of which the best counts")
     result.add_argument("--seed", type=int, default=1, help="of the circuits")
     result.add_argument("--peer-limit", type=float, default=60.0, metavar="SECONDS",
-                        help="a peer whose warm run takes longer is timed a single time")  # fmt: skip
+                        help="a peer whose first run takes longer has no other one; one that would take ten times "
+                             "as long, going by fewer qubits, has none")  # fmt: skip
+    result.add_argument("--row-limit", type=float, default=300.0, metavar="SECONDS",
+                        help="once the peers have taken so long for one circuit, the rest of them is left out")  # fmt: skip
+    result.add_argument("--peers", nargs="+", choices=[peer.__name__ for peer in PEERS], default=[], metavar="PEER",
+                        help=f"of {', '.join(peer.__name__ for peer in PEERS)}; all by default")  # fmt: skip
     result.add_argument("--output", type=Path, default=Path("benchmarks/results"), help="folder of the files written")
     result.add_argument("--sweeps", action="store_true", help="parameter sweeps in place of circuits")
     result.add_argument("--kernels", action="store_true", help="each operation alone, with what bounds it")
@@ -54,7 +60,7 @@ def parser() -> argparse.ArgumentParser:
 def circuits(options: argparse.Namespace) -> int:
     """Time every circuit; the files are written after each row, so that a run cut short leaves what it has."""
     report = Report(conditions(options.threads, options.seed, options.rounds))
-    race = Race(report, options.threads, options.rounds, options.peer_limit)
+    race = Race(report, options.threads, options.rounds, options.peer_limit, options.row_limit, options.peers)
     heading = True
     wanted = sorted({n for group in options.qubits for n in group})
     for case in cases(options.families, wanted, options.seed, report.remark):

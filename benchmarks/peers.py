@@ -56,7 +56,7 @@ def ours(precision: str, threads: int) -> list[Engine]:
 def installed(precision: str, threads: int) -> list[Engine]:
     """The installed peers that have this precision; those that are missing are named on the standard error."""
     found: list[Engine] = []
-    for peer in (aer, qulacs, lightning, qsim):
+    for peer in PEERS:
         try:
             found += peer(precision, threads)
         except ImportError as error:
@@ -271,3 +271,6 @@ def qsim(precision: str, threads: int) -> list[Engine]:
         return Engine(f"qsim f{fused}", ready, lambda result: result[1])
 
     return [engine(fused) for fused in (2, 3, 4)]
+
+
+PEERS = (aer, qulacs, lightning, qsim)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,16 +39,21 @@ class Race:
         report: gets a row for each comparison, and a remark for whatever is left out.
         threads: of each engine.
         rounds: turns that each engine has.
-        peer_limit: seconds; a peer whose warm run takes longer is timed a single time.
+        peer_limit: seconds; a peer whose first run takes longer has no other one.
+        row_limit: seconds that the peers' runs on one circuit may take together before the rest of them is left out; the
+            fastest come first, as far as it is known from smaller circuits.
+        only: the peers that take part, by the first word of their names; all if empty.
     """
 
     report: Report
     threads: int
     rounds: int
     peer_limit: float
+    row_limit: float = math.inf
+    only: Collection[str] = ()
 
     def __post_init__(self) -> None:
-        self._engines = {p: (ours(p, self.threads), installed(p, self.threads)) for p in AMPLITUDE_BYTES}
+        self._engines = {p: (ours(p, self.threads), self._peers(p)) for p in AMPLITUDE_BYTES}
         self._last: dict[tuple[str, str, str], tuple[int, float]] = {}  # qubits and seconds of a peer's last circuit
 
     def run(self, case: Case, precision: str) -> Row | None:
@@ -60,11 +66,15 @@ class Race:
             return None
         mine, peers = self._engines[precision]
         peers = [peer for peer in peers if self._is_patient(peer, case, precision)]
+        peers.sort(key=lambda peer: self._expected(peer, case, precision))
         ready: dict[str, Callable[[], Run]] = {engine.name: _readier(engine, case) for engine in mine}
         expected = Sample(mine[0].amplitudes(ready["ours"]()()))
         ready["ours" + AGAIN]()()
-        once = set()
+        once, spent = {}, 0.0
         for peer in peers:
+            if spent > self.row_limit:
+                self._remark(case, precision, f"without {peer.name}: the other peers took {spent:.0f} s already")
+                continue
             try:
                 seconds = self._warm(peer, case, precision, expected, ready)
             except Disagreement as error:
@@ -75,9 +85,11 @@ class Race:
                 self._remark(case, precision, f"without {peer.name}: {type(error).__name__}: {error}")
                 ready.pop(peer.name, None)
                 continue
+            spent += seconds
             if seconds > self.peer_limit:
-                once.add(peer.name)
-        times = interleaved(ready, self.rounds, frozenset(once))
+                once[peer.name] = seconds
+                del ready[peer.name]
+        times = interleaved(ready, self.rounds, frozenset()) | once
         for peer in peers:
             if peer.name in times:
                 self._last[peer.name, case.name, precision] = case.num_qubits, times[peer.name]
@@ -103,9 +115,17 @@ class Race:
             raise Disagreement(f"the states of {peer.name} and ours have the fidelity 1 - {infidelity:.1e}")
         return seconds
 
-    def _is_patient(self, peer: Engine, case: Case, precision: str) -> bool:
+    def _peers(self, precision: str) -> list[Engine]:
+        peers = installed(precision, self.threads)
+        return [peer for peer in peers if not self.only or peer.name.split()[0] in self.only]
+
+    def _expected(self, peer: Engine, case: Case, precision: str) -> float:
+        """Seconds that a peer takes, going by its time for fewer qubits; 0 if nothing is known."""
         qubits, seconds = self._last.get((peer.name, case.name, precision), (case.num_qubits, 0.0))
-        seconds *= 2.0 ** (case.num_qubits - qubits)
+        return seconds * 2.0 ** (case.num_qubits - qubits)
+
+    def _is_patient(self, peer: Engine, case: Case, precision: str) -> bool:
+        seconds = self._expected(peer, case, precision)
         if seconds <= PATIENCE * self.peer_limit:
             return True
         self._remark(case, precision, f"without {peer.name}: it would take {seconds:.0f} s or more")

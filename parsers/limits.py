@@ -17,14 +17,14 @@ class Limits:
     source_bytes: int = 256 * 1024 * 1024
     #: Brackets, braces and operators inside one another.
     nesting: int = 200
-    #: Gates after loops are unrolled and definitions counted out.
-    operations: int = 50_000_000
+    #: Gates after loops are unrolled, registers broadcast and definitions counted out.
+    operations: int = 4_000_000
     #: Rounds of all compile-time loops together; a round of a loop takes some ten microseconds to unroll.
     loop_trips: int = 100_000
     #: Rounds of all compile-time while loops together; a longer one hardly ever ends.
     while_trips: int = 10_000
-    #: Statements in the rounds of loops, in subroutines and in blocks, each as often as it is unrolled.
-    statements: int = 400_000
+    #: Statements in loops and subroutines, as often as they are unrolled: a gate counts 1, an assignment 8, any other 20.
+    statements: int = 300_000
     #: Subroutine calls inside one another.
     call_depth: int = 100
     qubits: int = 100_000

@@ -14,7 +14,7 @@ from parsers.expressions2 import ExpressionParser
 from parsers.hints import gate_hint
 from parsers.library import QELIB1_EXTRAS, QELIB1_NAMES
 from parsers.limits import Limits
-from qsim.circuit import Circuit, GateDefinition, Register
+from qsim.circuit import GATE_OBJECT, Circuit, GateDefinition, Register
 from qsim.classical import ClassicalOperation, IfElse
 from qsim.errors import ParameterError, QsimError, suggestion
 from qsim.gates import GATES, Gate, GateRow
@@ -244,7 +244,11 @@ class Calls:
                 applied = scope.gates_of[name, parameter_text or ""] = Gate(gate, *params)
             self.charge(max(gate.size, 1) * len(operands), match.start(1))
             for qubits in operands:
-                circuit._append(applied, qubits, ())
+                if scope.qubits is None:  # numbers as parameters: nothing to check
+                    circuit._add_object(applied, GATE_OBJECT, num_qubits)
+                    circuit._operands.extend(qubits)
+                else:
+                    circuit._append(applied, qubits, ())
 
     def charge(self, gates: int, offset: int) -> None:
         """Count what a statement adds, before it is added."""
@@ -252,7 +256,7 @@ class Calls:
         if self.count > self.limits.operations:
             raise self.source.error(
                 f"A program has at most {self.limits.operations:,} gates when definitions are expanded; "
-                f"this statement makes it {self.count:,}.",
+                f"this statement makes it {self.count:,}. Raise the limit: Limits(operations=...).",
                 offset,
             )
 

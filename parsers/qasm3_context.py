@@ -326,7 +326,7 @@ class Context:
         if self.count > self.limits.operations:
             raise self.error(
                 f"A program has at most {self.limits.operations:,} operations when loops and definitions are expanded; "
-                "this makes more.", node
+                "this makes more. Raise the limit: Limits(operations=...).", node
             )  # fmt: skip
 
 

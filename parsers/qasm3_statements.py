@@ -45,6 +45,8 @@ class Measuring:
     target: tuple[tuple[int, ...], bool]
 
 
+_COSTS = {"QuantumGate": 1, "QuantumPhase": 1, "ClassicalAssignment": 8}
+
 #: Blocks, or calls, inside one another after which a thread of its own goes on, whose stack is empty.
 _DEEP = 12
 
@@ -95,13 +97,16 @@ class Statements(Variables):
     statements = 0  # that were unrolled
 
     def _each(self, nodes: Iterable[Any]) -> None:
+        repeated = self.depth or self.frame.loops
         for node in nodes:
-            self.statements += 1
-            if self.statements > self.limits.statements:
-                raise self.error(
-                    f"At most {self.limits.statements:,} statements are unrolled while a program is read; this loop or "
-                    "subroutine makes more. Raise the limit: Limits(statements=...).", node
-                )  # fmt: skip
+            if repeated:
+                self.statements += _COSTS.get(type(node).__name__, 20)
+                if self.statements > self.limits.statements:
+                    raise self.error(
+                        "The loops and subroutines of this program make too many statements when they are unrolled. "
+                        f"Raise the limit: Limits(statements={self.limits.statements:,}) counts a gate 1, others up to 20.",
+                        node,
+                    )
             self.execute(node)
 
     # no effect ----------------------------------------------------------------------------------------------

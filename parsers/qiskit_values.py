@@ -54,6 +54,8 @@ class Parameters:
             symbolic = value.sympify()
         except TypeError:
             symbolic = NotImplemented
+        except ImportError:
+            refuse("Expressions of Qiskit's parameters are read through SymPy: pip install sympy.")
         if symbolic is NotImplemented:  # as Qiskit 2 says of a number to the power of a parameter
             refuse(f"Qiskit has no SymPy form of the parameter {value}. Write a**x as exp(x * log(a)).")
         return value_of(symbolic, symbols, "qiskit")

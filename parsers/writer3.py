@@ -97,7 +97,7 @@ class _Writer:
         self.places.registers = set(bits.whole.values())
         self.qubits = qubits.elements
         lines = qubits.lines + bits.lines
-        kept, self.unread = hidden_variables(circuit, hidden)
+        kept, self.unread = hidden_variables(circuit, hidden) if hidden else ([], set())
         for variable in kept:
             name = self.names.free("value")
             lines.append(_ZEROS[variable.kind].format(name, size=len(variable.bits)))

@@ -105,7 +105,11 @@ DEFINITIONS2: dict[str, tuple[str, tuple[str, ...]]] = {
     "csxdg": ("gate csxdg q,r { h r; cu1(-pi/2) q,r; h r; }", ()),
     "crx": ("gate crx(a) q,r { h r; crz(a) q,r; h r; }", ()),
     "cry": ("gate cry(a) q,r { ry(a/2) r; cx q,r; ry(-a/2) r; cx q,r; }", ()),
-    "cu": ("gate cu(a,b,c,d) q,r { u1(d) q; cu3(a,b,c) q,r; }", ()),
+    # Not by cu3, which the first qelib1.inc of 2017 has with another relative phase.
+    "cu": (
+        "gate cu(a,b,c,d) q,r { u1(d+(b+c)/2) q; u1((c-b)/2) r; cx q,r; u3(-a/2,0,-(b+c)/2) r; cx q,r; u3(a/2,b,0) r; }",
+        (),
+    ),
     "rzz": ("gate rzz(a) q,r { cx q,r; u1(a) r; cx q,r; }", ()),
     "rxx": ("gate rxx(a) q,r { h q; h r; cx q,r; u1(a) r; cx q,r; h q; h r; }", ()),
     "ryy": ("gate ryy(a) q,r { rx(pi/2) q; rx(pi/2) r; cx q,r; u1(a) r; cx q,r; rx(-pi/2) q; rx(-pi/2) r; }", ()),

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -233,7 +233,7 @@ def _as_rotations(
     return None
 
 
-@cache
+@lru_cache(maxsize=4096)
 def _table_images(code: int, params: tuple[float, ...], controls: int, bits: int) -> Images | None:
     matrix = row_by_code(code).matrix(*params)
     return _images(controlled_matrix(matrix, [(bits >> k) & 1 for k in range(controls)]))

@@ -23,21 +23,20 @@ from qsim.compiler.program import Program, compile_lowered, postfix
 from qsim.errors import ParameterError
 from qsim.gates import GateRow, Structure, row_by_code
 from qsim.kernels import gradients as kernels
-from qsim.kernels.readout import BLOCK_BITS, parity_signs
+from qsim.kernels import operators
+from qsim.kernels.opcodes import LANE_BITS
+from qsim.kernels.readout import BLOCK_BITS
+from qsim.kernels.transitions import TILE_BITS, qubit_sums
 from qsim.linalg import controlled_matrix
-from qsim.observable import terms_of
+from qsim.observable import terms_to_apply
 from qsim.pauli import SparsePauliOp
 from qsim.pool import Share, part, report, run_shares
 from qsim.state import evolve
 
 Array = npt.NDArray[Any]
 _NO_BIT = 63
-#: A tile of `qubit_sums`, and the qubits above it that are looked at together, next to so many of the lowest.
-_TILE_BITS, _HIGH_BITS = 11, 5
 #: Blocks of the sums over other items.
 _ITEM_BITS = 12
-#: Bits of a tile below this have loops too short for vectors, and are put on top of one.
-_SHORT_BITS = 4
 #: Amplitudes of both states up to which a program is bound and run in one call, on one thread.
 _ONE_CALL = 1 << 14
 #: Amplitudes from which a second thread pays.
@@ -154,16 +153,16 @@ def _threads(size: int, threads: int) -> int:
 
 
 def _apply(flat: Array, size: int, operator: SparsePauliOp, threads: int) -> float:
-    bits = min(size.bit_length() - 1, BLOCK_BITS)
-    x, z, re, im = terms_of(operator)
-    out, signs = np.empty(size >> bits), parity_signs(bits)
+    bits = min(size.bit_length() - 1, operators.BLOCK_BITS)
+    terms, weights, spans = terms_to_apply(operator, bits)
+    out = np.empty((size >> bits, 2))
     run_shares(
-        lambda _, start, stop: kernels.apply_operator(
-            flat, 2 * size, bits, start, stop, x, z, re, im, signs, out
+        lambda _, start, stop: operators.apply_operator(
+            flat, 2 * size, bits, start, stop, terms, weights, spans, out
         ),
-        len(out), _threads(size * max(len(x), 1), threads), chunk=max(1, (1 << 8) // max(len(x), 1)),
+        len(out), _threads(size * max(len(weights), 1), threads), chunk=max(1, (1 << 12) // max(len(weights), 1)),
     )  # fmt: skip
-    return float(out.sum())
+    return float(out[:, 0].sum())
 
 
 def _read(segment: _Segment, flat: Array, size: int, threads: int, sums: Array, diagonal: Array) -> None:
@@ -190,7 +189,7 @@ def _read(segment: _Segment, flat: Array, size: int, threads: int, sums: Array, 
 
 
 def _qubit_share(flat: Array, size: int, tiles: _Tiles, out: Array) -> Share:
-    return lambda _, start, stop: kernels.qubit_sums(
+    return lambda _, start, stop: qubit_sums(
         flat, 2 * size, tiles.positions, tiles.others, tiles.wanted, start, stop, out
     )
 
@@ -436,16 +435,11 @@ def _split(row: list[int], qubits: list[int]) -> tuple[list[int], int, int]:
 def _tiles(singles: list[tuple[int, int]], n: int) -> list[_Tiles]:
     """Sweeps that see all of the given qubits, as (qubit, item)."""
     item_of = dict(singles)
-    t = min(n, _TILE_BITS)
-    natural = list(range(t))
-    groups: list[tuple[list[int], list[int]]] = []
-    if n <= _SHORT_BITS + 3:
-        groups.append((natural, natural))
-    else:
-        groups.append((natural, natural[_SHORT_BITS:]))
-        groups.append((natural[_SHORT_BITS:] + natural[:_SHORT_BITS], natural[:_SHORT_BITS]))
-    for first in range(t, n, _HIGH_BITS):
-        high = list(range(first, min(first + _HIGH_BITS, n)))
+    t = min(n, TILE_BITS)
+    groups: list[tuple[list[int], list[int]]] = [(list(range(t)), list(range(t)))]
+    sweeps = -(-(n - t) // (t - LANE_BITS)) if n > t else 0
+    for k in range(sweeps):  # the qubits above a tile, as evenly as can be, each time next to the lowest ones
+        high = list(range(t + (n - t) * k // sweeps, t + (n - t) * (k + 1) // sweeps))
         groups.append((list(range(t - len(high))) + high, high))
     result = []
     for positions, qubits in groups:

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from qsim.errors import QsimError
+from qsim.pool import run_shares
 
 Array = npt.NDArray[Any]
 _H = math.sqrt(0.5)
@@ -18,7 +19,7 @@ _LABELS = {
 }  # fmt: skip
 #: How far a norm may be from 1 for numbers of this precision.
 _TOLERANCE = {"double": 1e-8, "single": 1e-5}
-_PIECE = 1 << 20
+_PIECE = 1 << 18
 _FORMS = (
     "An initial state is a vector of 2**n amplitudes, a basis state (an index, or a bitstring whose rightmost character "
     "is qubit 0), or a product state (n single-qubit vectors, qubit 0 first, or a string of 0 1 + - r l)"
@@ -145,13 +146,16 @@ def _numbers(given: Any) -> Array:
 
 
 def _copied(array: Array, dtype: Any, single: bool) -> Array:
-    """A copy of amplitudes that are normalised, made in pieces between which a run can be interrupted."""
-    state, weight = np.empty(array.shape, dtype=dtype), 0.0
-    for start in range(0, len(array), _PIECE):
-        piece = array[start : start + _PIECE].astype(np.complex128)
-        weight += float(np.vdot(piece, piece).real)
-        state[start : start + _PIECE] = piece
-    _check_norm(math.sqrt(weight), single, "The initial state")
+    """A copy of amplitudes that are normalised, made in pieces between which a run can be stopped."""
+    state, weights = np.empty(array.shape, dtype=dtype), []
+
+    def share(_: int, start: int, stop: int) -> None:
+        piece = array[start:stop].astype(np.complex128)
+        weights.append(float(np.vdot(piece, piece).real))
+        state[start:stop] = piece
+
+    run_shares(share, len(array), 1, chunk=_PIECE)
+    _check_norm(math.sqrt(sum(weights)), single, "The initial state")
     return state
 
 
@@ -170,7 +174,11 @@ def _product(vectors: Any, dtype: Any) -> Array:
     state[0] = 1
     size = 1
     for first, second in vectors:
-        np.multiply(state[:size], dtype(second), out=state[size : 2 * size])
-        state[:size] *= dtype(first)
+
+        def share(_: int, start: int, stop: int, size: int = size, a: Any = first, b: Any = second) -> None:
+            np.multiply(state[start:stop], dtype(b), out=state[size + start : size + stop])
+            state[start:stop] *= dtype(a)
+
+        run_shares(share, size, 1, chunk=_PIECE)
         size *= 2
     return state

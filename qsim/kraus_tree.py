@@ -19,6 +19,7 @@ import numpy.typing as npt
 from qsim.channels import Channel, canonical
 from qsim.compiler.lowering import MATRIX
 from qsim.compiler.program import Program, compile_lowered
+from qsim.gates import row_by_code
 from qsim.linalg import apply_matrix
 from qsim.noisy import Segment
 from qsim.state import evolve
@@ -140,7 +141,9 @@ class KrausSegment:
             if targets or own:
                 writer.unitary(matrix, own, targets, bits)
         else:
-            writer.table(code, qubits, self.segment.values[value : value + num_params(code)], controls, bits)
+            writer.table(
+                code, qubits, self.segment.values[value : value + row_by_code(code).num_params], controls, bits
+            )
 
     def _operator(self, writer: RowWriter, matrix: Array, qubits: list[int], unitary: bool) -> None:
         if not np.any(matrix - matrix[0, 0] * np.eye(len(matrix))):
@@ -184,13 +187,6 @@ def run_alone(program: Program, state: Array, values: Array) -> None:
 def squared_norm(state: Array) -> float:
     """<psi|psi>."""
     return float(np.vdot(state, state).real)
-
-
-def num_params(code: int) -> int:
-    """How many parameters a table gate takes."""
-    from qsim.gates import row_by_code
-
-    return row_by_code(code).num_params
 
 
 def _single_rows(writer: RowWriter) -> list[tuple[tuple[int, ...], Array]]:

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from qsim.circuit import MEASURE, RESET, ROW, Circuit
-from qsim.classical import bodies
+from qsim.circuit import Circuit
 from qsim.errors import MemoryLimitError, QsimError, suggestion
 from qsim.memory import available_memory, readable
 
@@ -30,6 +29,9 @@ PURPOSES = {
 #: From so many qubits on (the second: of a circuit that branches; the third: under noise) a Clifford circuit is not worth a
 #: statevector or a density matrix.
 CLIFFORD_FROM, DYNAMIC_CLIFFORD_FROM, NOISY_CLIFFORD_FROM = 24, 16, 10
+#: From so many qubits on samples of a circuit come from a matrix-product state, though a statevector fits, where a run with
+#: bonds of up to the second number and so much work ends: parts of a second in place of many.
+PRODUCT_STATE_FROM, NARROW_BOND, NARROW_WORK = 26, 64, 1e7
 #: Widest bond, and work (`MatrixProductState.work`, some 10^8 a second), that "automatic" spends on a circuit whose
 #: entanglement is not known: a minute or two.
 AUTOMATIC_BOND, AUTOMATIC_WORK = 1024, 2e10
@@ -159,11 +161,24 @@ class _Chooser:
             self.against[self.dense] = f"needs {_bytes(self.needed)} ({size}); {readable(self.bound)} are available"
         if self._clifford():
             return self._made("stabilizer", f"all gates are Clifford{beside}")
+        if fits and (bond := self._narrow()) is not None:
+            return self._made("mps", f"bonds of up to {bond} in a trial run, much less than {size}")
         if fits:
             return self._made(self.dense, native)
         if self.purpose in PURPOSES["mps"] and (reason := self._product_state()):
             return self._made("mps", f"{reason}{beside}")
         raise MemoryLimitError(self._refusal())
+
+    def _narrow(self) -> int | None:
+        """The widest bond where a matrix-product state is clearly faster than a statevector that fits, or None."""
+        if self.purpose != "sample" or self.noise is not None or self.width < PRODUCT_STATE_FROM:
+            return None
+        if self.circuit.parameters:
+            return None
+        try:
+            return int(trial_run(self.circuit, self.simulator, NARROW_WORK, NARROW_BOND)["max_bond"])
+        except MemoryLimitError:
+            return None
 
     def _made(self, method: str, reason: str) -> Choice:
         memory = _memory(self.circuit, self.simulator, ["statevector", "stabilizer", "mps"])
@@ -263,56 +278,33 @@ def _memory(circuit: Circuit, simulator: Simulator, methods: Sequence[str]) -> d
         found["statevector"] = needed if needed < _BEYOND else None
     if "stabilizer" in methods:
         found["stabilizer"] = circuit.num_qubits**2 // 2 + 1024 * circuit.num_qubits
-    if "mps" in methods and (bound := bond_bound(circuit)) is not None and bound < 30:
+    if "mps" in methods and (bound := bond_bound(circuit)) is not None and bound <= 10:
         found["mps"] = 2 * simulator._amplitude * circuit.num_qubits << 2 * bound
     return found
 
 
 def bond_bound(circuit: Circuit) -> int | None:
-    """A bound on log2 of the widest bond: for each cut of the row of qubits, the gates across it, two for a general one.
+    """A bound on log2 of the widest bond: for each cut of the chain of qubits, the gates across it, two for a general one.
 
-    None for circuits with feed-forward, whose gates are not all known.
+    None for circuits with feed-forward, whose gates may run more than once.
 
     >>> bond_bound(Circuit(4).h(0).cx(0, 1).cx(1, 2).cx(0, 2))
     2
     """
-    count, rows, operands = circuit.num_qubits, circuit._rows, circuit._operands
-    crossing = np.zeros(count + 1, np.int64)
-    for at in range(0, len(rows), ROW):
-        code, first, number, item = rows[at : at + 4]
-        if code in (MEASURE, RESET) or number < 2:
-            if code == -5 and bodies(circuit._objects[item]):  # type: ignore[arg-type]
-                return None
-            continue
-        if code < 0 and code != -4:
-            continue
-        qubits = operands[first : first + number]
-        low, high = min(qubits), max(qubits)
-        rank = 1 if number == 2 and _is_controlled(code, rows[at + 4]) else 2 if number == 2 else number
-        crossing[low] += rank
-        crossing[high] -= rank
-    across = np.cumsum(crossing)[: max(count - 1, 0)]
-    cuts = np.arange(1, count)
-    return int(np.minimum(across, np.minimum(cuts, count - cuts)).max()) if count > 1 else 0
+    from qsim.mps.order import chain_order
+
+    return None if circuit.has_feed_forward else chain_order(circuit)[1]
 
 
-def _is_controlled(code: int, extra: int) -> bool:
-    from qsim.gates import row_by_code
-
-    return code >= 0 and (
-        row_by_code(code).controls + extra > 0 or row_by_code(code).name in ("rxx", "ryy", "rzz", "rzx")
-    )
-
-
-def trial_run(circuit: Circuit, simulator: Simulator, work: float) -> dict[str, Any]:
-    """What a matrix-product-state run with so much work comes to, or a `MemoryLimitError` that says where it stopped."""
+def trial_run(circuit: Circuit, simulator: Simulator, work: float, bond: int = AUTOMATIC_BOND) -> dict[str, Any]:
+    """What a matrix-product-state run within these limits comes to, or a `MemoryLimitError` that says where it stopped."""
     from qsim.mps.engine import ProductStateEngine
     from qsim.mps.state import Settings
 
     options = simulator._options
     settings = Settings(
         options.max_bond, options.truncation, simulator.memory_limit, work,
-        AUTOMATIC_BOND if options.max_bond is None else None,
+        bond if options.max_bond is None else None,
     )  # fmt: skip
     return ProductStateEngine(settings, simulator._dtype).facts_of(circuit)
 

@@ -21,7 +21,7 @@ from qsim.kraus_tree import KrausSegment, squared_norm
 from qsim.noise import NoiseModel
 from qsim.noisy import Measurement, ResetQubit, Segment
 from qsim.noisy_flow import Flow, Frame
-from qsim.pool import run_shares
+from qsim.pool import check_cancelled, report, run_shares
 
 Array = npt.NDArray[Any]
 #: Steps that a group of shots may take, over all its parts.
@@ -110,9 +110,11 @@ class NoisyProgram:
         pieces = max(1, min(4 * self.threads, shots // _FEWEST)) if self.own and self.threads > 1 else 1
         ends = [shots * k // pieces for k in range(pieces + 1)]
 
-        def share(_: int, begin: int, end: int) -> None:
+        def share(worker: int, begin: int, end: int) -> None:
             for k in range(begin, end):
                 _Walk(self, seed, visit).all(start.copy(), np.arange(first + ends[k], first + ends[k + 1]))
+            if worker == 0:
+                report(end, pieces)
 
         run_shares(share, pieces, self.threads if self.own else 1, chunk=1)
 
@@ -139,6 +141,7 @@ class _Walk:
         self.stack.append(_AtStep(start, _Group(shots, self.program.flow.start, 0, 0)))
         steps = 0
         while self.stack:
+            check_cancelled()
             task = self.stack.pop()
             if isinstance(task, _AtStep):
                 steps += 1

@@ -30,7 +30,7 @@ from qsim.readout_noise import misread, misread_bits, observed
 from qsim.sampling import marginal_probabilities, sample_state
 from qsim.state import operator_means
 from qsim.superops import unvec
-from qsim.trajectories import GROUP, PauliTrajectories, estimate_pauli, outcomes_of, sample_pauli
+from qsim.trajectories import GROUP, MOST_CUT_BYTES, PauliTrajectories, estimate_pauli, outcomes_of, sample_pauli
 
 if TYPE_CHECKING:
     from qsim.simulator import Simulator
@@ -233,8 +233,9 @@ class NoisyCircuit:
     def _pauli(self, segment: Segment, start: Array | None) -> PauliTrajectories:
         simulator = self.simulator
         return PauliTrajectories(
-            segment, self.circuit.num_qubits, simulator._dtype, simulator.threads, simulator._tile_bits, start
-        )
+            segment, self.circuit.num_qubits, simulator._dtype, simulator.threads, simulator._tile_bits, start,
+            min(MOST_CUT_BYTES, self._room()),
+        )  # fmt: skip
 
     # estimates ----------------------------------------------------------------------------------------------
     def estimate(
@@ -330,6 +331,11 @@ def noise_facts(method: str) -> dict[str, str]:
         "method": method,
         "reason": exact if method == "density_matrix" else "each shot is a run with its own errors",
     }
+
+
+def sampling_facts(simulator: Simulator, circuit: Circuit, shots: int) -> dict[str, str]:
+    """How so many shots of a circuit would be sampled, whatever its parameters."""
+    return NoisyCircuit.of(simulator, circuit, np.ones(len(circuit.parameters))).facts(shots)
 
 
 def check_density(simulator: Simulator, num_qubits: int, copies: int = 1) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from qsim.kernels import observables as kernels
+from qsim.kernels import operators as applied
 from qsim.kernels.opcodes import LANE_BITS
 from qsim.pauli import SparsePauliOp
 from qsim.pool import run_shares
@@ -116,6 +117,26 @@ def compiled(operator: SparsePauliOp, num_qubits: int) -> Observable:
         kept = compile_observable([operator], num_qubits)
         operator._compiled = kept
     return kept
+
+
+def terms_to_apply(operator: SparsePauliOp, bits: int) -> tuple[Array, Array, Array]:
+    """`terms`, `weights` and `spans` as `qsim.kernels.operators` takes them for blocks of 2**bits; kept on the operator."""
+    if operator._applied is not None and operator._applied[0] == bits:
+        kept: tuple[Array, Array, Array] = operator._applied[1]
+        return kept
+    x, z, re, im = terms_of(operator)
+    low, with_real, with_imaginary = (1 << bits) - 1, np.flatnonzero(re), np.flatnonzero(im)
+    which = np.concatenate([with_real, with_imaginary])
+    imaginary = np.arange(len(which)) >= len(with_real)
+    x, z, weights = x[which], z[which], np.where(imaginary, im[which], re[which])
+    order = (x & low & (applied.GROUP - 1)) + imaginary * applied.GROUP
+    sort = np.lexsort((x >> bits, order))
+    x, z = x[sort], z[sort]
+    terms = np.stack([x >> bits, (x & low) >> applied.GROUP_BITS, z & low, z >> bits], axis=1)
+    terms = terms.astype(np.int64).reshape(-1)
+    spans = np.searchsorted(order[sort], np.arange(applied.SPANS)).astype(np.int64)
+    operator._applied = bits, (terms, weights[sort], spans)
+    return terms, weights[sort], spans
 
 
 def terms_of(operator: SparsePauliOp) -> tuple[Array, Array, Array, Array]:

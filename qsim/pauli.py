@@ -145,8 +145,9 @@ class SparsePauliOp:
     True
     """
 
-    __slots__ = ("_compiled", "_count", "_hermitian", "_store", "_width")
+    __slots__ = ("_applied", "_compiled", "_count", "_hermitian", "_store", "_width")
     __array_ufunc__ = None  # numpy scalars on the left leave the arithmetic to this class
+    _applied: Any  # by `qsim.observable`, for O |psi>; None until then
     _compiled: Any  # by `qsim.observable`, for expectation values; None until then
     _count: int
     _hermitian: bool | None
@@ -154,7 +155,7 @@ class SparsePauliOp:
     _width: int
 
     def __init__(self, terms: Iterable[tuple[PauliString, Scalar]] = (), num_qubits: int | None = None) -> None:
-        self._compiled = self._hermitian = None
+        self._applied = self._compiled = self._hermitian = None
         self._store, used = read_pairs(terms)
         self._count, self._width = len(self._store), checked_width(used, num_qubits)
 
@@ -508,8 +509,8 @@ class SparsePauliOp:
 
 def _make(store: Terms | _Sum, width: int, count: int | None = None) -> SparsePauliOp:
     made = object.__new__(SparsePauliOp)
-    made._store, made._width, made._compiled, made._hermitian = store, width, None, None
-    made._count = len(store) if count is None else count
+    made._store, made._width, made._count = store, width, len(store) if count is None else count
+    made._applied = made._compiled = made._hermitian = None
     return made
 
 

@@ -8,11 +8,11 @@ import numpy as np
 import numpy.typing as npt
 
 from qsim.compiler.program import Program
-from qsim.kernels import readout
-from qsim.observable import compiled, terms_of
+from qsim.kernels import operators
+from qsim.observable import Observable, compiled, terms_to_apply
 from qsim.pauli import SparsePauliOp
 from qsim.pool import part, report, run_shares
-from qsim.workspace import rooms
+from qsim.workspace import rooms, state_room
 
 Array = npt.NDArray[Any]
 #: A share of a pass below this many amplitudes is not worth a thread.
@@ -127,19 +127,34 @@ def evolve_batch(program: Program, rows: Array, dtype: Any, threads: int) -> Arr
     return result
 
 
+def batch_means(program: Program, rows: Array, observable: Observable, dtype: Any, threads: int) -> Array | None:
+    """Expectation values for rows of parameter values, shape (sets, operators), each as soon as its state is there.
+
+    None where a state is worth all threads, or long: see `evolve_batch`.
+    """
+    sets, size = len(rows), 1 << program.num_qubits
+    if size >= 2 * threads * MIN_SHARE or program.num_passes > 1:
+        return None
+    flat = np.ascontiguousarray(rows, dtype=np.float64).reshape(-1)
+    width, result = rows.shape[1], np.empty((sets, observable.num_operators))
+
+    def share(_: int, start: int, stop: int) -> None:
+        states = evolve_rows(program, flat[start * width : stop * width], 0, stop - start, dtype)
+        result[start:stop] = observable.means(states.reshape(stop - start, size), 1)
+
+    threads = threads if sets * (size + 64) > 1 << 10 else 1
+    run_shares(share, sets, threads, chunk=max(1, min(-(-sets // (4 * threads)), (1 << 20) // size)))
+    return result
+
+
 def _fresh(program: Program, dtype: Any) -> Array:
     """Room for a state; zeros where the passes do not write. They take what they have not written yet for zero."""
     size = 1 << program.num_qubits
-    if program.num_passes and program.writes_all:
-        return _aligned(np.empty, size, dtype) if size >= _ALIGN_FROM else np.empty(size, dtype=dtype)
-    return _aligned(np.zeros, size, dtype) if size >= _ALIGN_FROM else np.zeros(size, dtype=dtype)
-
-
-def _aligned(make: Any, size: int, dtype: Any) -> Array:
-    """An array that starts at a cache line, which vector stores past the caches need."""
+    if size < _ALIGN_FROM:
+        return np.empty(size, dtype=dtype) if program.num_passes and program.writes_all else np.zeros(size, dtype=dtype)
     length = size * np.dtype(dtype).itemsize
-    room = make(length + 64, dtype=np.uint8)
-    start = -room.ctypes.data % 64
+    room = state_room(length + 64, clear=not (program.num_passes and program.writes_all))
+    start = -room.ctypes.data % 64  # at the beginning of a cache line, so that no vector lies across two
     view: Array = room[start : start + length].view(dtype)
     return view
 
@@ -177,13 +192,12 @@ def operator_means(states: Array, operator: SparsePauliOp, threads: int) -> Arra
 
 def operator_moments(states: Array, operator: SparsePauliOp, threads: int) -> tuple[Array, Array]:
     """<psi|O|psi> (real part) and |O psi|**2 of each of `states`, shape (sets, 2**n); normalised or not."""
-    bits = min(states.shape[1].bit_length() - 1, readout.BLOCK_BITS)
-    x, z, re, im = terms_of(operator)
+    bits = min(states.shape[1].bit_length() - 1, operators.BLOCK_BITS)
+    terms, weights, spans = terms_to_apply(operator, bits)
     flat, out = flat_view(states.reshape(-1)), np.empty((states.size >> bits, 2))
-    signs = readout.parity_signs(bits)
     _run_blocks(
-        lambda _, start, stop: readout.operator_moments(flat, bits, start, stop, x, z, re, im, signs, out),
-        len(out), bits, len(x), threads,
+        lambda _, start, stop: operators.apply_operator(flat, 0, bits, start, stop, terms, weights, spans, out),
+        len(out), bits, len(weights), threads,
     )  # fmt: skip
     mean, square = out.reshape(len(states), -1, 2).sum(axis=1).T
     return mean, square

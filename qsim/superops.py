@@ -16,7 +16,7 @@ import numpy.typing as npt
 from qsim.channels import Channel
 from qsim.circuit import ROW
 from qsim.compiler.lowering import MATRIX, Lowered
-from qsim.gates import GATES
+from qsim.gates import GATES, row_by_code
 from qsim.noisy import Segment
 
 ComplexMatrix = npt.NDArray[np.complex128]
@@ -118,7 +118,7 @@ class DensityWriter(RowWriter):
         if code == MATRIX:
             self.unitary(matrix, controls, targets, bits)
         else:
-            params = segment.values[value : value + _num_params(code)]
+            params = segment.values[value : value + row_by_code(code).num_params]
             self.table(code, qubits, params, extra, values)
             if not np.any(matrix.imag):
                 self.table(code, columns, params, extra, values)
@@ -202,12 +202,6 @@ def _pauli_blocks(probabilities: dict[str, float], k: int) -> tuple[float, list[
 def _super(matrix: Any) -> Any:
     """A gate's matrix as a superoperator; one that is stays as it is."""
     return matrix if len(matrix) == 4 else np.kron(matrix.conj(), matrix)
-
-
-def _num_params(code: int) -> int:
-    from qsim.gates import row_by_code
-
-    return row_by_code(code).num_params
 
 
 def unvec(state: npt.NDArray[Any]) -> npt.NDArray[Any]:

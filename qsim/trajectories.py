@@ -22,14 +22,14 @@ from qsim.kraus_tree import run_alone
 from qsim.noisy import Segment
 from qsim.observable import compile_observable
 from qsim.pauli import SparsePauliOp
-from qsim.pool import run_shares
+from qsim.pool import part, report, run_shares
 from qsim.state import copy_of, evolve, flat_view
 
 Array = npt.NDArray[Any]
 #: Shots whose errors are drawn together; which shot has which errors depends on it.
 GROUP = 1 << 20
 #: Cuts of a circuit, and bytes that the states at them take at most.
-_CUTS, _CUT_BYTES = 12, 1 << 29
+_CUTS, MOST_CUT_BYTES = 12, 1 << 29
 #: Angles times patterns that are held at a time.
 _ANGLES = 1 << 27
 #: Up to so many qubits each thread runs trajectories of its own.
@@ -57,13 +57,13 @@ class PauliTrajectories:
 
     def __init__(
         self, segment: Segment, num_qubits: int, dtype: Any, threads: int, tile_bits: int | None = None,
-        start: Array | None = None,
+        start: Array | None = None, room: int = MOST_CUT_BYTES,
     ) -> None:  # fmt: skip
         self.places = PauliPlaces(segment.places)
         self.circuit: FramedCircuit = framed(segment, num_qubits)
         self.n, self.dtype, self.threads, self.tile_bits = num_qubits, dtype, threads, tile_bits
         rows = len(self.circuit.rows)
-        cuts = max(1, min(_CUTS if segment.places else 1, rows, _CUT_BYTES // (np.dtype(dtype).itemsize << num_qubits)))
+        cuts = max(1, min(_CUTS if segment.places else 1, rows, room // (np.dtype(dtype).itemsize << num_qubits)))
         self.cuts = [rows * k // cuts for k in range(cuts + 1)]
         self.first_angle = np.searchsorted(np.array(self.circuit.row_of, np.int64), self.cuts).tolist()
         self.angles, self.slot = np.array(self.circuit.angles), np.array(self.circuit.slot, dtype=np.bool_)
@@ -76,11 +76,12 @@ class PauliTrajectories:
             start = np.zeros(1 << self.n, dtype=self.dtype)
             start[0] = 1
         self.states.append(start)
-        for begin, end in zip(self.cuts, self.cuts[1:], strict=False):
+        for number, (begin, end) in enumerate(zip(self.cuts, self.cuts[1:], strict=False)):
             lowered, _ = self.circuit.lowered(begin, end, 0, symbolic=False)
             program = compile_lowered(lowered, self.n, (), dtype=self.dtype, tile_bits=self.tile_bits)
             state = copy_of(self.states[-1], self.threads)
-            self.states.append(evolve(program, np.zeros(0), self.dtype, self.threads, state))
+            with part(number, 2 * (len(self.cuts) - 1)):  # what is reported: half of the work
+                self.states.append(evolve(program, np.zeros(0), self.dtype, self.threads, state))
 
     def push(self, patterns: Patterns) -> Iterator[Pushed]:
         """All patterns, in parts that fit in memory."""
@@ -112,9 +113,12 @@ class PauliTrajectories:
         order = np.argsort(cut, kind="stable")
         own = self.n <= _OWN_QUBITS
 
-        def share(_: int, begin: int, end: int) -> None:
+        def share(worker: int, begin: int, end: int) -> None:
             for number in order[begin:end].tolist():
-                self._one(number, int(cut[number]), changed[number], visit, own)
+                with part(len(order) + begin, 2 * len(order)):  # for runs that report on their own
+                    self._one(number, int(cut[number]), changed[number], visit, own)
+            if worker == 0:
+                report(len(order) + end, 2 * len(order))
 
         run_shares(share, len(order), self.threads if own else 1, chunk=1)
 
@@ -219,8 +223,8 @@ def estimate_pauli(
             trajectories.run(pushed, visit)
             counts = patterns.counts[pushed.first : pushed.last].astype(np.float64)
             step = max(1, (1 << 22) // max(len(terms), 1))
-            for part in range(0, len(counts), step):
-                piece = slice(part, part + step)
+            for at in range(0, len(counts), step):
+                piece = slice(at, at + step)
                 odd = (pushed.x[piece, None] & z_masks) ^ (pushed.z[piece, None] & x_masks)
                 signs = 1.0 - 2.0 * (np.bitwise_count(odd) & 1)
                 found = (values[pushed.run_of[piece]] * signs) @ weights

@@ -122,12 +122,14 @@ def _compile_running(precision: str) -> None:
     from qsim.pauli import Pauli
     from qsim.sampling import marginal_probabilities, sample_state
     from qsim.simulator import Simulator
+    from qsim.stabilizer import frames
     from qsim.state import operator_means, operator_moments
 
     dtype = np.dtype(np.complex128 if _checked(precision) == "double" else np.complex64)
     compile_kernels(np.float64 if precision == "double" else np.float32)
     state = np.array([1, 0], dtype=dtype)
     run_directly(Circuit(1), dtype.type)
+    frames.compile_kernels()
     sample_state(state, 1, 0, 1)
     operator_moments(state.reshape(1, 2), Pauli.X(0), 1)
     operator_means(state.reshape(1, 2), Pauli.X(0), 1)

@@ -1,4 +1,4 @@
-"""Room that kernels work in, kept from one run to the next.
+"""Memory kept from one run to the next: the room that kernels work in, and that of states which are gone.
 
 The system takes back what a program frees and hands it out page by page again, which for a state of 16 qubits took as long
 as a third of the run. Each Python thread keeps one array of each type of number; it is borrowed for the time of a run, so
@@ -7,9 +7,11 @@ that a run in the middle of another one (from a signal handler, say) gets anothe
 
 from __future__ import annotations
 
+import mmap
 import threading
+import weakref
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import numpy as np
@@ -56,3 +58,44 @@ def rooms(real: Any, count: int, number: int) -> Iterator[list[npt.NDArray[Any]]
         yield [array[stride * k : stride * k + count] for k in range(number)]
     finally:
         give_back(array)
+
+
+# States. Fresh memory costs a fault for each page, which the system clears: half of a short run on 20 qubits.
+
+#: States of these sizes in bytes are worth it, and as many bytes are kept at most.
+_LEAST_STATE, _MOST_STATE = 1 << 20, 1 << 27
+_freed: list[mmap.mmap] = []  # appending and removing are atomic
+
+
+def state_room(size: int, clear: bool) -> npt.NDArray[np.uint8]:
+    """`size` bytes, zeros if `clear` and else anything, in huge pages where the system has them.
+
+    When the last array that lies there is gone, the memory of one state is kept for the next one of that size.
+
+    >>> room = state_room(1 << 20, clear=False)
+    >>> room[:4] = 1
+    >>> del room
+    >>> int(state_room(1 << 20, clear=False)[:4].sum()) in (0, 4)
+    True
+    """
+    if clear or not _LEAST_STATE <= size <= _MOST_STATE or not hasattr(mmap, "MAP_ANONYMOUS"):
+        if size > _LEAST_STATE:  # a large state is not to find another one beside it
+            _freed.clear()
+        return np.zeros(size, np.uint8) if clear else np.empty(size, np.uint8)
+    try:
+        pages = _freed.pop()
+    except IndexError:
+        pages = None
+    if pages is None or len(pages) != size:
+        pages = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)  # not shared with a child
+        if hasattr(mmap, "MADV_HUGEPAGE"):
+            with suppress(OSError):  # a system without them
+                pages.madvise(mmap.MADV_HUGEPAGE)
+    room = np.frombuffer(pages, np.uint8)
+    weakref.finalize(room, _keep_one, pages).atexit = False
+    return room
+
+
+def _keep_one(pages: mmap.mmap) -> None:
+    if not _freed:
+        _freed.append(pages)

@@ -63,7 +63,7 @@ def list_jobs(statuses: tuple[str, ...], limit: int | None, as_json: bool) -> No
 @_ID
 @_JSON
 def show(job_id: str, as_json: bool) -> None:
-    """Show what is known of a job, and what happened to it."""
+    """Show all that is known of a job."""
     job = ExecutionJob.from_id(job_id)
     store, record = job._store, job._last
     events = store.events(record.id)
@@ -124,7 +124,10 @@ def result(job_id: str, timeout: float | None, top: int | None, as_json: bool) -
 @click.argument("job_ids", metavar="ID...", nargs=-1, required=True)
 @_JSON
 def cancel(job_ids: tuple[str, ...], as_json: bool) -> None:
-    """Cancel jobs; those that run stop within a second or so, those that ended keep their results."""
+    """Cancel jobs.
+
+    Those that run stop within a second or so, those that ended keep their results.
+    """
     found = [ExecutionJob.from_id(job_id) for job_id in job_ids]
     outcome = {job.id: {"cancelled": job.cancel(), "status": job.status} for job in found}
     if as_json:
@@ -141,7 +144,10 @@ def cancel(job_ids: tuple[str, ...], as_json: bool) -> None:
 @click.option("--dry-run", is_flag=True, help="Say what would be removed, and remove nothing.")
 @_JSON
 def prune(older_than: float, statuses: tuple[str, ...], dry_run: bool, as_json: bool) -> None:
-    """Remove jobs that ended, with their results, and what crashed processes left behind."""
+    """Remove ended jobs and their results.
+
+    What crashed processes left behind goes too. Jobs that have not ended are never removed.
+    """
     from session.store.upkeep import ENDED, prune
 
     chosen = [JobStatus(one.upper()) for one in statuses if one.upper() in [*map(str, ENDED)]]
@@ -158,7 +164,10 @@ def prune(older_than: float, statuses: tuple[str, ...], dry_run: bool, as_json: 
 @jobs.command()
 @_JSON
 def recover(as_json: bool) -> None:
-    """Save what can be read out of a damaged store; the damaged files are put aside."""
+    """Save what can be read of a damaged store.
+
+    The damaged files are put aside and kept. A store that is whole is left as it is.
+    """
     from session.store.recovery import recover
 
     store = JobStore()
@@ -182,7 +191,10 @@ def recover(as_json: bool) -> None:
 @click.option("--idle-exit", type=click.FloatRange(min=0), metavar="S", help="End after S seconds without a job.")
 @click.option("--json", "as_json", is_flag=True, help="Print a line of JSON for each step.")
 def worker(once: bool, idle_exit: float | None, as_json: bool) -> None:
-    """Run stored jobs that nobody runs, oldest first. Ctrl-C gives back the one that runs."""
+    """Run stored jobs that nobody runs.
+
+    Oldest first, one after the other. Ctrl-C and SIGTERM give back the one that runs.
+    """
     from session.worker import stopping_on_signals, work
 
     def tell(job_id: str, status: JobStatus, text: str, **more: Any) -> None:

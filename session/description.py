@@ -9,6 +9,7 @@ from qsim.errors import QsimError
 from qsim.memory import readable
 from qsim.methods import choose
 from qsim.simulator import Simulator
+from session.preferences import DEFAULT_SHOTS
 
 _NOT_GATES = {
     "measure", "reset", "barrier", "delay", "ifelse", "whileloop", "switch", "assign", "break", "continue", "end",
@@ -57,7 +58,12 @@ def _method(circuit: Circuit, simulator: Simulator) -> dict[str, Any]:
     others = {
         name: "beyond any machine's memory" if size is None else readable(size) for name, size in choice.memory.items()
     }
-    return {"method": choice.method + branching, "reason": choice.reason, "methods": {**others, **choice.alternatives}}
+    facts = {"method": choice.method + branching, "reason": choice.reason}
+    if choice.method == "statevector" and simulator.noise is not None and not simulator.noise.is_ideal:
+        from qsim.noisy_simulation import sampling_facts
+
+        facts = sampling_facts(simulator, circuit, DEFAULT_SHOTS)
+    return {**facts, "methods": {**others, **choice.alternatives}}
 
 
 def fact_text(name: str, value: Any) -> str:

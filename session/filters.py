@@ -33,7 +33,8 @@ class StateFilter:
         """For basis states as integers, whether each passes; `bits` are the positions of the output's bits."""
         own = raw_values(values, bits)
         if own.dtype == object:
-            found = np.array([entry in set(self.raw) for entry in own], dtype=bool)
+            wanted = set(self.raw)
+            found = np.array([entry in wanted for entry in own], dtype=bool)
         else:
             found = np.isin(own, np.array(self.raw, dtype=np.int64))
         return ~found if self.excluded else found

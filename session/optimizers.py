@@ -96,13 +96,13 @@ class _Costs:
         self.history: list[tuple[float, Vector]] = []  # an entry an iteration
         self.best: tuple[float, Vector] | None = None
 
-    def _asked(self, kind: TaskKind, x: Vector) -> Task:
+    def _asked(self, kind: TaskKind, points: Vector) -> Task:
         task = self._task
         seed = task.seed if self._fixed_seed else call_seed(task.seed, self.evaluations)
-        row = np.array(x, dtype=np.float64).reshape(1, -1)
+        rows = np.array(points, dtype=np.float64).reshape(-1, len(task.rows[0]))
         return Task(
             kind,
-            row,
+            rows,
             False,
             task.num_shots,
             seed,
@@ -128,11 +128,16 @@ class _Costs:
 
     def value(self, x: Vector) -> float:
         """The cost at x."""
+        return self.values(np.asarray(x).reshape(1, -1))[0]
+
+    def values(self, points: Vector) -> list[float]:
+        """The costs at several points, shape (points, parameters), as one batch."""
         done = min(len(self.history), self.options.max_iteration - 1)
         with part(done, self.options.max_iteration):
-            cost = costs_of(self._backend, self._program, self._asked(TaskKind.ESTIMATE_COST, x))[0]
-        self._note(cost, x)
-        return cost
+            found = costs_of(self._backend, self._program, self._asked(TaskKind.ESTIMATE_COST, points))
+        for cost, x in zip(found, points, strict=True):
+            self._note(cost, x)
+        return found
 
     def value_and_gradient(self, x: Vector) -> tuple[float, Vector]:
         """The cost at x and its derivatives, from one sweep of the engine."""
@@ -236,19 +241,18 @@ def _spsa(costs: _Costs, x: Vector, random: np.random.Generator, step: float = 0
     """
     most = costs.options.max_iteration
     stability = 0.1 * most
-
-    def slope(at: Vector, width: float) -> Vector:
-        direction = random.choice((-1.0, 1.0), size=len(at))
-        difference = costs.value(at + width * direction) - costs.value(at - width * direction)
-        return difference / (2 * width) * direction
-
-    typical = float(np.mean([np.abs(slope(x, step)).mean() for _ in range(5)]))
+    directions = random.choice((-1.0, 1.0), size=(5, len(x)))
+    found = costs.values(np.concatenate([x + step * directions, x - step * directions]))
+    typical = float(np.mean([abs(found[k] - found[k + 5]) for k in range(5)])) / (2 * step)
     gain = step * (stability + 1) ** 0.602 / max(typical, 1e-10)
     for k in range(most):
-        x = x - gain / (stability + k + 1) ** 0.602 * slope(x, step / (k + 1) ** 0.101)
-        cost = costs.value(x)
+        width = step / (k + 1) ** 0.101
+        direction = random.choice((-1.0, 1.0), size=len(x))
+        cost, above, below = costs.values(np.stack([x, x + width * direction, x - width * direction]))
+        previous = costs.history[-1][0] if costs.history else math.inf
         costs.iteration(x)
-        previous = costs.history[-2][0] if len(costs.history) > 1 else math.inf
         if costs.options.tolerance is not None and abs(previous - cost) < costs.options.tolerance:
             return True, f"The cost changed by less than {costs.options.tolerance:g}."
+        x = x - gain / (stability + k + 1) ** 0.602 * (above - below) / (2 * width) * direction
+    costs.value(x)
     return False, f"The limit of {most} iterations is reached."

@@ -372,6 +372,7 @@ CLASSICAL = {
     "%": lambda a, b: a % b if float in (type(a), type(b)) else a - b * int(Fraction(a, b)),
     "pick": lambda index, *values: values[index],
     "int": lambda a, width: wrapped(a, width, True), "uint": lambda a, width: wrapped(a, width, False),
+    "rounded": lambda a, width: float({16: np.float16, 32: np.float32}[width](a)),
     "float": float, "whole": int, "floor": lambda a: float(math.floor(a)), "ceiling": lambda a: float(math.ceil(a)),
     "angle": lambda a, width: wrapped(round(a / math.tau * 2**width), width, False) * math.tau / 2**width,
     "angle_bits": lambda a, width: wrapped(round(a / math.tau * 2**width), width, False),

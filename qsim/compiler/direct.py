@@ -16,7 +16,7 @@ from qsim.kernels.jit import kernel
 from qsim.kernels.opcodes import DENSE, DIAGONAL, FLIP, LANE_BITS, RECORD
 from qsim.kernels.passes import apply, diagonal
 from qsim.kernels.simd import LANES
-from qsim.kernels.window import memory_at, section, window
+from qsim.kernels.window import borrowed, keep, memory_at, section, window
 from qsim.kernels.wires import (
     CONTROLLED,
     EXTRA_NUMBERS,
@@ -167,19 +167,39 @@ def run_rows(
     values = memory_at(values_at, num_values, constants)
     codes, table, shapes = section(integers, CODES), section(integers, GATE_TABLE), section(integers, SHAPES_AT)
     tables_at = 3 * n + EXTRA_PLACES + WIRE_INTS * n + _INTS
-    all_ints = np.empty(tables_at + (2 << (n - n // 2)), dtype=np.int64)
+    owned_ints = np.empty(tables_at + (2 << (n - n // 2)), dtype=np.int64)
+    owned_numbers = np.empty(WIRE_NUMBERS * n + EXTRA_NUMBERS + 36)
+    done: bool = run_plain(
+        rows, operands, values, codes, table, shapes, borrowed(constants), borrowed(factors), n, phase, budget,
+        borrowed(workspace), borrowed(state), borrowed(owned_ints), borrowed(owned_numbers), tables_at,
+    )  # fmt: skip
+    keep(owned_ints)
+    keep(owned_numbers)
+    return done
+
+
+@kernel(apart=True)
+def run_plain(
+    rows: Any, operands: Any, values: Any, codes: Any, table: Any, shapes: Any, constants: Any, factors: Any, n: int,
+    phase: float, budget: int, workspace: Any, state: Any, all_ints: Any, numbers: Any, tables_at: int,
+) -> bool:  # fmt: skip
+    """`run_rows` with room for its integers and numbers."""
+    num_rows, num_values = len(rows), len(values)
     if not is_plain(rows, operands, codes, all_ints):
         return False
     size = 2 << max(n, LANE_BITS)
-    tile, room = workspace[:size], workspace[size : size + ROOM_NUMBERS]
-    spare = workspace[size + ROOM_NUMBERS : size + DIRECT_NUMBERS]
-    given = spare[LANES + _COLUMN :]
-    numbers = np.empty(WIRE_NUMBERS * n + EXTRA_NUMBERS + 36)
-    g, padded = numbers[WIRE_NUMBERS * n + EXTRA_NUMBERS :], numbers[WIRE_NUMBERS * n + EXTRA_NUMBERS + 32 :]
-    places, wire_of = all_ints[: 2 * n + EXTRA_PLACES], all_ints[2 * n + EXTRA_PLACES : 3 * n + EXTRA_PLACES]
-    wires = all_ints[3 * n + EXTRA_PLACES : 3 * n + EXTRA_PLACES + WIRE_INTS * n]
-    ints, tables = all_ints[3 * n + EXTRA_PLACES + WIRE_INTS * n : tables_at], all_ints[tables_at:]
-    on = ints[_WIRES:_COLUMNS]
+    tile, room = window(workspace, 0, size), window(workspace, size, ROOM_NUMBERS)
+    spare = window(workspace, size + ROOM_NUMBERS, DIRECT_NUMBERS - ROOM_NUMBERS)
+    given = window(spare, LANES + _COLUMN, len(spare) - LANES - _COLUMN)
+    g_at = WIRE_NUMBERS * n + EXTRA_NUMBERS
+    g, padded = window(numbers, g_at, 36), window(numbers, g_at + 32, 4)
+    wires_at = 3 * n + EXTRA_PLACES
+    ints_at = wires_at + WIRE_INTS * n
+    places, wire_of = window(all_ints, 0, 2 * n + EXTRA_PLACES), window(all_ints, 2 * n + EXTRA_PLACES, n)
+    wires = window(all_ints, wires_at, WIRE_INTS * n)
+    ints = window(all_ints, ints_at, tables_at - ints_at)
+    tables = window(all_ints, tables_at, len(all_ints) - tables_at)
+    on = window(ints, _WIRES, _COLUMNS - _WIRES)
     start(tile, places, wires, numbers, n)
     for q in range(n):
         wire_of[q] = q

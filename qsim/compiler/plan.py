@@ -20,6 +20,7 @@ from qsim.kernels.opcodes import (
     SECTIONS,
 )  # fmt: skip
 from qsim.kernels.passes import workspace_numbers
+from qsim.kernels.window import borrowed, keep
 
 #: Columns of the table of gates: kind, formula, own controls, numbers of coefficients, place of constant ones, and the
 #: code of the same gate under one control, or -1.
@@ -110,6 +111,7 @@ def plan(
 
     The last result is a mask of the positions that any pass writes.
     """
+    rows, table, matrices = borrowed(rows), borrowed(table), borrowed(matrices)
     n = max(num_qubits, 1)
     swaps, swap_operands = count_controlled_swaps(rows, table, cswap, swap)
     room = len(rows) + 2 * swaps
@@ -192,9 +194,17 @@ def plan(
     ops = np.empty(RECORD * (3 * count + 8 * room), dtype=np.int64)
     bits = np.empty(4 * all_operands + 24 * count + 160 * room, dtype=np.int64)
     done, num_ops, num_bits = lay_out(
-        kinds, starts, counts, controls, control_values, merged_operands, offsets, parts_at, order, ends, sets, passes,
-        natural_start, lanes, goal, t, records, tiles, sources, ops, bits,
+        borrowed(kinds), borrowed(starts), borrowed(counts), borrowed(controls), borrowed(control_values),
+        borrowed(merged_operands), borrowed(offsets), borrowed(parts_at), borrowed(order), borrowed(ends), borrowed(sets),
+        passes, natural_start, lanes, borrowed(goal), t, borrowed(records), borrowed(tiles), borrowed(sources),
+        borrowed(ops), borrowed(bits),
     )  # fmt: skip
+    keep(out)
+    keep(merged_operands)
+    keep(order)
+    keep(ends)
+    keep(sets)
+    keep(goal)
     for k in range(count):
         if parts_at[k] >= 0:
             parts[2 * num_parts], parts[2 * num_parts + 1] = offsets[k], parts_at[k]

@@ -32,7 +32,7 @@ from qsim.kernels.opcodes import (
     TARGETS,
     TRANSPOSITION,
 )  # fmt: skip
-from qsim.kernels.window import window
+from qsim.kernels.window import keep, popcount, window
 
 #: Amplitudes times operations that one tile may take without a look whether the run is to stop: some ten milliseconds.
 _LONGEST_CALL = 1 << 27
@@ -70,16 +70,6 @@ def masks(kinds: Any, starts: Any, counts: Any, controls: Any, operands: Any, ac
         if kinds[k] != DIAGONAL:
             most = max(most, counts[k] - controls[k])
     return most
-
-
-@kernel(inner=True)
-def popcount(mask: int) -> int:
-    """The number of bits that are set."""
-    count = 0
-    while mask:
-        mask &= mask - 1
-        count += 1
-    return count
 
 
 @kernel(apart=True)
@@ -123,11 +113,11 @@ def group(
     Returns the number of passes.
     """
     total = len(active)
-    after = np.empty(total + 1, dtype=np.int64)  # linked list of what remains; index `total` ends it
+    owned = np.empty(3 * total + 1, dtype=np.int64)
+    after = window(owned, 0, total + 1)  # linked list of what remains; index `total` ends it
     for k in range(total + 1):
         after[k] = k + 1
-    trial = np.empty(total, dtype=np.int64)
-    best = np.empty(total, dtype=np.int64)
+    trial, best = window(owned, total + 1, total), window(owned, 2 * total + 1, total)
     everything = (1 << num_wires) - 1
     done, passes, head = 0, 0, 0
     while head < total:
@@ -170,6 +160,7 @@ def group(
             used |= active[best[j]]
         ends[passes], sets[passes] = done, used
         passes += 1
+    keep(owned)
     return passes
 
 
@@ -307,12 +298,16 @@ def group_all(
 
     A tile holds at least the lanes and all targets of any one gate, and at most the whole state, which needs no lanes.
     """
-    active, passive = np.empty(len(kinds), dtype=np.int64), np.empty(len(kinds), dtype=np.int64)
+    total = len(kinds)
+    owned = np.empty(2 * total, dtype=np.int64)
+    active, passive = window(owned, 0, total), window(owned, total, total)
     most = masks(kinds, starts, counts, controls, operands, active, passive)
     t = min(num_wires, max(tile_bits, most + lanes))
     room = num_wires if t == num_wires else t - lanes
     limit = max(1, _LONGEST_CALL >> t)
-    return group(active, passive, num_wires, room, limit, search, order, ends, sets), t, most
+    passes = group(active, passive, num_wires, room, limit, search, order, ends, sets)
+    keep(owned)
+    return passes, t, most
 
 
 @kernel(apart=True)
@@ -367,9 +362,9 @@ def lay_out(
     """
     num_wires = len(goal)
     everything = (1 << num_wires) - 1
-    positions = np.empty(num_wires, dtype=np.int64)
-    before = np.empty(num_wires, dtype=np.int64)
-    wires = np.empty(num_wires, dtype=np.int64)
+    owned = np.empty(3 * num_wires, dtype=np.int64)
+    positions, before = window(owned, 0, num_wires), window(owned, num_wires, num_wires)
+    wires = window(owned, 2 * num_wires, num_wires)
     for w in range(num_wires):
         positions[w], wires[w], before[w] = w, w, w
     uses = next_uses(sets, passes, num_wires)
@@ -439,4 +434,5 @@ def lay_out(
         if natural_start:
             records[PASS_FLAGS] |= INPUT_INTERLEAVED
         records[PASS_RECORD * (done - 1) + PASS_FLAGS] |= OUTPUT_INTERLEAVED
+    keep(owned)
     return done, num_ops, used

@@ -35,7 +35,7 @@ from qsim.kernels.opcodes import (
     TARGETS,
     VALUE,
 )  # fmt: skip
-from qsim.kernels.window import window
+from qsim.kernels.window import borrowed, keep, window
 
 #: Classes of operations that are gathered; the rest stay as they are.
 _REAL, _FLIP, _PHASE, _OTHER = range(4)
@@ -239,9 +239,9 @@ def emit_all(
     has the tile bit of each wire, or -1.
     """
     room = 3 * (last - first)
-    classes, sources = np.empty(room, dtype=np.int64), np.empty(room, dtype=np.int64)
-    wires, at = np.empty(room, dtype=np.int64), np.empty(room, dtype=np.int64)
-    on, off = np.empty(room, dtype=np.int64), np.empty(room, dtype=np.int64)
+    owned = np.empty(8 * room, dtype=np.int64)
+    classes, sources, wires = window(owned, 0, room), window(owned, room, room), window(owned, 2 * room, room)
+    at, on, off = window(owned, 3 * room, room), window(owned, 4 * room, room), window(owned, 5 * room, room)
     total, everything = 0, (1 << len(places)) - 1
     for n in range(first, last):
         k = order[n]
@@ -275,10 +275,10 @@ def emit_all(
         classes[total], sources[total], wires[total], at[total] = kept, k, w if count == 1 else -1, offsets[k]
         on[total], off[total] = active, passive
         total += 1
-    classes, after = classes[:total], np.empty(total, dtype=np.int64)
+    classes, after = window(classes, 0, total), window(owned, 6 * room, total)
     for n in range(total):
         after[n] = n + 1
-    picked = np.empty(total, dtype=np.int64)
+    picked = window(owned, 7 * room, total)
     head, cost = np.int64(0), 0
     real, flip, phase = np.int64(_REAL), np.int64(_FLIP), np.int64(_PHASE)  # literals would compile `sweep` four times
     other = np.int64(_OTHER)
@@ -344,6 +344,7 @@ def emit_all(
                 used = record_phase(op, wires[picked[n]], at[picked[n]], places, bits, used)
             cost += _PHASE_COST
             num_ops += 1
+    keep(owned)
     return num_ops, used, cost
 
 
@@ -368,7 +369,8 @@ def emit(
 
     Returns how many records there are then, and the use of `bits`. There are at most three records an operation.
     """
-    places = np.empty(len(positions), dtype=np.int64)
+    owned = np.empty(len(positions), dtype=np.int64)
+    places = borrowed(owned)
     for w in range(len(positions)):
         places[w] = -1
         for j in range(len(tile)):
@@ -393,6 +395,7 @@ def emit(
                 k = order[n]
                 if parts_at[k] >= 0 and places[operands[starts[k]]] < LANE_BITS:
                     parts_at[k] = -1
+            keep(owned)
             return done, after
     for n in range(first, last):
         parts_at[order[n]] = -1
@@ -401,4 +404,5 @@ def emit(
         parts_at, places,
         positions, block_bits, ops, num_ops, bits, used,
     )  # fmt: skip
+    keep(owned)
     return done, after

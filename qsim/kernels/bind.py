@@ -34,7 +34,7 @@ from qsim.kernels.opcodes import (
     IN_SLOTS,
     ROTATION,
 )  # fmt: skip
-from qsim.kernels.window import section, window
+from qsim.kernels.window import borrowed, keep, section, window
 
 
 @kernel(apart=True)
@@ -195,16 +195,19 @@ def coefficients_of(
 
     Returns the global factor and whether all angles are finite numbers.
     """
-    own = values.copy()
+    copy, room = values.copy(), np.empty(64 + len(section(ints, IN_CODES)))
+    own = borrowed(copy)
     slots, codes = section(ints, IN_SLOTS), section(ints, IN_CODES)
     factor = bind(
-        own, slots, section(ints, IN_CODES_AT), codes, arguments, parameters, np.empty(64 + len(codes)), shapes, factors,
+        own, slots, section(ints, IN_CODES_AT), codes, arguments, parameters, borrowed(room), shapes, factors,
         section(ints, IN_FORMULAS), section(ints, IN_FIRST_VALUE), section(ints, IN_OFFSETS), section(ints, IN_ENTRIES),
         section(ints, IN_FREE), out,
     )  # fmt: skip
     finite = True
     for k in range(len(slots)):
         finite = finite and math.isfinite(own[slots[k]])
+    keep(copy)
+    keep(room)
     targets = section(ints, IN_MERGED_TARGETS)
     if len(targets):
         factor *= merge(

@@ -1,4 +1,4 @@
-"""Adjoint gradients: an operator applied to a state, sums over two states, and the chain rule down to parameters.
+"""Adjoint gradients: sums over two states, and the chain rule down to parameters.
 
 Two states lie one behind the other in one flat array of interleaved parts: psi, and from number `bra` on lambda = O psi.
 A *transition matrix* of some qubits is T[a, b] = sum of conj(lambda[.. a ..]) psi[.. b ..] over all other qubits. Sums
@@ -15,7 +15,6 @@ import numpy as np
 from qsim.kernels.bind import evaluate, put_gate
 from qsim.kernels.jit import REDUCTION_MATH, kernel
 from qsim.kernels.opcodes import ANGLES, ROTATION
-from qsim.kernels.readout import odd
 from qsim.kernels.window import window
 
 #: Columns of an item (a transition matrix): its size (0: the diagonal alone), and its gates, [from, to).
@@ -25,100 +24,6 @@ ITEM = 3
 #: values, of targets, the item's bits that these are, and a mask and value of the item's bits that control it.
 FORMULA, VALUE, VALUES, TARGETS, LOW, HIGH, MASK, ON = range(8)
 GATE = 8
-
-
-@kernel(fastmath=REDUCTION_MATH)
-def apply_operator(
-    both: Any, bra: int, bits: int, start: int, stop: int, x_masks: Any, z_masks: Any, re: Any, im: Any, signs: Any,
-    out: Any,
-) -> None:  # fmt: skip
-    """lambda = O psi for O = sum of (re + i im) X**x Z**z, blocks [start, stop) of 2**bits amplitudes.
-
-    out[b] is the block's part of <psi|O|psi>, real; signs: `qsim.kernels.readout.parity_signs(bits)`.
-    """
-    size = 1 << bits
-    low = size - 1
-    a, c = np.empty(size), np.empty(size)
-    for b in range(start, stop):
-        base = b << bits
-        a[:] = 0.0
-        c[:] = 0.0
-        for term in range(len(x_masks)):
-            x, z = x_masks[term], z_masks[term]
-            source = base ^ (x & ~low)
-            part = window(both, 2 * source, 2 * size)
-            xl, zl = x & low, z & low
-            sign = -1.0 if odd(z & source) else 1.0
-            u, v = sign * re[term], sign * im[term]
-            for j in range(size):
-                k = j ^ xl
-                s = signs[k & zl]
-                p, q = np.float64(part[2 * k]), np.float64(part[2 * k + 1])
-                a[j] += s * (u * p - v * q)
-                c[j] += s * (u * q + v * p)
-        own, result = window(both, 2 * base, 2 * size), window(both, bra + 2 * base, 2 * size)
-        value = 0.0
-        for j in range(size):
-            value += np.float64(own[2 * j]) * a[j] + np.float64(own[2 * j + 1]) * c[j]
-            result[2 * j], result[2 * j + 1] = a[j], c[j]
-        out[b] = value
-
-
-@kernel(fastmath=REDUCTION_MATH)
-def qubit_sums(both: Any, bra: int, positions: Any, others: Any, wanted: Any, start: int, stop: int, out: Any) -> None:
-    """Transition matrices of single qubits: those at the bits `wanted` of tiles, which are ascending.
-
-    positions: of a tile's bits in the state; others: the positions that number tiles. out[tile, k] is (0, Im T00, Re T01,
-    Im T01, Re T10, Im T10, 0, Im T11): the real parts of the diagonal never matter.
-    """
-    t = len(positions)
-    size = 1 << t
-    offsets = np.empty(size, dtype=np.int64)
-    offsets[0] = 0
-    for bit in range(t):
-        for j in range(1 << bit):
-            offsets[j + (1 << bit)] = offsets[j] + (2 << positions[bit])
-    pr, pi, lr, li, z = np.empty(size), np.empty(size), np.empty(size), np.empty(size), np.empty(size)
-    for tile in range(start, stop):
-        base = 0
-        for k in range(len(others)):
-            base |= ((tile >> k) & 1) << others[k]
-        base *= 2
-        for j in range(size):
-            k = base + offsets[j]
-            a, b = np.float64(both[k]), np.float64(both[k + 1])
-            c, d = np.float64(both[bra + k]), np.float64(both[bra + k + 1])
-            pr[j], pi[j], lr[j], li[j] = a, b, c, d
-            z[j] = c * b - d * a
-        for index in range(len(wanted)):
-            half = 1 << wanted[index]
-            up_re, up_im, down_re, down_im = 0.0, 0.0, 0.0, 0.0
-            for first in range(0, size, 2 * half):
-                ar, ai = pr[first : first + half], pi[first : first + half]
-                br, bi = pr[first + half : first + 2 * half], pi[first + half : first + 2 * half]
-                cr, ci = lr[first : first + half], li[first : first + half]
-                dr, di = lr[first + half : first + 2 * half], li[first + half : first + 2 * half]
-                for j in range(half):
-                    up_re += cr[j] * br[j] + ci[j] * bi[j]
-                    up_im += cr[j] * bi[j] - ci[j] * br[j]
-                    down_re += dr[j] * ar[j] + di[j] * ai[j]
-                    down_im += dr[j] * ai[j] - di[j] * ar[j]
-            out[tile, index, 2], out[tile, index, 3] = up_re, up_im
-            out[tile, index, 4], out[tile, index, 5] = down_re, down_im
-        index = len(wanted) - 1
-        for bit in range(t - 1, -1, -1):  # halves are folded onto each other: all bits take two sweeps together
-            half = 1 << bit
-            lower, upper = z[:half], z[half : 2 * half]
-            if index >= 0 and wanted[index] == bit:
-                zero, one = 0.0, 0.0
-                for j in range(half):
-                    zero += lower[j]
-                    one += upper[j]
-                out[tile, index, 0], out[tile, index, 1] = 0.0, zero
-                out[tile, index, 6], out[tile, index, 7] = 0.0, one
-                index -= 1
-            for j in range(half):
-                lower[j] += upper[j]
 
 
 @kernel(fastmath=REDUCTION_MATH)

@@ -9,7 +9,7 @@ import numpy as np
 
 from qsim.kernels.jit import kernel
 from qsim.kernels.opcodes import BETA, DIAGONAL, FLIP, FORM, GAMMA, SCALE
-from qsim.kernels.window import window
+from qsim.kernels.window import keep, window
 
 
 @kernel(apart=True)
@@ -117,7 +117,8 @@ def merge(
     Returns the global factor that diagonal products are divided by, so that their first entry is 1.
     """
     factor = complex(1.0, 0.0)
-    product, after = np.empty(16, dtype=np.complex128), np.empty(16, dtype=np.complex128)
+    room = np.empty(32, dtype=np.complex128)
+    product, after = window(room, 0, 16), window(room, 16, 16)
     for k in range(len(targets)):
         bits = targets[k]
         size = 1 << bits
@@ -155,4 +156,5 @@ def merge(
         else:
             for e in range(size * size):
                 u[2 * e], u[2 * e + 1] = product[e].real, product[e].imag
+    keep(room)
     return factor

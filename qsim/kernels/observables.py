@@ -23,7 +23,7 @@ from qsim.kernels.jit import REDUCTION_MATH, kernel
 from qsim.kernels.opcodes import LANE_BITS
 from qsim.kernels.readout import odd
 from qsim.kernels.simd import BLOCK, LANES, _declare, _Emitter
-from qsim.kernels.window import window
+from qsim.kernels.window import borrowed, keep, window
 
 #: Amplitudes of a block, as a power of two: copies of two blocks and their products fit a cache of level 1.
 BLOCK_BITS = 9
@@ -187,9 +187,13 @@ def means(
     above, flat; weights: of the sums, twice the coefficient where half of the products stand for all;
     out: num_operators numbers for each stretch.
     """
+    state, groups, terms, weights, out = (
+        borrowed(state), borrowed(groups), borrowed(terms), borrowed(weights), borrowed(out)
+    )  # fmt: skip
     padded = max(bits, LANE_BITS)
     num_groups, numbers = 1 << (padded - LANE_BITS), 2 << padded
-    room = np.empty((LANES + 1) * numbers + numbers // 2 + num_groups + LANES * LANES + 1)
+    owned = np.empty((LANES + 1) * numbers + numbers // 2 + num_groups + LANES * LANES + 1)
+    room = borrowed(owned)
     own, other_at = room[: (LANES + 1) * numbers], LANES * numbers
     rest = room[(LANES + 1) * numbers :]
     f, signs = rest[: numbers // 2], rest[numbers // 2 : numbers // 2 + num_groups]
@@ -251,3 +255,4 @@ def means(
                         one,
                         values,
                     )
+    keep(owned)

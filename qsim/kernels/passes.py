@@ -65,7 +65,7 @@ from qsim.kernels.tile import (
     scale,
     set_lanes,
 )  # fmt: skip
-from qsim.kernels.window import section, window
+from qsim.kernels.window import borrowed, keep, section, window
 
 
 @kernel(apart=True)
@@ -131,7 +131,8 @@ def dense_pair(
     tile: Any, block_bits: int, first: int, second: int, fixed: Any, offset: int, masked: bool, lanes: Any, u: Any
 ) -> None:
     """A 4 x 4 matrix on any two bits: a target among the lanes changes places with a free block bit meanwhile."""
-    all_fixed = np.empty(len(fixed) + 2, dtype=np.int64)
+    room = np.empty(len(fixed) + 2, dtype=np.int64)
+    all_fixed = borrowed(room)
     used, count = 0, len(fixed)
     for k in range(count):
         all_fixed[k] = fixed[k]
@@ -160,11 +161,12 @@ def dense_pair(
             all_fixed[j] = all_fixed[j - 1]
             j -= 1
         all_fixed[j] = bit
-    dense2(tile, block_bits, a, b, all_fixed[:count], offset, masked, lanes, u)
+    dense2(tile, block_bits, a, b, window(all_fixed, 0, count), offset, masked, lanes, u)
     if moved_second >= 0:
         exchange(tile, block_bits, second, moved_second)
     if moved_first >= 0:
         exchange(tile, block_bits, first, moved_first)
+    keep(room)
 
 
 @kernel(inner=True)
@@ -330,11 +332,12 @@ def run_tiles(
     # Without any support there is one amplitude; all other reads are of whole blocks.
     first_run = support == 0
     read_bits = min(read_bits, run_bits)
-    read_at = np.empty(1 << (t - read_bits) if not first_run else 1, dtype=np.int64)
-    write_at = np.empty(1 << (t - run_bits), dtype=np.int64)
-    high = np.empty(1 << (t - run_bits), dtype=np.int64)
-    low = np.empty(1 << max(run_bits - LANE_BITS, 0), dtype=np.int64)
-    block_sources = np.empty(1 << (padded - LANE_BITS), dtype=np.int64)
+    reads, writes = 1 << (t - read_bits) if not first_run else 1, 1 << (t - run_bits)
+    lows = 1 << max(run_bits - LANE_BITS, 0)
+    room = np.empty(reads + 2 * writes + lows + (1 << (padded - LANE_BITS)), dtype=np.int64)
+    read_at, write_at, high = window(room, 0, reads), window(room, reads, writes), window(room, reads + writes, writes)
+    low = window(room, reads + 2 * writes, lows)
+    block_sources = window(room, reads + 2 * writes + lows, 1 << (padded - LANE_BITS))
     if not first_run:
         deposit(read_at, positions, read_bits, t, zero)
     deposit(write_at, positions, run_bits, t, zero)
@@ -366,6 +369,7 @@ def run_tiles(
             write_out(state, tile, t, source)
         else:
             scatter(state, tile, t, run_bits, base, write_at, low, high, flags & OUTPUT_INTERLEAVED != 0)
+    keep(room)
 
 
 @kernel(inner=True)
@@ -418,10 +422,14 @@ def run(
     `workspace` is room for one tile; see `workspace_numbers`. Returns the last global factor, and a row whose angles
     are not all finite, or -1.
     """
+    state, ints, values, template = borrowed(state), borrowed(ints), borrowed(values), borrowed(template)
+    arguments, rows, shapes, factors = borrowed(arguments), borrowed(rows), borrowed(shapes), borrowed(factors)
+    coefficients, workspace, shared = borrowed(coefficients), borrowed(workspace), borrowed(shared)
     size = 2 << num_positions
     bad = -1
     if first < last:
-        exact = np.empty(len(template))
+        room = np.empty(len(template))
+        exact = borrowed(room)
         for row in range(first, last):
             for k in range(len(template)):
                 exact[k] = template[k]
@@ -437,6 +445,7 @@ def run(
                     window(state, size * (row - first), size), ints, p, start, stop, num_positions, t, coefficients, phase,
                     workspace, column_numbers,
                 )  # fmt: skip
+        keep(room)
     elif len(shared) > 0:
         run_together(state, ints, shared, num_positions, t, num_passes, coefficients, phase, workspace, column_numbers)
     else:

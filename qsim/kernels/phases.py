@@ -16,10 +16,10 @@ from qsim.kernels.jit import kernel
 from qsim.kernels.opcodes import LANE_BITS, NO_BIT, TARGET, TARGETS
 from qsim.kernels.simd import BLOCK, LANES, times_scaled_table, times_table
 from qsim.kernels.tile import place
-from qsim.kernels.window import window
+from qsim.kernels.window import keep, trailing_zeros, window
 
 #: Low bits of a tile: a table of 2**LOW_BITS complex numbers and its copies stay in the cache of level 1.
-LOW_BITS = 7
+LOW_BITS = 8
 MAX_TILE_BITS = 20
 
 
@@ -81,12 +81,17 @@ def phases(tile: Any, t: int, base: int, op: Any, bits: Any, coefficients: Any, 
     one qubit) and where its diagonal is in `coefficients`: entries for 0, 1 or for 00, 01, 10, 11 (the first bit low),
     of which the first is 1. `tables` is room for the tables: see `table_numbers`.
     """
-    c, s = np.empty(MAX_TILE_BITS), np.empty(MAX_TILE_BITS)
-    coupled, used = np.empty(MAX_TILE_BITS, dtype=np.int64), np.empty(MAX_TILE_BITS, dtype=np.int64)
+    numbers = np.empty(2 * MAX_TILE_BITS + 2 * MAX_TILE_BITS * MAX_TILE_BITS)
+    integers = np.empty(2 * MAX_TILE_BITS, dtype=np.int64)
+    c, s = window(numbers, 0, MAX_TILE_BITS), window(numbers, MAX_TILE_BITS, MAX_TILE_BITS)
+    coupled, used = window(integers, 0, MAX_TILE_BITS), window(integers, MAX_TILE_BITS, MAX_TILE_BITS)
     for j in range(MAX_TILE_BITS):
         c[j], s[j], coupled[j] = 1.0, 0.0, 0
-    pair_c = np.empty(MAX_TILE_BITS * MAX_TILE_BITS)
-    pair_s = np.empty(MAX_TILE_BITS * MAX_TILE_BITS)
+    square = MAX_TILE_BITS * MAX_TILE_BITS
+    pair_c, pair_s = (
+        window(numbers, 2 * MAX_TILE_BITS, square),
+        window(numbers, 2 * MAX_TILE_BITS + square, square),
+    )
     whole_c, whole_s = factor, 0.0
     for n in range(op[TARGETS]):
         a, b, at = bits[op[TARGET] + 3 * n], bits[op[TARGET] + 3 * n + 1], bits[op[TARGET] + 3 * n + 2]
@@ -145,37 +150,42 @@ def phases(tile: Any, t: int, base: int, op: Any, bits: Any, coefficients: Any, 
         p = place(high_at + k)
         x, y = tables[p], tables[p + LANES]
         tables[p], tables[p + LANES] = x * whole_c - y * whole_s, x * whole_s + y * whole_c
-    # used[j] tells where the low table is for a number whose lowest bit is high bit j.
+    mixed = 0  # the high bits that are coupled to low ones
     for j in range(high_bits):
         b = low_bits + j
         if coupled[b] & (size - 1):
+            mixed |= 1 << j
             row = MAX_TILE_BITS * b
             linear_table(
                 tables, v_at + room * j, low_bits, window(pair_c, row, low_bits), window(pair_s, row, low_bits)
             )
-    for h in range(count):
+    if mixed == 0:
+        for h in range(count):
+            times_tables(tile, tables, 2 * size * h, 2 * low_at, place(high_at + h), 2 * size)
+    # used[j] tells where the low table is for a number whose lowest bit is high bit j.
+    for h in range(count if mixed else 0):
         table = low_at
         if h:
-            level = 0
-            while not (h >> level) & 1:
-                level += 1
-            rest = h >> (level + 1)
+            level = trailing_zeros(h)
+            rest = h & (h - 1)
             if rest:
-                above = level + 1
-                while not rest & 1:
-                    rest >>= 1
-                    above += 1
-                table = used[above]
-            if coupled[low_bits + level] & (size - 1):
+                table = used[trailing_zeros(rest)]
+            if (mixed >> level) & 1:
                 to, v = low_at + room * (level + 1), v_at + room * level
                 for k in range(0, 2 * size, BLOCK):
                     times_table(tables, tables, tables, tables, 2 * to + k, 2 * table + k, 2 * v + k, 0)
                 table = to
             used[level] = table
-        where = place(high_at + h)
-        for k in range(0, 2 * size, BLOCK):
-            at = 2 * size * h + k
-            times_scaled_table(tile, tile, tables, tables, at, at, 2 * table + k, where)
+        times_tables(tile, tables, 2 * size * h, 2 * table, place(high_at + h), 2 * size)
+    keep(numbers)
+    keep(integers)
+
+
+@kernel(inner=True)
+def times_tables(tile: Any, tables: Any, at: int, table: int, where: int, numbers: int) -> None:
+    """So many numbers of the tile times those of a table and the one factor at `where`."""
+    for k in range(0, numbers, BLOCK):
+        times_scaled_table(tile, tile, tables, tables, at + k, at + k, table + k, where)
 
 
 @kernel(inner=True)

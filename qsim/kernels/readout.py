@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from qsim.kernels.jit import REDUCTION_MATH, kernel
-from qsim.kernels.window import window
+from qsim.kernels.window import popcount, window
 
 #: Amplitudes in a block of a reduction, as a power of two.
 BLOCK_BITS = 10
@@ -50,44 +50,4 @@ def parity_signs(bits: int) -> Any:
 @kernel(inner=True)
 def odd(mask: int) -> bool:
     """Whether an odd number of bits is set."""
-    result = False
-    while mask:
-        mask &= mask - 1
-        result = not result
-    return result
-
-
-@kernel(fastmath=REDUCTION_MATH)
-def operator_moments(
-    state: Any, bits: int, start: int, stop: int, x_masks: Any, z_masks: Any, re: Any, im: Any, signs: Any, out: Any
-) -> None:
-    """For O = sum of (re + i im) X**x Z**z: the blocks' parts of <psi|O|psi> (real) and of |O psi|**2.
-
-    out[b, 0] and out[b, 1], for blocks [start, stop) of 2**bits amplitudes. X**x Z**z |k> = (-1)**|z & k| |k ^ x>.
-    """
-    size = 1 << bits
-    low = size - 1
-    a, c = np.empty(size), np.empty(size)
-    for b in range(start, stop):
-        base = b << bits
-        a[:] = 0.0
-        c[:] = 0.0
-        for term in range(len(x_masks)):
-            x, z = x_masks[term], z_masks[term]
-            source = base ^ (x & ~low)
-            part = window(state, 2 * source, 2 * size)
-            xl, zl = x & low, z & low
-            sign = -1.0 if odd(z & source) else 1.0
-            u, v = sign * re[term], sign * im[term]
-            for j in range(size):
-                k = j ^ xl
-                s = signs[k & zl]
-                p, q = np.float64(part[2 * k]), np.float64(part[2 * k + 1])
-                a[j] += s * (u * p - v * q)
-                c[j] += s * (u * q + v * p)
-        own = window(state, 2 * base, 2 * size)
-        value, square = 0.0, 0.0
-        for j in range(size):
-            value += np.float64(own[2 * j]) * a[j] + np.float64(own[2 * j + 1]) * c[j]
-            square += a[j] * a[j] + c[j] * c[j]
-        out[b, 0], out[b, 1] = value, square
+    return popcount(mask) & 1 == 1

@@ -16,6 +16,7 @@ from qsim.errors import QsimError
 from qsim.memory import check_bytes
 from qsim.mps import readout
 from qsim.mps.gates import apply_circuit, apply_lowered
+from qsim.mps.order import chain_order
 from qsim.mps.state import MatrixProductState, Settings
 from qsim.pauli import SparsePauliOp
 
@@ -124,7 +125,7 @@ class ProductStateEngine:
         needed = 400 * circuit.num_qubits
         check_bytes(needed, self.settings.memory_limit, f"A chain of {circuit.num_qubits:,} tensors", "")
         vectors = np.tile([1.0, 0.0], (circuit.num_qubits, 1)) if initial is None else initial
-        return MatrixProductState(vectors, self.settings, self.dtype)
+        return MatrixProductState(vectors, self.settings, self.dtype, chain_order(circuit)[0])
 
     def _final(self, circuit: Circuit, initial: Any) -> MatrixProductState:
         if self.noise is not None:

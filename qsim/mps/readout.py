@@ -21,6 +21,8 @@ _PAULIS = {"X": np.array([[0, 1], [1, 0]]), "Y": np.array([[0, -1j], [1j, 0]]), 
 #: Bytes of the vectors of distinct prefixes that are extended together.
 _ROOM = 1 << 26
 _CERTAIN = 1e-14
+#: Sites whose bits are kept as a tree before they are written out.
+_KEPT = 32
 
 
 def sample(
@@ -50,6 +52,8 @@ def sample(
                 continue
             vectors, counts, parents, bits = _next_site(state.tensors[site], vectors, counts, random)
             history.append((parents, bits))
+            if len(history) == _KEPT:
+                known, history = _extended(known, history), []
             site += 1
         found.append((_extended(known, history), counts))
     rows = np.concatenate([row for row, _ in found])

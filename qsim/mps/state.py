@@ -3,7 +3,7 @@
 Tensor k has shape (left bond, 2, right bond). Where a bond is 1 wide the state is a product, so the chain falls into
 segments. Each segment has one centre: tensors left of it are isometries from the left, those right of it from the right,
 so that a truncation at the centre is the best there is and its error is known exactly (Schollwoeck, Annals of Physics
-326, 96 (2011), section 4). Qubits keep their order, so that a bond is never wider than the gates across its cut allow:
+326, 96 (2011), section 4). Qubits keep their places, so that a bond is never wider than the gates across its cut allow:
 a gate on two that are apart is a matrix-product operator whose bond goes through the tensors between them.
 """
 
@@ -71,6 +71,7 @@ class MatrixProductState:
 
     Args:
         vectors: the state of each qubit, shape (n, 2).
+        order: the qubits as they stand in the chain; None for their own order.
 
     Attributes:
         fidelity: the product of what truncations have kept: an estimate of |<exact|this>|**2.
@@ -79,13 +80,15 @@ class MatrixProductState:
             counted as a share of one.
     """
 
-    def __init__(self, vectors: Array, settings: Settings, dtype: Any = np.complex128) -> None:
+    def __init__(
+        self, vectors: Array, settings: Settings, dtype: Any = np.complex128, order: Sequence[int] | None = None
+    ) -> None:
         self.dtype: Any = np.dtype(dtype)
         self.settings = settings
-        self.tensors: list[Array] = [np.asarray(v, self.dtype).reshape(1, 2, 1) for v in vectors]
+        self.qubit_at = list(range(len(vectors)) if order is None else order)
+        self.site_of = sorted(range(len(vectors)), key=self.qubit_at.__getitem__)
+        self.tensors: list[Array] = [np.asarray(vectors[q], self.dtype).reshape(1, 2, 1) for q in self.qubit_at]
         self.form = [CENTRE] * len(self.tensors)
-        self.site_of = list(range(len(self.tensors)))
-        self.qubit_at = list(range(len(self.tensors)))
         self.fidelity, self.widest, self.work = 1.0, 1, 0.0
         self.phase = 0.0
         self.done = (0, 0)  # gates run so far, of how many

@@ -193,3 +193,12 @@ def _quick(expression: ClassicalExpression, bits: Words) -> Words | None:
                 equal &= bits[clbit] if (int(number) >> k) & 1 else ~bits[clbit]
             return equal if expression.op == "==" else ~equal
     return None
+
+
+def compile_kernels() -> None:
+    """Compile what sampling needs, or load it from the cache."""
+    noise = (np.zeros(0, np.int64), np.zeros((0, 1, 2)), np.zeros((0, 2)))
+    states = np.zeros((2, 1, 1), np.uint64)
+    kernels.run(np.zeros((0, 4), np.int64), states, states[0], np.zeros(0, np.uint8), noise, 0, 0, 0, 0)
+    kernels.move_through(np.zeros((0, 4), np.int64), states)
+    transposed(states[0], 1)

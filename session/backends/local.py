@@ -47,6 +47,7 @@ class LocalBackend:
 
     def __init__(self, preferences: ExecutionPreferences) -> None:
         self._name = BackendNames(preferences.backend)
+        self._text = str(self._name.value)  # an enumeration's value takes a microsecond, several times a call
         if preferences.backend_options:
             raise SessionError(
                 f"Backend '{self.name}' takes no backend_options, got {', '.join(map(repr, preferences.backend_options))}."
@@ -61,7 +62,7 @@ class LocalBackend:
     @property
     def name(self) -> str:
         """One of `BackendNames`."""
-        return self._name.value
+        return self._text
 
     @property
     def simulator(self) -> Simulator:

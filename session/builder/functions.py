@@ -42,6 +42,7 @@ class QFunc:
         """The kind of each argument: a `Direction`, `QType`, `CType` or `QCallable`."""
         if self._kinds is None:
             self._kinds = self._read_annotations()
+            self._names = {}  # what a caller's names stand for is not kept alive longer than it is needed
         return self._kinds
 
     def _read_annotations(self) -> dict[str, Any]:

@@ -54,6 +54,9 @@ def prune(
             with contextlib.suppress(OSError):
                 path.unlink()
         remove_dead(store.folder)
+        with store.database.changing():  # while nobody makes a database, what is left of making one is of no use
+            for path in store.folder.glob("new-*.db*"):
+                path.unlink(missing_ok=True)
         _compact(store)
     return Pruned([record.id for record in gone], [path.name for path in files], size)
 

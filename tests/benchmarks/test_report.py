@@ -125,6 +125,24 @@ def test_a_peer_that_fails_is_left_out_with_a_remark(monkeypatch):
     assert race.report.remarks == ["ghz, 3 qubits, double: without broken: ValueError: no such gate"]
 
 
+def test_peers_of_whom_one_is_asked_for_and_peers_after_the_time_of_a_row(monkeypatch):
+    peers = [engine("one", GHZ), engine("two light", GHZ), engine("three", GHZ)]
+    race_with(monkeypatch, *peers)
+    asked = Race(Report(dict(CONDITIONS)), threads=1, rounds=1, peer_limit=60.0, only=["two"])
+    assert set(asked.run(CASE, "double").peers) == {"two light"}
+    short = Race(Report(dict(CONDITIONS)), threads=1, rounds=1, peer_limit=60.0, row_limit=0.0)
+    assert set(short.run(CASE, "double").peers) == {"one"}
+    assert [remark.split(": ")[1] for remark in short.report.remarks] == ["without two light", "without three"]
+
+
+def test_a_peer_over_the_limit_runs_once(monkeypatch):
+    calls = []
+    slow = Engine("slow", lambda circuit: lambda: calls.append(1) or GHZ)
+    race_with(monkeypatch, slow)
+    race = Race(Report(dict(CONDITIONS)), threads=1, rounds=3, peer_limit=0.0)
+    assert race.run(CASE, "double").peers["slow"] > 0 and len(calls) == 1
+
+
 def test_a_size_that_does_not_fit_is_skipped_with_a_remark(monkeypatch):
     monkeypatch.setattr("benchmarks.race.available_memory", lambda: 300)
     race = race_with(monkeypatch)

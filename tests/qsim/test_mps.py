@@ -131,6 +131,18 @@ def test_a_measured_ghz_state_falls_apart():
     assert set(counts) == {"0" * 60, "1" * 29 + "0" + "1" * 30}
 
 
+def test_pairs_that_are_far_apart_stand_side_by_side():
+    circuit = Circuit(40)
+    for k in range(20):
+        circuit.ry(0.1 + 0.05 * k, k).cx(k, k + 20)
+    cut = simulator()
+    value = cut.expectation(circuit, Pauli.Z(3) * Pauli.Z(23) + Pauli.Z(39))
+    assert math.isclose(value, 1 + math.cos(0.1 + 0.05 * 19), abs_tol=1e-12)
+    assert cut.last_run["max_bond"] == 2
+    counts = cut.sample(circuit.measure_all(), 200, seed=1)
+    assert all(key[:20] == key[20:] for key in counts)
+
+
 # truncation ------------------------------------------------------------------------------------------------------
 def brickwork(count, layers, seed=1):
     rng = np.random.default_rng(seed)

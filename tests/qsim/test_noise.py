@@ -421,3 +421,50 @@ def test_memory_is_checked_before_it_is_taken():
     with pytest.raises(MemoryLimitError, match="density matrix of 10 qubits"):
         Simulator(noise=noise, memory_limit=1 << 20).density_matrix(Circuit(10).x(0))
     assert kraus([np.eye(2)]).num_qubits == 1
+
+
+@pytest.mark.parametrize("channel", [depolarizing(0.02), amplitude_damping(0.02)])
+def test_trajectories_report_progress_and_can_be_cancelled(channel):
+    from qsim.errors import RunCancelled
+    from qsim.pool import controlled
+
+    class Soon:
+        asked = 0
+
+        def is_set(self):
+            self.asked += 1
+            return self.asked > 3
+
+    simulator = Simulator(noise=NoiseModel().add(channel, ["ry", "cx"]), method="statevector", threads=1)
+    circuit, told = layers(5, 2).measure_all(), []
+    with controlled(progress=lambda done, total: told.append(done / total)):
+        simulator.sample(circuit, 300, seed=1)
+    assert told == sorted(told) and told[-1] == 1
+    with controlled(cancel=Soon()), pytest.raises(RunCancelled):
+        simulator.sample(circuit, 300, seed=1)
+
+
+def test_counts_do_not_depend_on_how_much_memory_there_is():
+    noise = NoiseModel().add(depolarizing(0.02), ["ry", "cx"])
+    circuit = layers(8, 2).measure_all()
+    plenty = Simulator(noise=noise, method="statevector").sample(circuit, 200, seed=1)
+    little = Simulator(noise=noise, method="statevector", memory_limit=1 << 20).sample(circuit, 200, seed=1)
+    assert plenty == little
+
+
+def test_an_error_correcting_program_by_trajectories_and_exactly():
+    from parsers import loads
+
+    program = loads("""OPENQASM 3.0; include "stdgates.inc"; qubit[5] q; bit[2] s; bit[3] d;
+        h q[0]; cx q[0], q[1]; cx q[0], q[2];
+        for int i in [0:1] {
+            cx q[0], q[3]; cx q[1], q[3]; cx q[1], q[4]; cx q[2], q[4];
+            s[0] = measure q[3]; s[1] = measure q[4]; reset q[3]; reset q[4];
+            if (s == 1) { x q[0]; } else { if (s == 3) { x q[1]; } else { if (s == 2) { x q[2]; } } }
+        }
+        d = measure q[0:2];""")
+    noise = NoiseModel().add(depolarizing(0.02, 2), "cx").add(depolarizing(0.01), ["h", "x"])
+    noise.add_readout_error(ReadoutError(0.02, 0.05))
+    exact = Simulator(noise=noise).outcome_probabilities(program)
+    counts = Simulator(noise=noise, method="statevector").sample(program, 2000, seed=2)
+    oracle.assert_sampled(dict(counts), exact)

@@ -50,7 +50,7 @@ def expected(kind: str) -> str:
 def text_of(job: Any) -> str:
     from session.store.spec import results_text
 
-    job.poll(120)
+    job.poll(600)
     return results_text(job._store.result(job.id))
 
 
@@ -67,7 +67,7 @@ def facts(job: Any) -> dict[str, Any]:
     }
 
 
-def wait_until(condition: Any, seconds: float = 60) -> None:
+def wait_until(condition: Any, seconds: float = 300) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
@@ -160,7 +160,7 @@ def poisoned(folder: Path) -> Any:
         run_worker(once=True)
 
     signals = [os.WTERMSIG(os.waitpid(spawn(die), 0)[1]) for _ in range(3)]
-    return {"signals": signals, "final": str(job.poll(30)), **facts(job)}
+    return {"signals": signals, "final": str(job.poll(300)), **facts(job)}
 
 
 def sixteen(folder: Path) -> Any:
@@ -221,7 +221,7 @@ def full_disk(folder: Path) -> Any:
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size + 4096, hard))
     errors = []
-    for action in (lambda: ExecutionJob.from_id(job.id).result(30), lambda: [submit() for _ in range(200)]):
+    for action in (lambda: ExecutionJob.from_id(job.id).result(300), lambda: [submit() for _ in range(200)]):
         try:
             action()
             errors.append("")

@@ -124,7 +124,7 @@ def main(folder: Path, kills: int, seed: int) -> dict[str, Any]:
         if (round_number, number) not in expected:
             for k, call in enumerate(jobs_of(round_number)):
                 job = call(True)
-                job.poll(120)
+                job.poll(600)
                 expected[round_number, k] = results_text(job._store.result(job.id))
         wrong += disturbed[job_id] != expected[round_number, number]
     finished = [sum(event.after == "COMPLETED" for event in steps) for steps in events.values()]

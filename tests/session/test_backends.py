@@ -198,6 +198,15 @@ def test_results_from_processes_are_the_same() -> None:
         assert everything(processes) == everything(None)
 
 
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_results_from_a_cluster_are_the_same() -> None:
+    distributed = pytest.importorskip("distributed")
+    settings = {"processes": True, "n_workers": 2, "threads_per_worker": 1, "dashboard_address": None}
+    with distributed.Client(**settings) as client:
+        assert everything(client.get_executor()) == everything(None)
+
+
 def test_what_is_no_executor() -> None:
     with pytest.raises(SessionError, match="An executor is a concurrent.futures.Executor, got int"):
         ExecutionSession(Circuit(1), executor=3)  # type: ignore[arg-type]

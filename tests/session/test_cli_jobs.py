@@ -120,7 +120,7 @@ def test_a_failed_job_says_why(capsys: Capture, monkeypatch: pytest.MonkeyPatch)
 
     monkeypatch.setattr(session._backend, "run", broken)
     job = session.submit_sample()
-    job.poll(30)
+    job.poll(300)
     assert "failed: the engine broke" in printed(capsys, "jobs", "result", job.id, code=1)
     assert "the engine broke" in printed(capsys, "jobs", "show", job.id)
 

@@ -25,7 +25,7 @@ def scenario(name: str, folder: Path) -> Any:
     return run_json([sys.executable, str(HERE / "crash_driver.py"), name, str(folder)])
 
 
-def run_json(command: list[str], seconds: float = 300) -> Any:
+def run_json(command: list[str], seconds: float = 900) -> Any:
     root = str(HERE.parents[1])
     path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
     done = subprocess.run(

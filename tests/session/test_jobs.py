@@ -40,7 +40,7 @@ def gate(session: ExecutionSession, monkeypatch: pytest.MonkeyPatch) -> Iterator
     run = session._backend.run
 
     def waiting(task: Any) -> Any:
-        assert event.wait(30)
+        assert event.wait(300)
         return run(task)
 
     monkeypatch.setattr(session._backend, "run", waiting)
@@ -60,7 +60,7 @@ def test_single_and_batch_results(session: ExecutionSession) -> None:
 
 def test_a_job_tells_what_it_is(session: ExecutionSession) -> None:
     job = session.submit_sample({"t": 0.0})
-    assert job.poll(30) is JobStatus.COMPLETED
+    assert job.poll(300) is JobStatus.COMPLETED
     assert len(job.id) == 36
     assert job.num_shots == 10
     assert job.error is None
@@ -84,7 +84,7 @@ def test_submitting_returns_at_once_and_states_follow(session: ExecutionSession,
     with pytest.raises(TimeoutError):
         first.poll(0)
     gate.set()
-    assert second.poll(30) is JobStatus.COMPLETED
+    assert second.poll(300) is JobStatus.COMPLETED
     assert first.status is JobStatus.COMPLETED
 
 
@@ -100,11 +100,11 @@ def test_jobs_are_cancelled_before_while_and_after_they_run(session: ExecutionSe
     assert running.cancel() and running.cancel()
     assert running.status is JobStatus.CANCELLING
     gate.set()
-    assert running.poll(30) is JobStatus.CANCELLED
+    assert running.poll(300) is JobStatus.CANCELLED
     with pytest.raises(JobCancelledError, match="cancelled"):
         running.result()
     done = session.submit_sample({"t": 0.0})
-    assert done.result(30).num_shots == 10
+    assert done.result(300).num_shots == 10
     assert not done.cancel()
     assert done.status is JobStatus.COMPLETED
 
@@ -117,12 +117,12 @@ def test_cancelling_interrupts_a_long_run() -> None:
         circuit.cx(0, 9).cx(5, 12)
     with ExecutionSession(circuit, num_shots=10) as session:
         job = session.submit_sample([{"t": float(k)} for k in range(20000)])
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300
     while job.progress == 0 and time.monotonic() < deadline:
         time.sleep(0.01)
     assert 0 < job.progress < 1
     assert job.cancel()
-    assert job.poll(60) is JobStatus.CANCELLED
+    assert job.poll(300) is JobStatus.CANCELLED
 
 
 def test_an_error_of_the_run_is_raised_by_result(session: ExecutionSession, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -131,13 +131,13 @@ def test_an_error_of_the_run_is_raised_by_result(session: ExecutionSession, monk
 
     monkeypatch.setattr(session._backend, "run", broken)
     job = session.submit_sample({"t": 0.0})
-    assert job.poll(30) is JobStatus.FAILED
+    assert job.poll(300) is JobStatus.FAILED
     assert job.error == "the engine broke"
     for _ in range(2):
         with pytest.raises(ZeroDivisionError, match="the engine broke"):
             job.result()
     monkeypatch.undo()
-    assert session.submit_sample({"t": 0.0}).result(30).num_shots == 10
+    assert session.submit_sample({"t": 0.0}).result(300).num_shots == 10
 
 
 @pytest.mark.parametrize("asked", ["sample", "batch_sample", "estimate", "batch_estimate"])
@@ -171,7 +171,7 @@ def test_leaving_the_block_lets_jobs_finish(session: ExecutionSession, gate: thr
         jobs = [session.submit_sample({"t": 0.0}) for _ in range(3)]
     assert all(not job.status.is_final for job in jobs)
     gate.set()
-    assert [job.result(30).num_shots for job in jobs] == [10, 10, 10]
+    assert [job.result(300).num_shots for job in jobs] == [10, 10, 10]
 
 
 def test_many_jobs_from_many_threads(session: ExecutionSession) -> None:
@@ -179,7 +179,7 @@ def test_many_jobs_from_many_threads(session: ExecutionSession) -> None:
 
     def work() -> None:
         for _ in range(5):
-            results.append(session.submit_sample({"t": 1.0}).result(30).seed)
+            results.append(session.submit_sample({"t": 1.0}).result(300).seed)
             results.append(session.sample({"t": 1.0}).seed)
 
     threads = [threading.Thread(target=work) for _ in range(4)]
@@ -196,10 +196,10 @@ def test_what_goes_wrong_around_a_run_is_told_and_the_next_job_gets_its_turn(
     monkeypatch.setenv("QSIM_JOB_ATTEMPTS", "many")
     job = session.submit_sample({"t": 0.0})
     with pytest.raises(JobError, match="QSIM_JOB_ATTEMPTS"):
-        job.result(30)
+        job.result(300)
     monkeypatch.delenv("QSIM_JOB_ATTEMPTS")
-    assert session.submit_sample({"t": 0.0}).result(30).num_shots == 10
-    assert job.result(30).num_shots == 10
+    assert session.submit_sample({"t": 0.0}).result(300).num_shots == 10
+    assert job.result(300).num_shots == 10
 
 
 def test_a_job_that_cannot_start_here_is_stored(session: ExecutionSession, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -212,8 +212,8 @@ def test_a_job_that_cannot_start_here_is_stored(session: ExecutionSession, monke
         job = session.submit_sample({"t": 0.0})
         assert job.status is JobStatus.QUEUED
         with pytest.raises(JobError, match="no thread"):
-            job.result(30)
-    assert job.result(30).num_shots == 10
+            job.result(300)
+    assert job.result(300).num_shots == 10
 
 
 def test_the_example_goes_on_where_it_was(

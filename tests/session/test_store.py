@@ -65,13 +65,13 @@ def test_the_place_is_an_absolute_path(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_job_is_found_from_another_folder(state: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     job = submit()
     monkeypatch.chdir(tmp_path)
-    assert ExecutionJob.from_id(job.id).result(30).num_shots == 10
+    assert ExecutionJob.from_id(job.id).result(300).num_shots == 10
 
 
 def test_without_a_setting_it_is_the_platforms_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("QSIM_STATE_DIR")
     monkeypatch.setattr("platformdirs.user_state_dir", lambda *args, **options: str(tmp_path / "home"))
-    assert submit().result(30).num_shots == 10
+    assert submit().result(300).num_shots == 10
     assert (tmp_path / "home" / "jobs.db").exists()
 
 
@@ -84,7 +84,7 @@ def test_a_place_that_is_a_file_is_refused_before_anything_runs(state: Path) -> 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid"), reason="there are no user ids")
 def test_a_store_of_another_user_is_refused(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    submit().poll(30)
+    submit().poll(300)
     monkeypatch.setattr(os, "geteuid", lambda: 54321)
     with pytest.raises(StoreAccessError, match="belongs to user"):
         submit()
@@ -140,7 +140,7 @@ def test_an_unknown_id_is_an_error_and_makes_no_store(state: Path) -> None:
 def test_jobs_are_listed_by_what_they_are(state: Path) -> None:
     assert get_execution_jobs() == []
     first, second, third = submit(), submit(start=False), submit(start=False)
-    first.poll(30)
+    first.poll(300)
     third.cancel()
     assert [job.id for job in get_execution_jobs()] == [third.id, second.id, first.id]
     assert [job.id for job in get_execution_jobs(status="COMPLETED")] == [first.id]
@@ -170,7 +170,7 @@ def digest(path: Path) -> str:
 @pytest.mark.parametrize("damage", ["garbage", "empty", "truncated", "short"])
 def test_a_damaged_database_is_a_clear_error_and_is_left_alone(state: Path, damage: str) -> None:
     job = submit(wide=True)
-    job.poll(30)
+    job.poll(300)
     database = state / "jobs.db"
     data = database.read_bytes()
     left = {
@@ -187,14 +187,14 @@ def test_a_damaged_database_is_a_clear_error_and_is_left_alone(state: Path, dama
     assert digest(database) == before
     saved = recover(state)
     assert saved.aside is not None and digest(saved.aside / "jobs.db") == before
-    assert ExecutionJob.from_id(job.id).result(30).num_shots == 20_000  # from its file, which says whose it is
-    assert submit().result(30).num_shots == 10
+    assert ExecutionJob.from_id(job.id).result(300).num_shots == 20_000  # from its file, which says whose it is
+    assert submit().result(300).num_shots == 10
     assert recover(state).aside is None
 
 
 def test_recovery_saves_the_rows_that_can_be_read(state: Path) -> None:
     jobs = [submit(shots=k + 1) for k in range(40)]
-    results = [job.result(30) for job in jobs]
+    results = [job.result(300) for job in jobs]
     waiting = submit(shots=77, start=False)
     database = state / "jobs.db"
     data = bytearray(database.read_bytes())
@@ -217,15 +217,15 @@ def test_recovery_saves_the_rows_that_can_be_read(state: Path) -> None:
     known = {job.id for job in get_execution_jobs()}
     for job, result in zip(jobs, results, strict=True):
         if job.id in known:
-            assert ExecutionJob.from_id(job.id).result(30) == result
+            assert ExecutionJob.from_id(job.id).result(300) == result
     if waiting.id in known:
-        assert ExecutionJob.from_id(waiting.id).result(30).num_shots == 77
+        assert ExecutionJob.from_id(waiting.id).result(300).num_shots == 77
 
 
 def flip_bytes(state: Path, flips: int, seed: int) -> dict[str, int]:
     """Whatever byte of the database is wrong: the right result, or an error of ours; never another result."""
     job = submit(shots=50)
-    right = results_text([job.result(30)])
+    right = results_text([job.result(300)])
     database = state / "jobs.db"
     data = database.read_bytes()
     rng, outcomes = random.Random(seed), {"right": 0, "error": 0}
@@ -257,7 +257,7 @@ def test_wrong_bytes_at_many_places(state: Path) -> None:
 
 def test_a_damaged_file_of_results_is_a_clear_error(state: Path) -> None:
     job = submit(wide=True)
-    job.poll(30)
+    job.poll(300)
     (path,) = (state / "results").iterdir()
     header = read_header(path)
     assert header is not None and header["job"] == job.id and header["kind"] == "sample"
@@ -265,11 +265,11 @@ def test_a_damaged_file_of_results_is_a_clear_error(state: Path) -> None:
     data[1000] ^= 1
     path.write_bytes(data)
     with pytest.raises(StoreCorruptError, match="its SHA-256 is wrong"):
-        ExecutionJob.from_id(job.id).result(30)
+        ExecutionJob.from_id(job.id).result(300)
     assert path.read_bytes() == bytes(data)
     path.unlink()
     with pytest.raises(StoreCorruptError, match="is missing"):
-        ExecutionJob.from_id(job.id).result(30)
+        ExecutionJob.from_id(job.id).result(300)
 
 
 def test_a_database_of_another_program_is_left_alone(state: Path) -> None:
@@ -287,13 +287,13 @@ def test_a_database_of_another_program_is_left_alone(state: Path) -> None:
 def test_a_lost_journal_is_not_played_into_a_new_database(state: Path) -> None:
     state.mkdir(mode=0o700)
     (state / "jobs.db-journal").write_bytes(b"old pages")
-    submit().poll(30)
+    submit().poll(300)
     assert [path.read_bytes() for path in state.glob("lost-*-jobs.db-journal")] == [b"old pages"]
     assert JobStore().database.check() == []
 
 
 def test_after_a_crash_the_database_is_checked(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    submit().poll(30)
+    submit().poll(300)
     store = JobStore()
     (state / "workers" / "123e4567-e89b-42d3-a456-426614174000.lock").touch()
     monkeypatch.setattr(store.database, "check", lambda quick: ["page 3 is wrong"])
@@ -305,7 +305,7 @@ def test_after_a_crash_the_database_is_checked(state: Path, monkeypatch: pytest.
 # versions -------------------------------------------------------------------------------------------------------
 def test_a_newer_store_is_refused_and_left_alone(state: Path) -> None:
     job = submit()
-    job.poll(30)
+    job.poll(300)
     with sqlite3.connect(state / "jobs.db") as connection:
         connection.execute(f"PRAGMA user_version={VERSION + 1}")
     connection.close()
@@ -328,7 +328,7 @@ def test_an_older_store_is_copied_and_brought_up_to_date(state: Path) -> None:
     done = next(job for job in jobs if job.status is JobStatus.COMPLETED)
     assert done.result().counts == {"00": 95, "11": 5}
     waiting = next(job for job in jobs if job.status is JobStatus.QUEUED)
-    assert waiting.result(30).num_shots == 100
+    assert waiting.result(300).num_shots == 100
     (backup,) = state.glob("jobs-schema-1-*.db")
     with sqlite3.connect(backup) as connection:
         assert connection.execute("SELECT count(*) FROM job WHERE status = 'QUEUED'").fetchone() == (1,)
@@ -343,7 +343,7 @@ def test_an_older_store_is_copied_and_brought_up_to_date(state: Path) -> None:
 
 def test_a_job_that_ended_never_changes(state: Path) -> None:
     job = submit()
-    job.poll(30)
+    job.poll(300)
     with sqlite3.connect(state / "jobs.db") as connection, pytest.raises(sqlite3.IntegrityError, match="never changes"):
         connection.execute("UPDATE job SET status = 'QUEUED'")
     connection.close()
@@ -364,15 +364,17 @@ def test_a_claim_stores_one_result_even_when_it_is_used_twice(tmp_path: Path) ->
 # keeping tidy ---------------------------------------------------------------------------------------------------
 def test_pruning_removes_what_ended_and_what_was_left_behind(state: Path) -> None:
     done, wide, waiting = submit(), submit(wide=True), submit(start=False)
-    done.poll(30)
-    wide.poll(30)
+    done.poll(300)
+    wide.poll(300)
     store = JobStore()
+    (state / "new-1-2.db").touch()
     stale = state / "results" / f"{done.id}.7.zip"
     unknown = state / "results" / "123e4567-e89b-42d3-a456-426614174000.1.zip"
     coming = state / "results" / f"{waiting.id}.1.tmp"
     for path in (stale, unknown, coming):
         path.write_bytes(b"x" * 10)
     assert prune(store, 3600).jobs == []
+    assert not (state / "new-1-2.db").exists()
     assert not stale.exists() and unknown.exists() and coming.exists()
     found = prune(store, 0, dry_run=True)
     assert sorted(found.jobs) == sorted([done.id, wide.id])
@@ -383,7 +385,7 @@ def test_pruning_removes_what_ended_and_what_was_left_behind(state: Path) -> Non
     assert [job.id for job in get_execution_jobs()] == [waiting.id]
     with pytest.raises(JobNotFoundError, match="pruned"):
         ExecutionJob.from_id(done.id)
-    assert waiting.result(30).num_shots == 10
+    assert waiting.result(300).num_shots == 10
     assert store.database.check() == []
 
 
@@ -414,7 +416,7 @@ def test_results_come_back_exactly(state: Path) -> None:
     with ExecutionSession(circuit, random_seed=1) as session:
         job = session.submit_calculate_state_vector({"t": 0.1 + 0.2})
         here = session.calculate_state_vector({"t": 0.1 + 0.2})
-    job.poll(30)
+    job.poll(300)
     (path,) = (state / "results").iterdir()
     assert path.stat().st_size > 1 << 17
     found = ExecutionJob.from_id(job.id).get_state_vector_result()
