@@ -105,7 +105,12 @@ def as_qiskit(circuit: Circuit, method: str, threads: int) -> tuple[Any, Any]:
     from parsers import to_qiskit
 
     backend = AerSimulator(method=method, max_parallel_threads=threads)
-    return transpile(to_qiskit(circuit), backend, optimization_level=0), backend
+    made = to_qiskit(circuit)
+    if (
+        method == "stabilizer"
+    ):  # the other states its width as what fits into memory, and knows the gates here as they are
+        made = transpile(made, backend, optimization_level=0)
+    return made, backend
 
 
 def sampled(circuit: Circuit, method: str, shots: int, threads: int) -> dict[str, Callable[[], Any]]:
