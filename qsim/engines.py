@@ -21,7 +21,7 @@ from qsim.pauli import SparsePauliOp, check_observable
 from qsim.pool import part
 
 if TYPE_CHECKING:
-    from qsim.simulator import Simulator
+    from qsim.runs import Runs
 
 Array = npt.NDArray[Any]
 
@@ -42,7 +42,7 @@ class Runner:
     array([0., 0., 1., 0.])
     """
 
-    def __init__(self, simulator: Simulator, circuit: Circuit, parameters: Any, initial_state: Any) -> None:
+    def __init__(self, simulator: Runs, circuit: Circuit, parameters: Any, initial_state: Any) -> None:
         self.simulator, self.initial_state = simulator, initial_state
         rows, self.batched = bind_parameters(circuit, parameters)
         self.num_sets = len(rows)
@@ -186,7 +186,7 @@ def counts_of(
     return Counts(values, frequencies, num_bits, registers, seed, memory=memory, metadata=metadata)
 
 
-def wants_other(simulator: Simulator, circuit: Any) -> bool:
+def wants_other(simulator: Runs, circuit: Any) -> bool:
     """Whether a call may go to another method than the statevector; quick, since every call asks."""
     options = simulator._options
     if options.method in ("statevector", "density_matrix") or not isinstance(circuit, Circuit):
@@ -200,7 +200,7 @@ def wants_other(simulator: Simulator, circuit: Any) -> bool:
     return circuit.num_qubits >= methods.DYNAMIC_CLIFFORD_FROM and circuit.is_dynamic
 
 
-def refuse_other(simulator: Simulator, what: str) -> None:
+def refuse_other(simulator: Runs, what: str) -> None:
     """Raise where a method was asked for that does not do this."""
     if simulator._options.method in methods.PURPOSES:
         able = ", ".join(sorted(methods.PURPOSES[simulator._options.method]))

@@ -19,7 +19,7 @@ from qsim.sampling import sample_state
 from qsim.state import copy_of
 
 if TYPE_CHECKING:
-    from qsim.simulator import Simulator
+    from qsim.runs import Runs
 
 Array = npt.NDArray[Any]
 #: Outcomes whose terms are summed at a time.
@@ -111,7 +111,7 @@ def split_shots(total: int, weights: Sequence[float]) -> list[int]:
     return shots
 
 
-def estimate_state(simulator: Simulator, state: Array, made: Measurements, shots: int, seed: int) -> Estimate:
+def estimate_state(simulator: Runs, state: Array, made: Measurements, shots: int, seed: int) -> Estimate:
     """Estimate from one state, shape (2**n,), which stays as it is."""
     split = split_shots(shots, [group.weight for group in made.groups])
     value, error = made.constant, 0.0

@@ -18,7 +18,7 @@ from qsim.errors import MemoryLimitError, QsimError, suggestion
 from qsim.memory import available_memory, readable
 
 if TYPE_CHECKING:
-    from qsim.simulator import Simulator
+    from qsim.runs import Runs
 
 METHODS = ("automatic", "statevector", "density_matrix", "stabilizer", "mps")
 #: What each method other than the statevector gives.
@@ -95,7 +95,7 @@ class Options:
         return self.method == "automatic"
 
 
-def choose(circuit: Circuit, simulator: Simulator, purpose: str = "sample", trial: bool = False) -> Choice:
+def choose(circuit: Circuit, simulator: Runs, purpose: str = "sample", trial: bool = False) -> Choice:
     """The method that a simulator runs a circuit by.
 
     Args:
@@ -134,7 +134,7 @@ def choose(circuit: Circuit, simulator: Simulator, purpose: str = "sample", tria
 class _Chooser:
     """One automatic choice."""
 
-    def __init__(self, circuit: Circuit, simulator: Simulator, purpose: str, trial: bool) -> None:
+    def __init__(self, circuit: Circuit, simulator: Runs, purpose: str, trial: bool) -> None:
         self.circuit, self.simulator, self.purpose, self.trial = circuit, simulator, purpose, trial
         self.against: dict[str, str] = {}
         self.noise = simulator._noisy
@@ -240,13 +240,13 @@ class _Chooser:
         )
 
 
-def advice(simulator: Simulator) -> str:
+def advice(simulator: Runs) -> str:
     """What to try where nothing runs."""
     single = 'precision="single", ' if simulator.precision == "double" else ""
     return f'{single}or method="mps" with max_bond=256, which truncates and reports the error'
 
 
-def statevector_bytes(circuit: Circuit, simulator: Simulator, width: int) -> int:
+def statevector_bytes(circuit: Circuit, simulator: Runs, width: int) -> int:
     """What a statevector run takes whose widest state has so many qubits, or a number beyond any machine's."""
     if width == circuit.num_qubits and width <= 1000:
         return simulator.estimate_memory(circuit)
@@ -254,7 +254,7 @@ def statevector_bytes(circuit: Circuit, simulator: Simulator, width: int) -> int
     return 2 * simulator._amplitude << width if width <= 1000 else _BEYOND << 64
 
 
-def statevector_width(circuit: Circuit, simulator: Simulator, purpose: str) -> int:
+def statevector_width(circuit: Circuit, simulator: Runs, purpose: str) -> int:
     """The qubits of the widest state that a run has to hold: of a circuit that falls apart, of its widest part; of one that
     branches, of those that are in one state at a time."""
     count = circuit.num_qubits
@@ -269,7 +269,7 @@ def statevector_width(circuit: Circuit, simulator: Simulator, purpose: str) -> i
     return widest(circuit)
 
 
-def _memory(circuit: Circuit, simulator: Simulator, methods: Sequence[str]) -> dict[str, int | None]:
+def _memory(circuit: Circuit, simulator: Runs, methods: Sequence[str]) -> dict[str, int | None]:
     """Bytes for each method, as far as they are known beforehand; None beyond any machine's."""
     found: dict[str, int | None] = {}
     if "statevector" in methods:
@@ -296,7 +296,7 @@ def bond_bound(circuit: Circuit) -> int | None:
     return None if circuit.has_feed_forward else chain_order(circuit)[1]
 
 
-def trial_run(circuit: Circuit, simulator: Simulator, work: float, bond: int = AUTOMATIC_BOND) -> dict[str, Any]:
+def trial_run(circuit: Circuit, simulator: Runs, work: float, bond: int = AUTOMATIC_BOND) -> dict[str, Any]:
     """What a matrix-product-state run within these limits comes to, or a `MemoryLimitError` that says where it stopped."""
     from qsim.mps.engine import ProductStateEngine
     from qsim.mps.state import Settings

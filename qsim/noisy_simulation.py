@@ -33,7 +33,7 @@ from qsim.superops import unvec
 from qsim.trajectories import GROUP, MOST_CUT_BYTES, PauliTrajectories, estimate_pauli, outcomes_of, sample_pauli
 
 if TYPE_CHECKING:
-    from qsim.simulator import Simulator
+    from qsim.runs import Runs
 
 Array = npt.NDArray[Any]
 #: Work by measured ratios, in amplitudes of a run with Pauli noise: an amplitude of a density matrix; a run besides its
@@ -47,13 +47,13 @@ MAX_AUTOMATIC = 13
 class NoisyCircuit:
     """A circuit with numbers for its parameters, under a simulator's noise model."""
 
-    simulator: Simulator
+    simulator: Runs
     circuit: Circuit
     model: NoiseModel
     steps: list[Step]
 
     @classmethod
-    def of(cls, simulator: Simulator, circuit: Circuit, row: Array) -> NoisyCircuit:
+    def of(cls, simulator: Runs, circuit: Circuit, row: Array) -> NoisyCircuit:
         """Bind a circuit and check that the model fits."""
         model = simulator._noisy
         assert model is not None
@@ -333,12 +333,12 @@ def noise_facts(method: str) -> dict[str, str]:
     }
 
 
-def sampling_facts(simulator: Simulator, circuit: Circuit, shots: int) -> dict[str, str]:
+def sampling_facts(simulator: Runs, circuit: Circuit, shots: int) -> dict[str, str]:
     """How so many shots of a circuit would be sampled, whatever its parameters."""
     return NoisyCircuit.of(simulator, circuit, np.ones(len(circuit.parameters))).facts(shots)
 
 
-def check_density(simulator: Simulator, num_qubits: int, copies: int = 1) -> None:
+def check_density(simulator: Runs, num_qubits: int, copies: int = 1) -> None:
     """Refuse what does not fit in memory, and large density matrices that were not asked for by name."""
     if simulator.method == "statevector":
         raise QsimError(
@@ -358,6 +358,6 @@ def check_density(simulator: Simulator, num_qubits: int, copies: int = 1) -> Non
     )
 
 
-def density_matrix(simulator: Simulator, circuit: Circuit, row: Array, start: Array | None) -> Array:
+def density_matrix(simulator: Runs, circuit: Circuit, row: Array, start: Array | None) -> Array:
     """rho, shape (2**n, 2**n)."""
     return np.ascontiguousarray(unvec(NoisyCircuit.of(simulator, circuit, row).density(as_density(start))))

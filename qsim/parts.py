@@ -20,7 +20,7 @@ from qsim.memory import check_bytes
 from qsim.pauli import SparsePauliOp
 
 if TYPE_CHECKING:
-    from qsim.simulator import Simulator
+    from qsim.runs import Runs
 
 Array = npt.NDArray[Any]
 #: Circuits of so many qubits are run as a whole: looking at them would take longer than it saves.
@@ -190,7 +190,7 @@ def squared(operator: SparsePauliOp) -> SparsePauliOp:
 # what a simulator reads out of parts ---------------------------------------------------------------------------
 
 
-def probabilities_apart(simulator: Simulator, circuit: Circuit, rows: Array, wanted: Sequence[int]) -> Array:
+def probabilities_apart(simulator: Runs, circuit: Circuit, rows: Array, wanted: Sequence[int]) -> Array:
     """Outcome probabilities of `wanted` qubits for each row of parameter values, shape (sets, 2**k)."""
     from qsim.sampling import marginal_probabilities
 
@@ -211,7 +211,7 @@ def probabilities_apart(simulator: Simulator, circuit: Circuit, rows: Array, wan
 
 
 def moments_apart(
-    simulator: Simulator, circuit: Circuit, rows: Array, operators: Sequence[SparsePauliOp], spread: bool
+    simulator: Runs, circuit: Circuit, rows: Array, operators: Sequence[SparsePauliOp], spread: bool
 ) -> tuple[Array, Array]:
     """Expectation values and, with `spread`, variances (else zeros) for each row, shape (sets, operators)."""
     from qsim.observable import compile_observable

@@ -27,7 +27,7 @@ from qsim.dynamic.width import most_live_qubits
 from qsim.initial import initial_amplitudes, initial_vectors
 
 if TYPE_CHECKING:
-    from qsim.simulator import Simulator
+    from qsim.runs import Runs
 
 Array = npt.NDArray[Any]
 #: Bytes that states may take before histories are followed one by one, where no memory limit is set.
@@ -36,7 +36,7 @@ _SEPARATED_QUBITS = 16
 
 
 def sample_dynamic(
-    simulator: Simulator, circuit: Circuit, row: Array, shots: int, seed: int, initial: Any = None
+    simulator: Runs, circuit: Circuit, row: Array, shots: int, seed: int, initial: Any = None
 ) -> tuple[Any, Array]:
     """Values of the classical bits, ascending (int64 or a list), and how many of `shots` runs gave each.
 
@@ -48,7 +48,7 @@ def sample_dynamic(
     return _explore(simulator, circuit, row, shots, Draws(random), initial)
 
 
-def exact_outcomes(simulator: Simulator, circuit: Circuit, row: Array, initial: Any = None) -> tuple[Any, Array]:
+def exact_outcomes(simulator: Runs, circuit: Circuit, row: Array, initial: Any = None) -> tuple[Any, Array]:
     """Values of the classical bits, ascending, and the exact probability of each."""
     return _explore(simulator, circuit, row, 1.0, Weights(), initial)
 
@@ -106,7 +106,7 @@ def _deferrable(circuit: Circuit) -> bool:
 
 
 def _explore(
-    simulator: Simulator, circuit: Circuit, row: Array, total: Any, splitter: Splitter, initial: Any
+    simulator: Runs, circuit: Circuit, row: Array, total: Any, splitter: Splitter, initial: Any
 ) -> tuple[Any, Array]:
     limit = simulator.memory_limit
     budget = _BUDGET if limit is None else max(limit // 2, 1)
