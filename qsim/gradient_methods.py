@@ -40,7 +40,7 @@ class GradientMethods(Runs):
         Source: Jones and Gacon, "Efficient calculation of gradients in classical simulations of variational quantum
         algorithms", arXiv:2009.02823. Memory: three states, whatever the number of terms and parameters.
 
-        >>> from qsim import Parameter, Pauli
+        >>> from qsim import Parameter, Pauli, Simulator
         >>> slope = Simulator().gradient(Circuit(1).rx(2 * Parameter("a"), 0), Pauli.Z(0), {"a": 0.5})
         >>> round(slope["a"], 6)  # of cos(2 a)
         -1.682942
@@ -50,7 +50,7 @@ class GradientMethods(Runs):
     def value_and_gradient(self, circuit: Circuit, observable: Any, parameters: Any = None) -> tuple[Any, Any]:
         """`expectation` and `gradient` from one sweep, each in its own shape.
 
-        >>> from qsim import Parameter, Pauli
+        >>> from qsim import Parameter, Pauli, Simulator
         >>> Simulator().value_and_gradient(Circuit(1).ry(Parameter("a"), 0), Pauli.X(0), {"a": 0.0})
         (0.0, {'a': 1.0})
         """
@@ -74,7 +74,7 @@ class GradientMethods(Runs):
         Exact but for rounding, about 1e-13 times the number of gates with parameters, where angles are affine in the
         parameters; see `qsim.curvature`.
 
-        >>> from qsim import Parameter, Pauli
+        >>> from qsim import Parameter, Pauli, Simulator
         >>> turned = Circuit(1).rx(2 * Parameter("a"), 0)
         >>> product = Simulator().hessian_vector_product(turned, Pauli.Z(0), {"a": 1.0}, {"a": 0.5})
         >>> round(product["a"], 9)  # the second derivative of cos(2 a)
@@ -116,7 +116,7 @@ class GradientMethods(Runs):
 
         Source: Schuld et al., arXiv:1811.11184; Anselmetti et al., arXiv:2104.05695 for controlled rotations.
 
-        >>> from qsim import Parameter, Pauli
+        >>> from qsim import Parameter, Pauli, Simulator
         >>> slope = Simulator().parameter_shift_gradient(Circuit(1).rx(2 * Parameter("a"), 0), Pauli.Z(0), {"a": 0.5})
         >>> round(slope["a"], 6)
         -1.682942
