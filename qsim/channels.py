@@ -140,6 +140,8 @@ def kraus(operators: Sequence[npt.ArrayLike]) -> Channel:
             raise QsimError(f"Kraus operators have one shape; got {matrices[0].shape} and {matrix.shape}.")
         if not np.isfinite(matrix).all():
             raise QsimError(f"Kraus operator {number} has an entry that is not finite (NaN or infinity).")
+        if (largest := float(np.abs(matrix).max())) > 2:  # squares of larger numbers may be beyond a double
+            raise QsimError(f"No entry of a Kraus operator is larger than 1; number {number} has one of {largest:g}.")
         matrices.append(matrix)
     total = np.sum([matrix.conj().T @ matrix for matrix in matrices], axis=0)
     deviation = float(np.abs(total - np.eye(len(total))).max())
@@ -201,7 +203,7 @@ def depolarizing(p: float, num_qubits: int = 1) -> Channel:
     """
     count = _width(num_qubits)
     most = 4**count / (4**count - 1)
-    if not isinstance(p, (int, float, np.floating)) or isinstance(p, bool) or not 0 <= p <= most + 1e-12:
+    if not _is_number(p) or not 0 <= p <= most + 1e-12:
         raise QsimError(f"The parameter of depolarizing noise of {count} qubits is from 0 to {most:.6g}, got {p!r}.")
     each = float(p) / 4**count
     labels = ["".join(letters) for letters in itertools.product("IXYZ", repeat=count)]
@@ -344,19 +346,34 @@ def pauli_matrix(label: str) -> ComplexMatrix:
 
 def probability(value: Any, what: str) -> float:
     """A number from 0 to 1, or an error that says the rule."""
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.floating, np.integer)):
+    if not _is_number(value):
         raise QsimError(f"{what} is a number from 0 to 1, got {value!r}.")
     if not 0 <= value <= 1:
-        raise QsimError(f"{what} is from 0 to 1, got {float(value):g}.")
+        raise QsimError(f"{what} is from 0 to 1, got {_shown(value)}.")
     return float(value)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float, np.floating, np.integer)) and not isinstance(value, bool)
+
+
+def _shown(value: Any) -> str:
+    """A number for a message; a whole number may be larger than any double."""
+    try:
+        return f"{float(value):g}"
+    except OverflowError:
+        return f"a whole number of {int(value).bit_length()} bits"
 
 
 def _time(value: Any, what: str, positive: bool) -> float:
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.floating, np.integer)):
+    if not _is_number(value):
         raise QsimError(f"{what} is a number, got {value!r}.")
-    if math.isnan(value) or value < 0 or (positive and value == 0):
-        raise QsimError(f"{what} is {'positive' if positive else 'at least 0'}, got {float(value):g}.")
-    return float(value)
+    if not value >= 0 or (positive and value == 0):
+        raise QsimError(f"{what} is {'positive' if positive else 'at least 0'}, got {_shown(value)}.")
+    try:
+        return float(value)
+    except OverflowError:
+        raise QsimError(f"{what} is a number that a double can hold, or infinity, got {_shown(value)}.") from None
 
 
 def _width(num_qubits: Any) -> int:

@@ -17,6 +17,8 @@ from qsim.linalg import unitary_error
 
 Array = npt.NDArray[Any]
 _TOLERANCE = {np.dtype(np.complex64): 1e-4, np.dtype(np.complex128): 1e-8}
+#: How far a superoperator may be from a channel, entry by entry: circuits of many gates in single precision are nearer.
+_CHANNEL_TOLERANCE = 1e-4
 
 
 def state_fidelity(first: Array, second: Array) -> float:
@@ -26,7 +28,8 @@ def state_fidelity(first: Array, second: Array) -> float:
         first, second: a normalised vector (2**n,) or a density matrix (2**n, 2**n) each, complex.
 
     Raises:
-        QsimError: other shapes, numbers that are not finite, or what is no state.
+        QsimError: other shapes, numbers that are not finite, or what is no state: not normalised, not Hermitian, or with
+            negative eigenvalues.
 
     Source: Jozsa, Journal of Modern Optics 41, 2315 (1994).
 
@@ -53,6 +56,9 @@ def process_fidelity(channel: Any, target: Any = None) -> float:
     Args:
         channel: a superoperator (4**n, 4**n) or a `Channel`.
         target: a unitary (2**n, 2**n), a superoperator, a `Channel`, or None for the identity.
+
+    Raises:
+        QsimError: other shapes, numbers that are not finite, a superoperator that is no channel, or no unitary target.
 
     Source: Gilchrist, Langford and Nielsen, Physical Review A 71, 062310 (2005).
 
@@ -102,6 +108,15 @@ def _root(matrix: Array) -> Array:
     return np.asarray((vectors * np.sqrt(values)) @ vectors.conj().T)
 
 
+def _is_positive(matrix: Array, tolerance: float) -> bool:
+    """Whether no eigenvalue of a Hermitian matrix is below -tolerance: then, and only then, it has a Cholesky factor."""
+    try:
+        np.linalg.cholesky(matrix + tolerance * np.eye(len(matrix), dtype=matrix.dtype))
+    except np.linalg.LinAlgError:
+        return False
+    return True
+
+
 def _choi(superoperator: Array, dimension: int) -> Array:
     """The Choi matrix over d, a density matrix: entries (row, column) of E(|i><j|) in block (i, j)."""
     # An index of vec is row + d * column: axes (out column, out row, in column, in row).
@@ -120,6 +135,15 @@ def _superoperator(given: Any) -> Array:
         raise QsimError(f"A superoperator has the shape (4**n, 4**n), got {given.shape}.")
     if not np.isfinite(given).all():
         raise QsimError("A superoperator has finite entries; this one has NaN or infinity in it.")
+    dimension = round(size**0.5)
+    # The trace of a matrix is a row vector on its vec; a channel leaves it what it is.
+    trace = np.eye(dimension).reshape(-1)
+    deviation = float(np.abs(trace @ given - trace).max())
+    if deviation > _CHANNEL_TOLERANCE:
+        raise QsimError(f"A channel preserves the trace; this superoperator is off by {deviation:.3g}.")
+    choi = _choi(given, dimension)
+    if float(np.abs(choi - choi.conj().T).max()) > _CHANNEL_TOLERANCE or not _is_positive(choi, _CHANNEL_TOLERANCE):
+        raise QsimError("A channel is completely positive; this superoperator's Choi matrix is not positive.")
     return given
 
 
@@ -143,4 +167,6 @@ def _state(given: Any) -> Array:
         trace = complex(np.trace(given))
         if abs(trace - 1) > tolerance or np.abs(given - given.conj().T).max() > tolerance:
             raise QsimError(f"A density matrix is Hermitian and has trace 1; this one's trace is {trace:.6g}.")
+        if not _is_positive(given, tolerance):
+            raise QsimError("A density matrix has no negative eigenvalues; this one has.")
     return given

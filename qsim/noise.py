@@ -74,7 +74,7 @@ class NoiseModel:
         if num_qubits is not None and (isinstance(num_qubits, bool) or not _is_whole(num_qubits) or num_qubits < 1):
             raise QsimError(f"A noise model's number of qubits is a whole number of at least 1, got {num_qubits!r}.")
         self.num_qubits = None if num_qubits is None else int(num_qubits)
-        given = [own_gates] if isinstance(own_gates, str) else list(own_gates)
+        given = _names(own_gates)
         for name in given:
             if not isinstance(name, str) or not name:
                 raise QsimError(f"A gate is named by text, got {name!r}.")
@@ -103,7 +103,7 @@ class NoiseModel:
                 f"Noise is a Channel, as qsim.noise.depolarizing(0.01) gives, got {type(channel).__name__}. "
                 "Readout errors go to add_readout_error."
             )
-        names = [self._gate_name(name) for name in ([gates] if isinstance(gates, str) else list(gates))]
+        names = [self._gate_name(name) for name in _names(gates)]
         if not names:
             raise QsimError("Noise is attached to at least one gate name, got none.")
         places = None if qubits is None else self._places(qubits)
@@ -118,7 +118,10 @@ class NoiseModel:
                 if len(place) != (
                     channel.num_qubits if count is None and channel.num_qubits > 1 else count or len(place)
                 ):
-                    raise QsimError(f"Noise on '{name}' is given for {count} qubits at a time, got {place}.")
+                    raise QsimError(
+                        f"Noise on '{name}' is given for {count} qubits at a time, got {place}. Qubits are a list of "
+                        "tuples, one for each place where the gate is noisy, as [(0, 1)]."
+                    )
         self.rules.append(Rule(channel, tuple(names), places))
         self._found.clear()
         return self
@@ -130,9 +133,14 @@ class NoiseModel:
         if qubits is None:
             self._readout[None] = error
             return self
-        given = [qubits] if _is_whole(qubits) else list(qubits)
-        for qubit in given:
-            self._readout[self._qubit(qubit)] = error
+        if _is_whole(qubits):
+            qubits = [qubits]
+        if isinstance(qubits, (str, bytes, Mapping)) or not isinstance(qubits, Iterable):
+            raise QsimError(f"Qubits that are misread are a list of numbers, or one, got {qubits!r}.")
+        checked = [self._qubit(qubit) for qubit in qubits]
+        if not checked:
+            raise QsimError("An empty list of qubits makes no outcome misread. Leave qubits out for all.")
+        self._readout.update(dict.fromkeys(checked, error))
         return self
 
     # reading ------------------------------------------------------------------------------------------------
@@ -250,7 +258,7 @@ class NoiseModel:
     def _places(self, qubits: Any) -> tuple[tuple[int, ...], ...]:
         if _is_whole(qubits):
             qubits = [qubits]
-        if isinstance(qubits, (str, bytes)) or not isinstance(qubits, Iterable):
+        if isinstance(qubits, (str, bytes, Mapping)) or not isinstance(qubits, Iterable):
             raise QsimError(f"Qubits are a list of tuples, as [(0, 1)], or of numbers, got {qubits!r}.")
         places = []
         for place in qubits:
@@ -271,6 +279,15 @@ class NoiseModel:
         if self.num_qubits is not None and qubit >= self.num_qubits:
             raise QsimError(f"There is no qubit {qubit}: the model is of {self.num_qubits}, from 0 on.")
         return int(qubit)
+
+
+def _names(given: Any) -> list[Any]:
+    """A name, or several, as a list whose entries are yet to be checked."""
+    if isinstance(given, str):
+        return [given]
+    if not isinstance(given, Iterable):
+        raise QsimError(f"A gate is named by text, several by a list of texts, got {given!r}.")
+    return list(given)
 
 
 def _is_whole(value: Any) -> bool:

@@ -134,12 +134,14 @@ class ExecutionPreferences:
 
 def _noise_model(value: Any) -> Any:
     """A noise model as it is given: itself, its JSON text, or the mapping that this holds."""
-    if value is None or hasattr(value, "to_json"):
+    if value is None:
+        return None
+    from qsim.noise import NoiseModel
+
+    if isinstance(value, NoiseModel):
         return value
     if not isinstance(value, (str, bytes, Mapping)):
         raise SessionError(f"noise is a NoiseModel, its JSON form or None, got {type(value).__name__}.")
-    from qsim.noise import NoiseModel
-
     try:
         return NoiseModel.from_json(value)
     except QsimError as error:

@@ -72,6 +72,10 @@ BAD = [
     (lambda: state_fidelity(vector(1, 4), vector(1, 2)), "one size"),
     (lambda: state_fidelity([1, 0], vector(1, 2)), "NumPy array"),
     (lambda: state_fidelity(np.full((2, 2), np.nan + 0j), vector(1, 2)), "finite"),
+    (lambda: state_fidelity(np.diag([1.5, -0.5]) + 0j, vector(1, 2)), "negative eigenvalues"),
+    (lambda: process_fidelity(np.ones((4, 4))), "trace; this superoperator is off by 2"),
+    (lambda: process_fidelity(np.eye(4)[[0, 2, 1, 3]]), "completely positive"),  # the transpose
+    (lambda: process_fidelity(depolarizing(0.1), 1.01 * np.eye(4)), "off by 0.01"),
     (lambda: process_fidelity(np.eye(2) + 0j), r"\(4\*\*n, 4\*\*n\)"),
     (lambda: process_fidelity(np.eye(8) + 0j), r"\(4\*\*n, 4\*\*n\)"),
     (lambda: process_fidelity(depolarizing(0.1), np.ones((2, 2)) + 0j), "unitary; this one is off"),

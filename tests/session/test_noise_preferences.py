@@ -43,6 +43,7 @@ def test_what_is_no_noise_model_is_refused():
         (3, "a NoiseModel, its JSON form or None"),
         ("{", "noise: .*JSON text"),
         (bit_flip(0.1), "got Channel"),
+        (type("Frame", (), {"to_json": lambda self: "{}"})(), "got Frame"),
     ]:
         with pytest.raises(SessionError, match=message):
             ExecutionPreferences(noise=bad)
