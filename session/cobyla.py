@@ -39,7 +39,7 @@ class _Simplex:
         self.inverse[k] = row
         self._age += 1
         if self._age >= _FRESH:
-            self.inverse, self._age = np.linalg.inv(self.edges), 0
+            self.inverse[:], self._age = np.linalg.inv(self.edges), 0
 
     def put_best_first(self) -> None:
         """Take edges from the best point of all."""
