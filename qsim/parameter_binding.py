@@ -44,6 +44,11 @@ def bind_parameters(circuit: Circuit, parameters: Any) -> tuple[Floats, bool]:
         if all(isinstance(entry, Mapping) for entry in parameters):
             rows = [_row(names, entry) for entry in parameters]
             return np.array(rows, dtype=np.float64).reshape(len(rows), len(names)), True
+        wrong = next((k for k, entry in enumerate(parameters) if not isinstance(entry, Mapping)), 0)
+        if any(isinstance(entry, Mapping) for entry in parameters):
+            raise ParameterError(
+                f"A list of parameter sets has a mapping from name to number in each place; set {wrong} is {parameters[wrong]!r}."
+            )
         try:
             return _array(names, np.asarray(parameters, dtype=np.float64)), True
         except (TypeError, ValueError):

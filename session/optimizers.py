@@ -1,4 +1,4 @@
-"""Minimising a cost over a program's parameters: scipy's methods, Adam on exact gradients, and SPSA for costs from shots."""
+"""Minimising a cost over a program's parameters: COBYLA, scipy's methods, Adam on gradients, and SPSA for costs from shots."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from qsim.pool import part
+from session.cobyla import cobyla
 from session.costs import costs_of
 from session.errors import SessionError
 from session.estimates import MinimizationResult
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from session.backends.protocol import Backend, Capabilities
 
 Vector = npt.NDArray[np.float64]
-#: scipy's methods by lower-case name; those that need no gradient, and those that take one.
+#: Methods by lower-case name, scipy's but for COBYLA; those that need no gradient, and those that take one.
 _WITHOUT = {name.lower(): name for name in ("COBYLA", "COBYQA", "Nelder-Mead", "Powell")}
 _WITH = {name.lower(): name for name in ("L-BFGS-B", "BFGS", "CG", "SLSQP", "TNC", "Newton-CG")}
 METHODS = (*_WITHOUT.values(), *_WITH.values(), "ADAM", "SPSA")
@@ -169,6 +170,8 @@ def minimize(backend: Backend, program: Program, task: Task) -> MinimizationResu
     start = task.rows[0].copy()
     if method == "ADAM":
         converged, message = _adam(costs, start)
+    elif method == "COBYLA":
+        converged, message = _cobyla(costs, start)
     elif method == "SPSA":
         converged, message = _spsa(costs, start, np.random.default_rng(task.seed))
     else:
@@ -198,15 +201,11 @@ def _scipy(costs: _Costs, start: Vector) -> tuple[bool, str]:
     options = costs.options
     method = options.method
     limit: dict[str, Any] = {"maxfun" if method == "TNC" else "maxiter": options.max_iteration}
-    function: Callable[..., Any] = costs.value
     callback: Callable[[Vector], None] | None = lambda xk: costs.iteration(xk)  # noqa: E731  (scipy looks at its argument's name)
-    if method == "COBYLA":  # its limit counts evaluations, and is at least parameters + 2
-        limit = {"maxiter": max(options.max_iteration, len(start) + 2)}
-        function, callback = costs.each_is_an_iteration, None
     with_gradient = method.lower() in _WITH and costs.has_gradient
     try:
         found = optimize.minimize(
-            costs.value_and_gradient if with_gradient else function,
+            costs.value_and_gradient if with_gradient else costs.value,
             start,
             jac=True if with_gradient else None,
             method=method,
@@ -217,6 +216,16 @@ def _scipy(costs: _Costs, start: Vector) -> tuple[bool, str]:
     except _Stop:
         return False, f"The limit of {options.max_iteration} iterations is reached."
     return bool(found.success), str(found.message)
+
+
+def _cobyla(costs: _Costs, start: Vector) -> tuple[bool, str]:
+    """This package's own: scipy's takes a millisecond an evaluation, ten times what the engine takes for 8 qubits."""
+    tolerance = 1e-4 if costs.options.tolerance is None else costs.options.tolerance
+    try:
+        cobyla(costs.each_is_an_iteration, start, tolerance=tolerance)
+    except _Stop:
+        return False, f"The limit of {costs.options.max_iteration} iterations is reached."
+    return True, f"The simplex has shrunk to the tolerance of {tolerance:g}."
 
 
 def _adam(costs: _Costs, x: Vector, rate: float = 0.1) -> tuple[bool, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import isfinite
 from typing import Any, Union
@@ -142,6 +142,15 @@ class Program:
     def has_measurements(self) -> bool:
         """Whether sampling has anything to read: not in a program without qubits."""
         return bool(self.measured.num_clbits) and (self.measured.is_dynamic or MEASURE in self.measured._rows[::6])
+
+    def with_circuit(self, circuit: Circuit) -> Program:
+        """The same program, outputs and parameters, with another circuit over the same qubits, bits and parameters."""
+        if isinstance(self.source, QuantumProgram):
+            one = self.source
+            return _with_outputs(QuantumProgram(circuit, one.outputs, one.types, one.raw_names, one.integers))
+        if self.measured is self.circuit:  # its bits are its outputs; where none is written, only this knows them
+            return replace(self, source=circuit, circuit=circuit, measured=circuit) if writes_bits(circuit) else self
+        return _program(circuit, circuit, is_qasm2=self.is_qasm2)
 
     # JSON ---------------------------------------------------------------------------------------------------
     @cached_property

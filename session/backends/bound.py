@@ -8,6 +8,7 @@ from qsim.pool import part
 from session.backends.limits import check_capabilities
 from session.backends.protocol import Backend
 from session.backends.registry import load_backend
+from session.branches import SettledPrograms, SettlingBackend, branches_on_parameters
 from session.costs import check_cost, costs_of
 from session.optimizers import check_minimize, minimize
 from session.preferences import ExecutionPreferences
@@ -20,8 +21,11 @@ class BoundBackend:
     """Runs tasks of one program on one backend: the backend's own operations, and those that are made of them."""
 
     def __init__(self, backend: Backend, program: Program) -> None:
-        self._backend = backend
+        self._given = self._backend = backend
         self._program = program
+        self._settled = SettledPrograms(program) if branches_on_parameters(program.circuit) else None
+        if self._settled is not None:
+            self._backend = SettlingBackend(backend, self._settled)
 
     @property
     def name(self) -> str:
@@ -31,7 +35,7 @@ class BoundBackend:
     @property
     def backend(self) -> Backend:
         """The backend itself."""
-        return self._backend
+        return self._given
 
     @property
     def program(self) -> Program:
@@ -45,7 +49,9 @@ class BoundBackend:
             check_cost(self._program, task)
         if task.kind is TaskKind.MINIMIZE:
             check_minimize(self._program, task, can)
-        check_capabilities(self.name, can, self._program, task)
+        programs = [self._program] if self._settled is None else [one for _, _, one in self._settled.parts(task)]
+        for program in programs:
+            check_capabilities(self.name, can, program, task)
         self._backend.check(self._program, task)
 
     def run(self, task: Task) -> list[Result]:

@@ -55,6 +55,8 @@ class LocalBackend:
         self._simulator = make_simulator(preferences)
         self._from_shots = self._name is BackendNames.SIMULATOR
         self._mixed = preferences.noise is not None or preferences.method == "density_matrix"
+        noisy = preferences.noise is not None and not preferences.noise.is_ideal
+        self._trajectories = noisy and preferences.method == "statevector"
         self._running = threading.Lock()
         self._capabilities = self._can()
         self._unmeasured: tuple[Circuit | None, Circuit | None] = (None, None)
@@ -107,6 +109,11 @@ class LocalBackend:
         purpose = _PURPOSES[needed_operation(task)]
         if purpose == "expectation" and (self._from_shots or task.filters or task.quantile != 1):
             purpose = "estimate from shots" if self._from_shots else "filtered estimate"
+        if self._trajectories and purpose == "expectation":
+            raise SessionError(
+                "With noise, method='statevector' runs trajectories, which give counts and estimates from shots. An exact "
+                "estimate takes method='automatic' or 'density_matrix', one from shots backend 'simulator'."
+            )
         if circuit.parameters and len(task.rows):
             values = zip(circuit.parameters, task.rows[0], strict=True)
             circuit = circuit.bind({parameter.name: float(value) for parameter, value in values})

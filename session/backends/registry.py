@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib import import_module
-from importlib.metadata import EntryPoint, entry_points
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from qsim.errors import QsimError, suggestion
 from session.backends.protocol import API_VERSION, Backend
 from session.errors import SessionError
 from session.preferences import BackendNames, ExecutionPreferences
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 GROUP = "qsim.adapters"
 #: name -> (module, factory, extra that it needs, what it is). A factory takes `ExecutionPreferences`.
@@ -45,6 +47,8 @@ class BackendEntry:
 
 def _plug_ins() -> dict[str, EntryPoint]:
     """Entry points by name, without those of this package's names: a plug-in cannot take the place of `local`."""
+    from importlib.metadata import entry_points  # 50 ms, which a session on this engine never needs
+
     return {point.name: point for point in entry_points(group=GROUP) if point.name not in _BUILT_IN}
 
 

@@ -179,8 +179,7 @@ def repeat(count: Any, iteration: Any) -> None:
 def if_(condition: Any, then: Block, else_: Block | None = None) -> None:
     """Do a block if a classical condition holds, else another one.
 
-    A condition that is known now chooses now; one on parameters is decided when the program runs, which makes it a program
-    that branches: it can be sampled, and has no exact expectation values.
+    A condition that is known now chooses now; one on parameters chooses when they are known, for each set of them.
     """
     found = tracer("if_")
     if isinstance(condition, (bool, np.bool_, int, np.integer)):

@@ -87,7 +87,7 @@ class Database:
         except OSError as error:
             raise StoreAccessError(f"There is no store of jobs at '{self.path}': {error.strerror}.") from None
         if empty:  # SQLite would take it for a new database; ours are made elsewhere and never empty
-            raise StoreCorruptError(self._damage("the file is empty"))
+            raise StoreCorruptError(self.damage("the file is empty"))
         # To write even for reading: after a crash, whoever comes first rolls back what was not committed.
         connection = connect(self.path, os.access(self.path, os.W_OK) and os.access(self.folder, os.W_OK))
         try:
@@ -116,7 +116,7 @@ class Database:
                 f"knows {VERSION}), so they are left alone. Update qsim-session, or set QSIM_STATE_DIR to another folder."
             )
         if version < 1:
-            raise StoreCorruptError(self._damage(f"its schema has the version {version}"))
+            raise StoreCorruptError(self.damage(f"its schema has the version {version}"))
         return int(version)
 
     # making and migrating -----------------------------------------------------------------------------------
@@ -210,11 +210,11 @@ class Database:
             name = getattr(error, "sqlite_errorname", None) or type(error).__name__
             raise self._explain(name, error) from error
         except UnicodeDecodeError as error:  # of the name of a table, in a message of SQLite's
-            raise StoreCorruptError(self._damage(f"a text in it is none ({error.reason})")) from error
+            raise StoreCorruptError(self.damage(f"a text in it is none ({error.reason})")) from error
 
     def _explain(self, name: str, error: sqlite3.Error) -> StoreError:
         if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
-            return StoreCorruptError(self._damage(str(error)))
+            return StoreCorruptError(self.damage(str(error)))
         if name in _FULL:
             return StorageFullError(
                 f"There is no room to store a job or its result in '{self.path}' ({name}). Free some space or set "
@@ -231,7 +231,8 @@ class Database:
             )
         return StoreError(f"The store of jobs '{self.path}' gave an error: {error} ({name}).")
 
-    def _damage(self, reason: str) -> str:
+    def damage(self, reason: str) -> str:
+        """What to tell of a damaged file."""
         return (
             f"The store of jobs '{self.path}' is damaged: {reason}. Nothing in it was changed. 'qsim jobs recover' puts it "
             "aside and saves what can be read."

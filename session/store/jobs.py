@@ -85,6 +85,8 @@ class JobStore:
         with self.database.reading() as connection:
             row = connection.execute(f"SELECT {COLUMNS} FROM job WHERE id = ?", (job_id,)).fetchone()
         if row is None:
+            if wrong := self.database.check(quick=True):  # a damaged index hides jobs that are there
+                raise StoreCorruptError(self.database.damage(wrong[0].splitlines()[0]))
             raise JobNotFoundError(
                 f"There is no job {job_id} in '{self.database.path}'. It may have been pruned, or QSIM_STATE_DIR was "
                 "another when it was submitted; 'qsim jobs list' shows what there is."

@@ -269,7 +269,7 @@ def plug_ins(monkeypatch: pytest.MonkeyPatch) -> None:
     def entry_points(**wanted: str) -> Any:
         return found.select(**wanted)
 
-    monkeypatch.setattr("session.backends.registry.entry_points", entry_points)
+    monkeypatch.setattr("importlib.metadata.entry_points", entry_points)
 
 
 @pytest.mark.usefixtures("plug_ins")

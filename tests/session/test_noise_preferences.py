@@ -62,3 +62,12 @@ def test_the_command_line_takes_a_noise_model(tmp_path, capsys):
     model.write_text("{}")
     assert main(["run", str(program), "--noise", str(model)]) == 1
     assert "qsim.noise_model" in capsys.readouterr().err
+
+
+def test_trajectories_give_no_exact_estimates_and_the_call_says_so():
+    preferences = ExecutionPreferences(noise=MODEL, method="statevector")
+    with ExecutionSession(BELL, execution_preferences=preferences, num_shots=10) as session:
+        for call in (session.estimate, session.submit_estimate, session.estimate_cost):
+            with pytest.raises(SessionError, match=r"runs trajectories.*method='automatic'"):
+                call(Pauli.Z(0))
+        assert session.sample().num_shots == 10

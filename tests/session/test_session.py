@@ -325,3 +325,10 @@ def test_reprs() -> None:
         assert session.get_session_id() in repr(session)
         assert "simulator_statevector" in repr(session)
     assert "closed" in repr(session)
+
+
+def test_a_list_with_something_else_among_its_parameter_sets_says_which():
+    with ExecutionSession(Circuit(1).rx(Parameter("t"), 0)) as session:
+        for call in (session.sample, session.submit_sample):
+            with pytest.raises(ParameterError, match="set 1 is None"):
+                call([{"t": 0.1}, None])

@@ -440,3 +440,15 @@ def test_a_result_of_three_hundred_megabytes(state: Path) -> None:
     assert claim is not None and store.complete(claim, [here, here])  # over 500 MB
     assert all(np.array_equal(one.amplitudes, here.amplitudes) for one in store.result(claim.id))
     identity.release()
+
+
+def test_a_job_that_a_damaged_index_hides_is_not_called_missing(state: Path) -> None:
+    job = submit()
+    job.result(300)
+    database = state / "jobs.db"
+    data = bytearray(database.read_bytes())
+    for at in range(4096, len(data), 7):
+        data[at] ^= 0x55
+    database.write_bytes(bytes(data))
+    with pytest.raises(StoreError, match="damaged"):
+        ExecutionJob.from_id(job.id)
