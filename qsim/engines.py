@@ -139,7 +139,7 @@ class Runner:
         if choice.method == "stabilizer":
             from qsim.stabilizer.engine import StabilizerEngine
 
-            return choice, StabilizerEngine(simulator.threads, simulator.memory_limit, noise)
+            return choice, StabilizerEngine(simulator.threads, simulator.memory_limit, noise, simulator.max_loop_rounds)
         if choice.method == "mps":
             from qsim.mps.engine import ProductStateEngine
 
@@ -149,7 +149,7 @@ class Runner:
                 options.max_bond, options.truncation, simulator.memory_limit,
                 methods.AUTOMATIC_WORK if own else None, methods.AUTOMATIC_BOND if own else None,
             )  # fmt: skip
-            return choice, ProductStateEngine(settings, simulator._dtype, noise)
+            return choice, ProductStateEngine(settings, simulator._dtype, noise, simulator.max_loop_rounds)
         return choice, None
 
     def _initial(self, method: str, circuit: Circuit) -> Any:

@@ -35,12 +35,19 @@ class ProductStateEngine:
         settings: how bonds are kept narrow.
         dtype: complex128 or complex64.
         noise: Pauli channels and readout errors, followed pattern by pattern, or None.
+        max_loop_rounds: how often one history may go round `while` loops.
     """
 
     method = "mps"
 
-    def __init__(self, settings: Settings, dtype: Any = np.complex128, noise: NoiseModel | None = None) -> None:
-        self.settings, self.dtype = settings, dtype
+    def __init__(
+        self,
+        settings: Settings,
+        dtype: Any = np.complex128,
+        noise: NoiseModel | None = None,
+        max_loop_rounds: int = 100_000,
+    ) -> None:
+        self.settings, self.dtype, self.max_loop_rounds = settings, dtype, max_loop_rounds
         self.noise = None if noise is None or noise.is_ideal else noise
         if self.noise is not None and not self.noise.is_pauli:
             raise QsimError(
@@ -82,7 +89,7 @@ class ProductStateEngine:
             if final.state.fidelity < worst[0].fidelity or final.state.widest > worst[-1].widest:
                 worst[:] = sorted([worst[0], final.state], key=lambda one: one.fidelity)
 
-        brancher: branching.Brancher[_History] = branching.Brancher(seed, self.noise, ended)
+        brancher: branching.Brancher[_History] = branching.Brancher(seed, self.noise, ended, self.max_loop_rounds)
         totals = brancher.sample(_History(state), circuit, shots)
         shown: dict[int, int] = {}
         for value, count in totals.items():

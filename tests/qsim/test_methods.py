@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from qsim import Circuit, MemoryLimitError, Parameter, Pauli, QsimError, Simulator, methods
-from qsim.classical import Bits
-from qsim.methods import bond_bound, choose
+from qsim import Circuit, CircuitError, MemoryLimitError, Parameter, Pauli, QsimError, Simulator, methods
+from qsim.classical import Bits, Literal
+from qsim.methods import bond_bound, choose, trial_run
 from qsim.stabilizer import tableau
 
 
@@ -159,3 +159,20 @@ def test_bounds_on_bonds():
     branching = Circuit(2, 1).measure(0, 0)
     branching.if_else(Bits((0,)), branching.block().cx(0, 1))
     assert bond_bound(branching) is None
+
+
+@pytest.mark.parametrize("method", ["stabilizer", "mps"])
+def test_a_loop_without_end_is_stopped_by_the_limit_that_was_set(method):
+    circuit = Circuit(1, 2)
+    circuit.while_loop(Literal(1), circuit.block().h(0).measure(0, 0))
+    with pytest.raises(CircuitError, match=r"go round while loops 300 times \(max_loop_rounds\)"):
+        Simulator(method=method, max_loop_rounds=300).sample(circuit, 50, seed=1)
+
+
+def test_a_trial_run_counts_small_steps_too(eight_gib):
+    circuit = Circuit(40)
+    for _ in range(200):  # bonds of 1: no work but calls
+        circuit.x(0).cx(0, 1)
+        circuit.x(1).cx(1, 2)
+    with pytest.raises(MemoryLimitError, match="the work that method"):
+        trial_run(circuit, Simulator(), 1e5)
