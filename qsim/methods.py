@@ -32,11 +32,11 @@ CLIFFORD_FROM, DYNAMIC_CLIFFORD_FROM, NOISY_CLIFFORD_FROM = 24, 16, 10
 #: From so many qubits on samples of a circuit come from a matrix-product state, though a statevector fits, where a run with
 #: bonds of up to the second number and so much work ends: parts of a second in place of many.
 PRODUCT_STATE_FROM, NARROW_BOND, NARROW_WORK = 26, 64, 1e7
-#: Widest bond, and work (`MatrixProductState.work`, some 5 * 10^7 to 10^8 a second), that "automatic" spends on a circuit whose
-#: entanglement is not known: a minute or two.
+#: Widest bond, and work (`MatrixProductState.work`, some 10^8 a second, up to 6 * 10^8 where bonds are wide), that
+#: "automatic" spends on a circuit whose entanglement is not known: a minute or two.
 AUTOMATIC_BOND, AUTOMATIC_WORK = 1024, 2e10
 #: What `qsim info` spends to find out: a second or two.
-TRIAL_WORK = 8e7
+TRIAL_WORK = 1.5e8
 _BEYOND = 1 << 70
 #: A statevector of so many bytes is not looked at further.
 _WORTH_A_LOOK = 1 << 24

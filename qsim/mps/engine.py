@@ -15,6 +15,7 @@ from qsim.compiler.lowering import Lowered, lower
 from qsim.errors import QsimError
 from qsim.memory import check_bytes
 from qsim.mps import readout
+from qsim.mps.blas import one_thread
 from qsim.mps.gates import apply_circuit, apply_lowered
 from qsim.mps.order import chain_order
 from qsim.mps.state import MatrixProductState, Settings
@@ -55,6 +56,7 @@ class ProductStateEngine:
                 '"density_matrix".'
             )
 
+    @one_thread.during
     def sample(
         self, circuit: Circuit, clbits: Sequence[int], shots: int, seed: int, initial: Any = None
     ) -> tuple[Array, Array, dict[str, Any]]:
@@ -99,6 +101,7 @@ class ProductStateEngine:
         frequencies = np.array([shown[value] for value in values], np.int64)
         return from_integers(values, len(clbits)), frequencies, facts(worst)
 
+    @one_thread.during
     def expectations(
         self, circuit: Circuit, operators: Sequence[SparsePauliOp], initial: Any, spread: bool
     ) -> tuple[list[float], list[float], dict[str, Any]]:
@@ -111,16 +114,19 @@ class ProductStateEngine:
             variances = [max(s - m * m, 0.0) for s, m in zip(squares, means, strict=True)]
         return means, variances, facts([state])
 
+    @one_thread.during
     def probabilities(self, circuit: Circuit, qubits: Sequence[int], initial: Any) -> tuple[Array, dict[str, Any]]:
         """Outcome probabilities of a few qubits, shape (2**k,)."""
         state = self._final(circuit, initial)
         return readout.probabilities(state, qubits, self.settings.memory_limit), facts([state])
 
+    @one_thread.during
     def statevector(self, circuit: Circuit, initial: Any) -> tuple[Array, dict[str, Any]]:
         """All amplitudes, shape (2**n,)."""
         state = self._final(circuit, initial)
         return readout.amplitudes(state, self.settings.memory_limit), facts([state])
 
+    @one_thread.during
     def facts_of(self, circuit: Circuit) -> dict[str, Any]:
         """What a run comes to, without results; of a circuit that branches, one shot of it."""
         if circuit.is_dynamic:
