@@ -93,8 +93,11 @@ def test_what_nothing_can_run_is_refused_with_the_numbers(eight_gib, monkeypatch
     assert "stabilizer: operation 0, 'u(" in message
     assert "mps: after " in message and "a matrix-product state has a bond of" in message
     assert 'precision="single"' in message and "max_bond=256" in message
-    with pytest.raises(MemoryLimitError, match=r"after [\d,]+ of 2,000 gates a matrix-product state has a bond of"):
+    with pytest.raises(
+        MemoryLimitError, match=r"after [\d,]+ of 2,000 gates a matrix-product state has a bond of"
+    ) as run:
         Simulator().sample(circuit.measure_all(), 10)
+    assert "statevector: needs 16 PiB (2**50 amplitudes); 8 GiB are available; stabilizer: " in str(run.value)
 
 
 def test_a_statevector_of_a_wide_circuit_is_refused_with_its_size(eight_gib):
