@@ -71,6 +71,8 @@ class _Branch(Generic[Kind]):
     shots: int
     measured: int = 0
     uncertain: int = 0
+    #: Of loops, so far.
+    rounds: int = 0
 
     @property
     def progress(self) -> tuple[int, int, int]:
@@ -84,9 +86,13 @@ class Brancher(Generic[Kind]):
     Args:
         noise: Pauli channels, drawn as outcomes are, and readout errors.
         on_end: told each final state, with the shots that reached it.
+        max_rounds: how often one history may go round loops.
     """
 
-    def __init__(self, seed: int, noise: NoiseModel | None = None, on_end: Any = None) -> None:
+    def __init__(
+        self, seed: int, noise: NoiseModel | None = None, on_end: Any = None, max_rounds: int = 100_000
+    ) -> None:
+        self._max_rounds = max_rounds
         self._random = np.random.Generator(np.random.Philox(key=seed))
         self._noise = None if noise is None or noise.is_ideal else noise
         self._on_end = on_end
@@ -237,6 +243,13 @@ class Brancher(Generic[Kind]):
             raise CircuitError(
                 "A while loop goes on for ever: a round of it measured nothing and left every bit as it was. "
                 "Its body must change what its condition reads."
+            )
+        branch.rounds += 1
+        if branch.rounds > self._max_rounds:
+            raise CircuitError(
+                f"A history may go round while loops {self._max_rounds:,} times (max_loop_rounds); this one goes on. "
+                "Does a while loop's condition ever become false? If it only takes long, set "
+                "Simulator(max_loop_rounds=...) higher."
             )
         changed = branch.memory != frame.begun[0] or branch.uncertain != frame.begun[2]
         idle = 0 if changed else frame.idle + 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,10 +13,10 @@ import numpy.typing as npt
 from qsim import methods
 from qsim.circuit import Circuit, Register
 from qsim.counts import Counts
-from qsim.errors import CircuitError, QsimError
+from qsim.errors import CircuitError, MemoryLimitError, QsimError
 from qsim.initial import product_labels, product_vectors
 from qsim.methods import Choice
-from qsim.mps.state import Settings
+from qsim.mps.state import BondLimit, Settings
 from qsim.parameter_binding import bind_parameters
 from qsim.pauli import SparsePauliOp, check_observable
 from qsim.pool import part
@@ -61,7 +62,8 @@ class Runner:
                 continue
             visible = [bit for register in circuit.clbit_registers for bit in register.indices]
             initial = self._initial(choice.method, circuit)
-            values, frequencies, facts = engine.sample(circuit, visible, shots, own, initial)
+            with self._within_limits(choice, circuit, "sample"):
+                values, frequencies, facts = engine.sample(circuit, visible, shots, own, initial)
             registers, at = [], 0
             for register in circuit.clbit_registers:
                 registers.append(Register(register.name, tuple(range(at, at + len(register)))))
@@ -84,7 +86,8 @@ class Runner:
                 means[k], variances[k] = found
                 continue
             initial = self._initial(choice.method, circuit)
-            means[k], variances[k], facts = engine.expectations(circuit, operators, initial, spread)
+            with self._within_limits(choice, circuit, "expectation"):
+                means[k], variances[k], facts = engine.expectations(circuit, operators, initial, spread)
             self._note(choice, facts)
 
         def shaped(values: Array) -> Any:
@@ -103,7 +106,9 @@ class Runner:
             if engine is None:
                 results.append(self.simulator._probabilities(circuit, None, qubits, self.initial_state))
                 continue
-            found, facts = engine.probabilities(circuit, qubits, self._initial(choice.method, circuit))
+            initial = self._initial(choice.method, circuit)
+            with self._within_limits(choice, circuit, "probabilities"):
+                found, facts = engine.probabilities(circuit, qubits, initial)
             self._note(choice, facts)
             results.append(found)
         return np.array(results).reshape(self.num_sets, -1) if self.batched else results[0]
@@ -139,7 +144,7 @@ class Runner:
         if choice.method == "stabilizer":
             from qsim.stabilizer.engine import StabilizerEngine
 
-            return choice, StabilizerEngine(simulator.threads, simulator.memory_limit, noise)
+            return choice, StabilizerEngine(simulator.threads, simulator.memory_limit, noise, simulator.max_loop_rounds)
         if choice.method == "mps":
             from qsim.mps.engine import ProductStateEngine
 
@@ -149,8 +154,17 @@ class Runner:
                 options.max_bond, options.truncation, simulator.memory_limit,
                 methods.AUTOMATIC_WORK if own else None, methods.AUTOMATIC_BOND if own else None,
             )  # fmt: skip
-            return choice, ProductStateEngine(settings, simulator._dtype, noise)
+            return choice, ProductStateEngine(settings, simulator._dtype, noise, simulator.max_loop_rounds)
         return choice, None
+
+    @contextmanager
+    def _within_limits(self, choice: Choice, circuit: Circuit, purpose: str) -> Iterator[None]:
+        """Where a run ends at the limits of "automatic", say what speaks against the other methods too."""
+        try:
+            yield
+        except BondLimit as error:
+            against = {**choice.alternatives, "mps": str(error)}
+            raise MemoryLimitError(methods.refusal(circuit, self.simulator, purpose, against)) from None
 
     def _initial(self, method: str, circuit: Circuit) -> Any:
         """The initial state as a method takes it."""

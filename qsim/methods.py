@@ -7,7 +7,7 @@ nothing can run, with the numbers.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -32,11 +32,11 @@ CLIFFORD_FROM, DYNAMIC_CLIFFORD_FROM, NOISY_CLIFFORD_FROM = 24, 16, 10
 #: From so many qubits on samples of a circuit come from a matrix-product state, though a statevector fits, where a run with
 #: bonds of up to the second number and so much work ends: parts of a second in place of many.
 PRODUCT_STATE_FROM, NARROW_BOND, NARROW_WORK = 26, 64, 1e7
-#: Widest bond, and work (`MatrixProductState.work`, some 10^8 a second), that "automatic" spends on a circuit whose
-#: entanglement is not known: a minute or two.
-AUTOMATIC_BOND, AUTOMATIC_WORK = 1024, 2e10
+#: Widest bond, and work (`MatrixProductState.work`, some 10^8 a second, up to 6 * 10^8 where bonds are wide), that
+#: "automatic" spends on a circuit whose entanglement is not known: half a minute or so.
+AUTOMATIC_BOND, AUTOMATIC_WORK = 1024, 5e9
 #: What `qsim info` spends to find out: a second or two.
-TRIAL_WORK = 3e8
+TRIAL_WORK = 1.5e8
 _BEYOND = 1 << 70
 #: A statevector of so many bytes is not looked at further.
 _WORTH_A_LOOK = 1 << 24
@@ -167,7 +167,7 @@ class _Chooser:
             return self._made(self.dense, native)
         if self.purpose in PURPOSES["mps"] and (reason := self._product_state()):
             return self._made("mps", f"{reason}{beside}")
-        raise MemoryLimitError(self._refusal())
+        raise MemoryLimitError(refusal(self.circuit, self.simulator, self.purpose, self.against))
 
     def _narrow(self) -> int | None:
         """The widest bond where a matrix-product state is clearly faster than a statevector that fits, or None."""
@@ -232,12 +232,14 @@ class _Chooser:
             return None
         return f"a trial run came to bonds of {found['max_bond']:,} with an error of {found['truncation_error']:.2g}"
 
-    def _refusal(self) -> str:
-        reasons = "; ".join(f"{name}: {reason}" for name, reason in self.against.items())
-        return (
-            f"No method can run this circuit of {self.circuit.num_qubits} qubits ({self.purpose}). {reasons}. Try fewer "
-            f"qubits, {advice(self.simulator)}."
-        )
+
+def refusal(circuit: Circuit, simulator: Simulator, purpose: str, against: Mapping[str, str]) -> str:
+    """Why no method runs a circuit: what speaks against each, and what to try."""
+    reasons = "; ".join(f"{name}: {reason}" for name, reason in against.items())
+    return (
+        f"No method can run this circuit of {circuit.num_qubits} qubits ({purpose}). {reasons}. Try fewer qubits, "
+        f"{advice(simulator)}."
+    )
 
 
 def advice(simulator: Runs) -> str:
@@ -306,7 +308,7 @@ def trial_run(circuit: Circuit, simulator: Runs, work: float, bond: int = AUTOMA
         options.max_bond, options.truncation, simulator.memory_limit, work,
         bond if options.max_bond is None else None,
     )  # fmt: skip
-    return ProductStateEngine(settings, simulator._dtype).facts_of(circuit)
+    return ProductStateEngine(settings, simulator._dtype, None, simulator.max_loop_rounds).facts_of(circuit)
 
 
 def _bytes(needed: int) -> str:

@@ -15,6 +15,7 @@ from qsim.compiler.lowering import Lowered, lower
 from qsim.errors import QsimError
 from qsim.memory import check_bytes
 from qsim.mps import readout
+from qsim.mps.blas import one_thread
 from qsim.mps.gates import apply_circuit, apply_lowered
 from qsim.mps.order import chain_order
 from qsim.mps.state import MatrixProductState, Settings
@@ -35,12 +36,19 @@ class ProductStateEngine:
         settings: how bonds are kept narrow.
         dtype: complex128 or complex64.
         noise: Pauli channels and readout errors, followed pattern by pattern, or None.
+        max_loop_rounds: how often one history may go round `while` loops.
     """
 
     method = "mps"
 
-    def __init__(self, settings: Settings, dtype: Any = np.complex128, noise: NoiseModel | None = None) -> None:
-        self.settings, self.dtype = settings, dtype
+    def __init__(
+        self,
+        settings: Settings,
+        dtype: Any = np.complex128,
+        noise: NoiseModel | None = None,
+        max_loop_rounds: int = 100_000,
+    ) -> None:
+        self.settings, self.dtype, self.max_loop_rounds = settings, dtype, max_loop_rounds
         self.noise = None if noise is None or noise.is_ideal else noise
         if self.noise is not None and not self.noise.is_pauli:
             raise QsimError(
@@ -48,6 +56,7 @@ class ProductStateEngine:
                 '"density_matrix".'
             )
 
+    @one_thread.during
     def sample(
         self, circuit: Circuit, clbits: Sequence[int], shots: int, seed: int, initial: Any = None
     ) -> tuple[Array, Array, dict[str, Any]]:
@@ -82,7 +91,7 @@ class ProductStateEngine:
             if final.state.fidelity < worst[0].fidelity or final.state.widest > worst[-1].widest:
                 worst[:] = sorted([worst[0], final.state], key=lambda one: one.fidelity)
 
-        brancher: branching.Brancher[_History] = branching.Brancher(seed, self.noise, ended)
+        brancher: branching.Brancher[_History] = branching.Brancher(seed, self.noise, ended, self.max_loop_rounds)
         totals = brancher.sample(_History(state), circuit, shots)
         shown: dict[int, int] = {}
         for value, count in totals.items():
@@ -92,6 +101,7 @@ class ProductStateEngine:
         frequencies = np.array([shown[value] for value in values], np.int64)
         return from_integers(values, len(clbits)), frequencies, facts(worst)
 
+    @one_thread.during
     def expectations(
         self, circuit: Circuit, operators: Sequence[SparsePauliOp], initial: Any, spread: bool
     ) -> tuple[list[float], list[float], dict[str, Any]]:
@@ -104,16 +114,19 @@ class ProductStateEngine:
             variances = [max(s - m * m, 0.0) for s, m in zip(squares, means, strict=True)]
         return means, variances, facts([state])
 
+    @one_thread.during
     def probabilities(self, circuit: Circuit, qubits: Sequence[int], initial: Any) -> tuple[Array, dict[str, Any]]:
         """Outcome probabilities of a few qubits, shape (2**k,)."""
         state = self._final(circuit, initial)
         return readout.probabilities(state, qubits, self.settings.memory_limit), facts([state])
 
+    @one_thread.during
     def statevector(self, circuit: Circuit, initial: Any) -> tuple[Array, dict[str, Any]]:
         """All amplitudes, shape (2**n,)."""
         state = self._final(circuit, initial)
         return readout.amplitudes(state, self.settings.memory_limit), facts([state])
 
+    @one_thread.during
     def facts_of(self, circuit: Circuit) -> dict[str, Any]:
         """What a run comes to, without results; of a circuit that branches, one shot of it."""
         if circuit.is_dynamic:

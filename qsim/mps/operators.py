@@ -76,7 +76,7 @@ def compress(state: MatrixProductState, first: int, last: int) -> None:
 
     for k in range(first, last):
         tensor = state.tensors[k]
-        state.work += 0.2 * tensor.size * tensor.shape[2]
+        state._spend(0.2 * tensor.size * tensor.shape[2])
         q, r = np.linalg.qr(tensor.reshape(-1, tensor.shape[2]))
         state.tensors[k] = q.reshape(tensor.shape[0], 2, -1)
         state.tensors[k + 1] = np.tensordot(r, state.tensors[k + 1], 1)

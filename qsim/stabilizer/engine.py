@@ -35,12 +35,20 @@ class StabilizerEngine:
         threads: of sampling; results do not depend on it.
         memory_limit: in bytes, or None.
         noise: Pauli channels and readout errors, or None.
+        max_loop_rounds: how often one history may go round `while` loops.
     """
 
     method = "stabilizer"
 
-    def __init__(self, threads: int = 1, memory_limit: int | None = None, noise: NoiseModel | None = None) -> None:
+    def __init__(
+        self,
+        threads: int = 1,
+        memory_limit: int | None = None,
+        noise: NoiseModel | None = None,
+        max_loop_rounds: int = 100_000,
+    ) -> None:
         check_pauli(noise)
+        self.max_loop_rounds = max_loop_rounds
         self.threads, self.memory_limit, self.noise = threads, memory_limit, noise
 
     def sample(
@@ -66,7 +74,7 @@ class StabilizerEngine:
     def _by_branches(
         self, circuit: Circuit, clbits: Sequence[int], shots: int, seed: int
     ) -> tuple[Array, Array, dict[str, Any]]:
-        brancher: branching.Brancher[TableauState] = branching.Brancher(seed, self.noise)
+        brancher: branching.Brancher[TableauState] = branching.Brancher(seed, self.noise, None, self.max_loop_rounds)
         totals = brancher.sample(TableauState.zero(circuit.num_qubits), circuit, shots)
         shown: dict[int, int] = {}
         for value, count in totals.items():

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from qsim import Circuit, MemoryLimitError, Parameter, Pauli, QsimError, Simulator, methods
-from qsim.classical import Bits
-from qsim.methods import bond_bound, choose
+from qsim import Circuit, CircuitError, MemoryLimitError, Parameter, Pauli, QsimError, Simulator, methods
+from qsim.classical import Bits, Literal
+from qsim.methods import bond_bound, choose, trial_run
 from qsim.stabilizer import tableau
 
 
@@ -93,8 +93,11 @@ def test_what_nothing_can_run_is_refused_with_the_numbers(eight_gib, monkeypatch
     assert "stabilizer: operation 0, 'u(" in message
     assert "mps: after " in message and "a matrix-product state has a bond of" in message
     assert 'precision="single"' in message and "max_bond=256" in message
-    with pytest.raises(MemoryLimitError, match=r"after [\d,]+ of 2,000 gates a matrix-product state has a bond of"):
+    with pytest.raises(
+        MemoryLimitError, match=r"after [\d,]+ of 2,000 gates a matrix-product state has a bond of"
+    ) as run:
         Simulator().sample(circuit.measure_all(), 10)
+    assert "statevector: needs 16 PiB (2**50 amplitudes); 8 GiB are available; stabilizer: " in str(run.value)
 
 
 def test_a_statevector_of_a_wide_circuit_is_refused_with_its_size(eight_gib):
@@ -159,3 +162,20 @@ def test_bounds_on_bonds():
     branching = Circuit(2, 1).measure(0, 0)
     branching.if_else(Bits((0,)), branching.block().cx(0, 1))
     assert bond_bound(branching) is None
+
+
+@pytest.mark.parametrize("method", ["stabilizer", "mps"])
+def test_a_loop_without_end_is_stopped_by_the_limit_that_was_set(method):
+    circuit = Circuit(1, 2)
+    circuit.while_loop(Literal(1), circuit.block().h(0).measure(0, 0))
+    with pytest.raises(CircuitError, match=r"go round while loops 300 times \(max_loop_rounds\)"):
+        Simulator(method=method, max_loop_rounds=300).sample(circuit, 50, seed=1)
+
+
+def test_a_trial_run_counts_small_steps_too(eight_gib):
+    circuit = Circuit(40)
+    for _ in range(200):  # bonds of 1: no work but calls
+        circuit.x(0).cx(0, 1)
+        circuit.x(1).cx(1, 2)
+    with pytest.raises(MemoryLimitError, match="the work that method"):
+        trial_run(circuit, Simulator(), 1e5)

@@ -230,3 +230,26 @@ def test_refusals():
         QsimError, match=r'method="mps" gives expectation, probabilities, sample, statevector; a gradient'
     ):
         simulator().gradient(Circuit(1), Pauli.Z(0))
+
+
+def test_blas_has_one_thread_meanwhile_and_its_own_number_again_afterwards(monkeypatch):
+    threadpoolctl = pytest.importorskip("threadpoolctl")
+    from qsim.mps.blas import one_thread
+
+    def threads():
+        return [one["num_threads"] for one in threadpoolctl.threadpool_info() if one["user_api"] == "blas"]
+
+    before = threads()
+    with one_thread, one_thread:
+        assert set(threads()) <= {1}
+    assert threads() == before
+
+
+def test_without_threadpoolctl_blas_is_left_as_it_is(monkeypatch):
+    import sys
+
+    from qsim.mps.blas import OneThread
+
+    monkeypatch.setitem(sys.modules, "threadpoolctl", None)
+    with OneThread():
+        pass
