@@ -233,7 +233,7 @@ class _Chooser:
         return f"a trial run came to bonds of {found['max_bond']:,} with an error of {found['truncation_error']:.2g}"
 
 
-def refusal(circuit: Circuit, simulator: Simulator, purpose: str, against: Mapping[str, str]) -> str:
+def refusal(circuit: Circuit, simulator: Runs, purpose: str, against: Mapping[str, str]) -> str:
     """Why no method runs a circuit: what speaks against each, and what to try."""
     reasons = "; ".join(f"{name}: {reason}" for name, reason in against.items())
     return (
