@@ -141,7 +141,10 @@ def terms_to_apply(operator: SparsePauliOp, bits: int) -> tuple[Array, Array, Ar
 
 def terms_of(operator: SparsePauliOp) -> tuple[Array, Array, Array, Array]:
     """Masks of X and Z (int64) and coefficients (real and imaginary parts) of an operator's terms as X**x Z**z."""
-    simplified = operator.simplify()
-    x, z = simplified.x_masks.astype(np.int64), simplified.z_masks.astype(np.int64)
-    coefficients = simplified.coefficients * np.array([1, 1j, -1, -1j])[np.bitwise_count(x & z) % 4]  # Y = i X Z
+    simplified = operator.simplify()._flat()
+    x, z, coefficients = (
+        np.fromiter((term[k] for term in simplified), kind, len(simplified))
+        for k, kind in enumerate((np.int64, np.int64, np.complex128))
+    )
+    coefficients *= np.array([1, 1j, -1, -1j])[np.bitwise_count(x & z) % 4]  # Y = i X Z
     return x, z, np.ascontiguousarray(coefficients.real), np.ascontiguousarray(coefficients.imag)
