@@ -31,7 +31,7 @@ from qsim.linalg import controlled_matrix
 from qsim.observable import terms_to_apply
 from qsim.pauli import SparsePauliOp
 from qsim.pool import Share, part, report, run_shares
-from qsim.state import copy_into, evolve
+from qsim.state import copy_into, evolve, touch
 
 Array = npt.NDArray[Any]
 _NO_BIT = 63
@@ -123,6 +123,7 @@ def value_and_gradient(
     dtype, size = state.dtype.type, len(state)
     both: Array = np.empty(2 * size, dtype=dtype)
     copy_into(both[:size], state, threads)
+    touch(both[size:], threads)
     flat = both.view(np.float64 if dtype == np.complex128 else np.float32)
     steps = len(plan.segments) + 1
     value = _apply(flat, size, operator, threads)

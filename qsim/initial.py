@@ -20,8 +20,8 @@ _LABELS = {
 #: How far a norm may be from 1 for numbers of this precision.
 _TOLERANCE = {"double": 1e-8, "single": 1e-5}
 _PIECE = 1 << 17
-#: Amplitudes that are copied at a time: what fits in a cache, so that no fresh memory is taken for each piece.
-_ROOM = 1 << 14
+#: Amplitudes that are copied at a time: what fits in a cache, and too few for BLAS to wake threads of its own.
+_ROOM = 1 << 13
 _FORMS = (
     "An initial state is a vector of 2**n amplitudes, a basis state (an index, or a bitstring whose rightmost character "
     "is qubit 0), or a product state (n single-qubit vectors, qubit 0 first, or a string of 0 1 + - r l)"

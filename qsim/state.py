@@ -52,8 +52,8 @@ def evolve(program: Program, parameters: Array, dtype: Any, threads: int, initia
         state = _fresh(program, dtype)
         if not program.num_passes:
             state[0] = phase
-        elif program.writes_all and state.nbytes >= _TOUCHED_FROM:
-            _touch(state, threads)
+        elif program.writes_all:
+            touch(state, threads)
     flat = state.view(real)
     with rooms(real, program.workspace_numbers, threads) as workspaces:
         _run_passes(program, flat, coefficients, phase, workspaces)
@@ -165,12 +165,14 @@ def _fresh(program: Program, dtype: Any) -> Array:
     return view
 
 
-def _touch(state: Array, threads: int) -> None:
-    """Make the system give all pages of a large state, some at a time.
+def touch(state: Array, threads: int) -> None:
+    """Make the system give all pages of a large state that is yet to be written, some at a time.
 
     The tiles of a pass lie all over the state: one that comes early writes to most pages, and could not be stopped
     until it has them all, which takes a second for a GiB where memory is scarce.
     """
+    if state.nbytes < _TOUCHED_FROM:
+        return
     pages = state.view(np.uint8)[::_PAGE]
 
     def share(_: int, start: int, stop: int) -> None:
