@@ -31,7 +31,7 @@ from qsim.linalg import controlled_matrix
 from qsim.observable import terms_to_apply
 from qsim.pauli import SparsePauliOp
 from qsim.pool import Share, part, report, run_shares
-from qsim.state import evolve
+from qsim.state import copy_into, evolve, touch
 
 Array = npt.NDArray[Any]
 _NO_BIT = 63
@@ -122,7 +122,8 @@ def value_and_gradient(
     """<psi|O|psi> and its derivatives by all parameters; `state` is psi, shape (2**n,), in natural order."""
     dtype, size = state.dtype.type, len(state)
     both: Array = np.empty(2 * size, dtype=dtype)
-    both[:size] = state
+    copy_into(both[:size], state, threads)
+    touch(both[size:], threads)
     flat = both.view(np.float64 if dtype == np.complex128 else np.float32)
     steps = len(plan.segments) + 1
     value = _apply(flat, size, operator, threads)

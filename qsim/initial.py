@@ -19,7 +19,9 @@ _LABELS = {
 }  # fmt: skip
 #: How far a norm may be from 1 for numbers of this precision.
 _TOLERANCE = {"double": 1e-8, "single": 1e-5}
-_PIECE = 1 << 18
+_PIECE = 1 << 17
+#: Amplitudes that are copied at a time: what fits in a cache, and too few for BLAS to wake threads of its own.
+_ROOM = 1 << 13
 _FORMS = (
     "An initial state is a vector of 2**n amplitudes, a basis state (an index, or a bitstring whose rightmost character "
     "is qubit 0), or a product state (n single-qubit vectors, qubit 0 first, or a string of 0 1 + - r l)"
@@ -150,11 +152,12 @@ def _copied(array: Array, dtype: Any, single: bool) -> Array:
     state, weights = np.empty(array.shape, dtype=dtype), []
 
     def share(_: int, start: int, stop: int) -> None:
-        piece = array[start:stop].astype(np.complex128)
-        weights.append(float(np.vdot(piece, piece).real))
-        state[start:stop] = piece
+        for first in range(start, stop, _ROOM):
+            piece = array[first : min(first + _ROOM, stop)].astype(np.complex128)
+            weights.append(float(np.vdot(piece, piece).real))
+            state[first : first + len(piece)] = piece
 
-    run_shares(share, len(array), 1, chunk=_PIECE)
+    run_shares(share, len(array), 1, chunk=_PIECE, steady=True)
     _check_norm(math.sqrt(sum(weights)), single, "The initial state")
     return state
 
@@ -179,6 +182,6 @@ def _product(vectors: Any, dtype: Any) -> Array:
             np.multiply(state[start:stop], dtype(b), out=state[size + start : size + stop])
             state[start:stop] *= dtype(a)
 
-        run_shares(share, size, 1, chunk=_PIECE)
+        run_shares(share, size, 1, chunk=_PIECE, steady=True)
         size *= 2
     return state

@@ -102,8 +102,9 @@ def compile_observable(operators: Sequence[SparsePauliOp], num_qubits: int) -> O
     begins = np.flatnonzero(np.diff(x, prepend=-1)) if len(x) else np.zeros(0, np.int64)
     ends = np.append(begins[1:], len(x)) if len(x) else begins
     first_odd = ends - np.add.reduceat(odd, begins) if len(x) else begins
-    half = np.array([1 << int(v).bit_length() - 1 if v else 0 for v in (x[begins] >> bits).tolist()], dtype=np.int64)
     masks = x[begins]
+    exponents = np.frexp(masks >> bits)[1].astype(np.int64)  # v < 2**exponent <= 2 v
+    half = np.where(exponents > 0, 1 << np.maximum(exponents - 1, 0), 0)
     groups = np.stack(
         [masks >> bits, (masks & low) >> LANE_BITS, masks & low & _LANES, half, begins, first_odd, ends], axis=1
     ).astype(np.int64)
@@ -141,7 +142,10 @@ def terms_to_apply(operator: SparsePauliOp, bits: int) -> tuple[Array, Array, Ar
 
 def terms_of(operator: SparsePauliOp) -> tuple[Array, Array, Array, Array]:
     """Masks of X and Z (int64) and coefficients (real and imaginary parts) of an operator's terms as X**x Z**z."""
-    simplified = operator.simplify()
-    x, z = simplified.x_masks.astype(np.int64), simplified.z_masks.astype(np.int64)
-    coefficients = simplified.coefficients * np.array([1, 1j, -1, -1j])[np.bitwise_count(x & z) % 4]  # Y = i X Z
+    simplified = operator.simplify()._flat()
+    count = len(simplified)
+    x = np.fromiter((term[0] for term in simplified), np.int64, count)
+    z = np.fromiter((term[1] for term in simplified), np.int64, count)
+    coefficients = np.fromiter((term[2] for term in simplified), np.complex128, count)
+    coefficients *= np.array([1, 1j, -1, -1j])[np.bitwise_count(x & z) % 4]  # Y = i X Z
     return x, z, np.ascontiguousarray(coefficients.real), np.ascontiguousarray(coefficients.imag)

@@ -291,7 +291,9 @@ class SparsePauliOp:
         if not _is_tolerance(tol):
             raise QsimError(f"A tolerance is a number of at least 0; got {shown(tol)}. The default is {TOLERANCE}.")
         merged = _merged(self._flat())
-        return _make(tuple((x, z, c) for (x, z), c in merged.items() if _size(c) > tol), self._width)
+        return _make(
+            tuple((x, z, c) for (x, z), c in merged.items() if max(abs(c.real), abs(c.imag)) > tol), self._width
+        )
 
     def adjoint(self) -> SparsePauliOp:
         """The Hermitian conjugate: every coefficient conjugated.
@@ -439,7 +441,7 @@ class SparsePauliOp:
     def __matmul__(self, other: SparsePauliOp) -> SparsePauliOp:
         if not isinstance(other, SparsePauliOp):
             return NotImplemented
-        product = _merged(products(self._flat(), other._flat()))
+        product = _merged((x, z, _finite(c)) for x, z, c in products(self._flat(), other._flat()))
         flat = tuple((x, z, c) for (x, z), c in product.items() if c)
         return _make(flat, max(self._width, other._width))
 
@@ -563,7 +565,8 @@ def _finite(value: complex) -> complex:
 def _merged(terms: Iterable[Term]) -> _Merged:
     merged: _Merged = {}
     for x, z, c in terms:
-        merged[x, z] = _finite(merged.get((x, z), 0j) + c)
+        key = x, z
+        merged[key] = _finite(merged[key] + c) if key in merged else 0j + c  # a coefficient alone is finite
     return merged
 
 

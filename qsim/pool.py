@@ -25,8 +25,9 @@ Progress = Callable[[int, int], Any]
 
 #: Seconds that a call takes at least, if it can: some times what waking a thread takes.
 WORTH_A_CALL = 1e-4
-#: Seconds that a call takes at most, if it can: a small part of what Ctrl-C may take.
-LONGEST_CALL = 5e-3
+#: Seconds that a call takes at most, if it can, going by the one before. Far less than Ctrl-C may take, since a call that
+#: is the first to write to its memory waits for the system to give it: up to a hundred times as long.
+LONGEST_CALL = 1e-3
 
 
 def available_cores() -> int:
@@ -160,7 +161,7 @@ def part(index: int, count: int) -> Iterator[None]:
 
 
 # running ------------------------------------------------------------------------------------------------------
-def run_shares(function: Share, total: int, threads: int, *, chunk: int | None = None) -> None:
+def run_shares(function: Share, total: int, threads: int, *, chunk: int | None = None, steady: bool = False) -> None:
     """Call ``function(worker, start, stop)`` for pieces of range(total) until all of it is done, on several threads.
 
     Args:
@@ -169,8 +170,10 @@ def run_shares(function: Share, total: int, threads: int, *, chunk: int | None =
         total: how many indices there are.
         threads: workers are numbered below this. The caller is worker 0.
         chunk: how many indices a call gets at first, a few milliseconds' worth or less; from then on calls are timed
-            and get what takes up to 5 ms, since Ctrl-C and cancelling wait for the calls that run. None: for work that
+            and get what takes up to 1 ms, since Ctrl-C and cancelling wait for the calls that run. None: for work that
             is short anyway; each thread's part is one call or some.
+        steady: no call gets more than `chunk`: for what is first to write to its memory. How long the system takes to
+            give a page says nothing about the next one.
 
     Raises:
         RunCancelled: by `controlled`. Whatever a call raises is raised too, and no further call begins.
@@ -191,7 +194,7 @@ def run_shares(function: Share, total: int, threads: int, *, chunk: int | None =
     if total <= chunk:
         function(0, 0, total)
         return
-    job, failure = _Job(_pool, function, total, max(threads, 1), max(chunk, 1)), None
+    job, failure = _Job(_pool, function, total, max(threads, 1), max(chunk, 1), steady), None
     try:
         job.pool.offer(job, min(job.threads, -(-total // job.chunk)) - 1)
         job.work(0, control)
@@ -214,11 +217,11 @@ def run_shares(function: Share, total: int, threads: int, *, chunk: int | None =
 class _Job:
     """One call of `run_shares`."""
 
-    __slots__ = ("at", "chunk", "error", "function", "helpers", "idle", "lock", "pool", "running", "stopped",
-                 "threads", "total", "waiting")  # fmt: skip
+    __slots__ = ("at", "chunk", "error", "function", "helpers", "idle", "lock", "pool", "running", "steady",
+                 "stopped", "threads", "total", "waiting")  # fmt: skip
 
-    def __init__(self, pool: _Pool, function: Share, total: int, threads: int, chunk: int) -> None:
-        self.pool, self.function = pool, function
+    def __init__(self, pool: _Pool, function: Share, total: int, threads: int, chunk: int, steady: bool) -> None:
+        self.pool, self.function, self.steady = pool, function, steady
         self.at, self.total, self.threads, self.chunk = 0, total, threads, chunk
         self.error: BaseException | None = None
         self.lock = threading.Lock()  # for all that follows, and `at`
@@ -247,6 +250,8 @@ class _Job:
             self.function(worker, start, stop)
             each = (perf_counter() - began) / (stop - start) + 1e-12
             least, most = 1 + int(WORTH_A_CALL / each), 1 + int(LONGEST_CALL / each)
+            if self.steady:
+                least, most = 1, self.chunk
 
     def help(self) -> None:
         """Work on it from a thread of the pool, which never gets a KeyboardInterrupt."""

@@ -14,10 +14,13 @@ import numpy.typing as npt
 from qsim.errors import QsimError
 from qsim.memory import check_memory
 from qsim.pauli import SparsePauliOp
+from qsim.pool import check_cancelled
 
 Array = npt.NDArray[Any]
 MAX_REDUCED_QUBITS = 12  # 256 MiB of complex128
 _BLOCK_BITS = 16
+#: So many bits number the amplitudes between two looks whether the run is to stop: some milliseconds.
+_PIECE_BITS = 18
 _NORM_TOLERANCE = {np.dtype(np.complex64): 1e-4, np.dtype(np.complex128): 1e-8}
 
 
@@ -58,6 +61,7 @@ def matrix_element(bra: Array, observable: SparsePauliOp, ket: Array) -> complex
         partners = low ^ (x & low_mask)
         low_parts = sorted({z & low_mask for z, _ in terms})
         for block in range(len(ket) >> bits):
+            check_cancelled()
             other = block ^ (x >> bits)
             products = bra[other << bits : (other + 1) << bits][partners].conj().astype(np.complex128)
             products *= ket[block << bits : (block + 1) << bits]
@@ -122,8 +126,13 @@ def reduced_density_matrix(state: Array, qubits: Sequence[int]) -> Array:
     # Axis a of the tensor is qubit n - 1 - a, so the kept qubits come in front with the last as most significant.
     front = [num_qubits - 1 - int(qubit) for qubit in reversed(kept)]
     rest = [axis for axis in range(num_qubits) if axis not in front]
-    matrix = state.reshape((2,) * num_qubits).transpose(front + rest).reshape(1 << len(kept), -1)
-    result: Array = matrix @ matrix.conj().T
+    tensor = state.reshape((2,) * num_qubits).transpose(front + rest)
+    outer = max(0, num_qubits - max(_PIECE_BITS, len(kept) + 4))  # the other qubits are summed over piece by piece
+    result: Array = np.zeros((1 << len(kept), 1 << len(kept)), state.dtype)
+    for index in np.ndindex((2,) * min(outer, len(rest))):
+        check_cancelled()
+        matrix = tensor[(slice(None),) * len(kept) + index].reshape(len(result), -1)
+        result += matrix @ matrix.conj().T
     return result
 
 
@@ -164,6 +173,11 @@ def _statevector(state: Any) -> Array:
         raise QsimError(f"A statevector is a NumPy array of complex64 or complex128, got {kind}. Use its astype.")
     if state.ndim != 1 or len(state).bit_count() != 1:
         raise QsimError(f"A statevector has the shape (2**n,), got {state.shape}.")
-    if not np.isfinite(state).all():
+    if not all(_is_finite(state[k : k + (1 << _PIECE_BITS)]) for k in range(0, len(state), 1 << _PIECE_BITS)):
         raise QsimError("A statevector has finite amplitudes; this one has NaN or infinity in it.")
     return state
+
+
+def _is_finite(piece: Array) -> bool:
+    check_cancelled()
+    return bool(np.isfinite(piece).all())

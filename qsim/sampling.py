@@ -152,6 +152,7 @@ def marginal_probabilities(state: Array, qubits: Sequence[int], threads: int) ->
             size,
             threads if size >= MIN_SHARE else 1,
             chunk=_AMPLITUDES,
+            steady=True,
         )
         return out
     bits, width = min(size.bit_length() - 1, readout.BLOCK_BITS), len(qubits)

@@ -25,6 +25,10 @@ _WORTH_A_THREAD = 200_000
 #: between passes by looking again and again, which takes a microsecond and not fifty.
 _LONGEST_TOGETHER = 50_000_000
 _ALIGN_FROM = 1 << 12
+#: Amplitudes of memory that is written to for the first time, a huge page or two.
+_FRESH = 1 << 17
+#: States of so many bytes get their pages before a pass writes to them, so many pages at a time.
+_TOUCHED_FROM, _PAGE, _PAGES = 1 << 28, 1 << 12, 1 << 9
 _NO_ROWS = np.zeros(0)
 
 
@@ -48,6 +52,8 @@ def evolve(program: Program, parameters: Array, dtype: Any, threads: int, initia
         state = _fresh(program, dtype)
         if not program.num_passes:
             state[0] = phase
+        elif program.writes_all:
+            touch(state, threads)
     flat = state.view(real)
     with rooms(real, program.workspace_numbers, threads) as workspaces:
         _run_passes(program, flat, coefficients, phase, workspaces)
@@ -159,6 +165,22 @@ def _fresh(program: Program, dtype: Any) -> Array:
     return view
 
 
+def touch(state: Array, threads: int) -> None:
+    """Make the system give all pages of a large state that is yet to be written, some at a time.
+
+    The tiles of a pass lie all over the state: one that comes early writes to most pages, and could not be stopped
+    until it has them all, which takes a second for a GiB where memory is scarce.
+    """
+    if state.nbytes < _TOUCHED_FROM:
+        return
+    pages = state.view(np.uint8)[::_PAGE]
+
+    def share(_: int, start: int, stop: int) -> None:
+        pages[start:stop] = 0
+
+    run_shares(share, len(pages), threads, chunk=_PAGES, steady=True)
+
+
 def _scale(state: Array, factor: Any, threads: int) -> None:
     """state *= factor, on threads and in pieces between which a run can be stopped."""
 
@@ -172,12 +194,17 @@ def _scale(state: Array, factor: Any, threads: int) -> None:
 def copy_of(state: Array, threads: int) -> Array:
     """A copy, made on threads and in pieces between which a run can be stopped."""
     result = np.empty_like(state)
+    copy_into(result, state, threads)
+    return result
+
+
+def copy_into(place: Array, state: Array, threads: int) -> None:
+    """place[:] = state, in the same way."""
 
     def share(_: int, start: int, stop: int) -> None:
-        result[start:stop] = state[start:stop]
+        place[start:stop] = state[start:stop]
 
-    run_shares(share, len(state), threads, chunk=_CHUNK)
-    return result
+    run_shares(share, len(state), threads if len(state) > _CHUNK else 1, chunk=_FRESH, steady=True)
 
 
 def flat_view(state: Array) -> Array:

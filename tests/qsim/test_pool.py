@@ -453,3 +453,11 @@ def test_a_bad_environment_variable_is_named(monkeypatch, text):
 def test_a_bad_number_is_an_error(threads):
     with pytest.raises(QsimError, match="threads is a whole number of at least 1"):
         thread_count(threads)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_steady_pieces_never_grow(threads):
+    pieces = []
+    run_shares(lambda _, start, stop: pieces.append((start, stop)), 100, threads, chunk=7, steady=True)
+    assert max(stop - start for start, stop in pieces) <= 7
+    assert sorted(k for start, stop in pieces for k in range(start, stop)) == list(range(100))

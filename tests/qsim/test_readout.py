@@ -1,5 +1,7 @@
 """Matrix elements, fidelities and reduced density matrices against dense linear algebra."""
 
+import threading
+
 import numpy as np
 import oracle
 import pytest
@@ -7,6 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qsim import Circuit, Parameter, Pauli, QsimError, Simulator, SparsePauliOp
+from qsim.errors import RunCancelled
+from qsim.pool import controlled
 from qsim.readout import fidelity, matrix_element, reduced_density_matrix
 
 
@@ -123,3 +127,24 @@ def test_circuits_that_cannot_be_compared():
         simulator.fidelity(Circuit(1).rx(Parameter("a"), 0), Circuit(1))
     with pytest.raises(QsimError):
         simulator.reduced_density_matrix(Circuit(1), [1])
+
+
+def test_reduced_density_matrix_of_a_state_that_takes_several_pieces():
+    random = np.random.default_rng(5)
+    state = random.normal(size=1 << 20) + 1j * random.normal(size=1 << 20)
+    state /= np.linalg.norm(state)
+    tensor = state.reshape(2, 2, 1 << 9, 2, 1 << 8)  # qubit 19, 18, 17 to 9, 8, 7 to 0
+    expected = np.einsum("aibjc,akblc->jilk", tensor, tensor.conj(), optimize=True).reshape(4, 4)
+    found = reduced_density_matrix(state, [18, 8])  # index: qubit 18 low, qubit 8 high
+    assert np.abs(found - expected).max() < 1e-12
+
+
+def test_matrix_elements_and_reduced_states_can_be_cancelled():
+    state, stop = np.array([1, 0j]), threading.Event()
+    stop.set()
+    for call in (
+        lambda: matrix_element(state, Pauli.Z(0), state),
+        lambda: reduced_density_matrix(state, [0]),
+    ):
+        with controlled(cancel=stop), pytest.raises(RunCancelled):
+            call()

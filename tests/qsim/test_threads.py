@@ -245,3 +245,11 @@ def test_the_environment_says_how_many(monkeypatch, four_cores):
     assert Simulator().threads == 2
     assert Simulator(threads=3).threads == 3
     assert Simulator(threads=1000).threads == 4
+
+
+@pytest.mark.parametrize("precision", ["double", "single"])
+def test_pages_asked_for_in_advance_change_nothing(monkeypatch, precision):
+    simulator, circuit = Simulator(precision=precision), layered(18, 4)
+    expected = simulator.statevector(circuit)
+    monkeypatch.setattr("qsim.state._TOUCHED_FROM", 0)
+    assert (simulator.statevector(circuit) == expected).all()
