@@ -196,6 +196,8 @@ class Context:
                 f"'{name}' is not visible in {self.frame.inside}: from outside only constants are. Pass it as an argument.",
                 node,
             )
+        if isinstance(symbol, (BitVariable, Qubits)) and not symbol.indices:  # exporters declare those
+            raise self.error(f"Register '{name}' has no elements, so nothing can be done with it.", node)
         return symbol
 
     def names(self) -> Iterator[str]:
@@ -272,8 +274,8 @@ class Context:
     # qubits and bits ----------------------------------------------------------------------------------------
     def add_qubits(self, size: int, name: str, node: Any) -> tuple[int, ...]:
         """New qubits of the circuit."""
-        if not size >= 1:
-            raise self.error(f"The number of qubits is at least 1, got {_shown(size)}.", node)
+        if size < 0:
+            raise self.error(f"The number of qubits is at least 0, got {_shown(size)}.", node)
         if self.root.num_qubits + size > self.limits.qubits:
             raise self.error(
                 f"A program has at most {self.limits.qubits:,} qubits; {_shown(size)} more are too many.", node
@@ -284,8 +286,8 @@ class Context:
 
     def add_bits(self, size: int, name: str, node: Any) -> tuple[int, ...]:
         """New classical bits; those of the program itself are a register, those of blocks have no name."""
-        if size < 1:
-            raise self.error(f"The number of bits is at least 1, got {_shown(size)}.", node)
+        if size < 0:
+            raise self.error(f"The number of bits is at least 0, got {_shown(size)}.", node)
         first = self.root.num_clbits
         if first + size > self.limits.clbits:
             raise self.error(
