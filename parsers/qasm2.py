@@ -221,8 +221,6 @@ class _Parser(Calls):
         size = self.number(digits, match.start(3))
         limit = self.limits.qubits if kind == "q" else self.limits.clbits
         have = self.circuit.num_qubits if kind == "q" else self.circuit.num_clbits
-        if size < 1:
-            raise self.source.error("A register has at least one element.", match.start(3))
         if have + size > limit:
             what = "qubits" if kind == "q" else "classical bits"
             raise self.source.error(

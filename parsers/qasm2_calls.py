@@ -371,4 +371,6 @@ class Calls:
             raise self.source.error(
                 f"There is no {kind} register '{name[:80]}'.{suggestion(name[:80], wanted)}", offset
             )
+        if not register.indices:  # exporters declare those; they have no use
+            raise self.source.error(f"Register '{name[:80]}' has no elements, so nothing can be done with it.", offset)
         return register.indices

@@ -105,7 +105,11 @@ class Program(Lowering):
     def _attempt(self, action: Callable[..., None], *args: Any) -> None:
         """Lower a statement; what is wrong with it is kept, to go on with the next one."""
         source, item = self.source, args[-1]
-        new = [] if isinstance(item, re.Match) else [n for n in declared_names(item) if n not in self.globals]
+        if not isinstance(item, re.Match):
+            names = declared_names(item)
+        else:
+            names = [item[3] or item[5]] if item.re is _REGISTER else []
+        new = [name for name in names if name not in self.globals]
         try:
             action(*args)
             return

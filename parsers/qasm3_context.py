@@ -21,6 +21,9 @@ from qsim.gates import GATES, GateRow
 _T = TypeVar("_T")
 
 
+_WIDE = 64  # bits
+
+
 def declared_names(node: Any) -> list[str]:
     """The name that a statement declares, if any."""
     named = {"ClassicalDeclaration": "identifier", "ConstantDeclaration": "identifier", "IODeclaration": "identifier",
@@ -196,6 +199,8 @@ class Context:
                 f"'{name}' is not visible in {self.frame.inside}: from outside only constants are. Pass it as an argument.",
                 node,
             )
+        if isinstance(symbol, (BitVariable, Qubits)) and not symbol.indices:  # exporters declare those
+            raise self.error(f"Register '{name}' has no elements, so nothing can be done with it.", node)
         return symbol
 
     def names(self) -> Iterator[str]:
@@ -272,8 +277,8 @@ class Context:
     # qubits and bits ----------------------------------------------------------------------------------------
     def add_qubits(self, size: int, name: str, node: Any) -> tuple[int, ...]:
         """New qubits of the circuit."""
-        if not size >= 1:
-            raise self.error(f"The number of qubits is at least 1, got {_shown(size)}.", node)
+        if size < 0:
+            raise self.error(f"The number of qubits is at least 0, got {_shown(size)}.", node)
         if self.root.num_qubits + size > self.limits.qubits:
             raise self.error(
                 f"A program has at most {self.limits.qubits:,} qubits; {_shown(size)} more are too many.", node
@@ -284,8 +289,8 @@ class Context:
 
     def add_bits(self, size: int, name: str, node: Any) -> tuple[int, ...]:
         """New classical bits; those of the program itself are a register, those of blocks have no name."""
-        if size < 1:
-            raise self.error(f"The number of bits is at least 1, got {_shown(size)}.", node)
+        if size < 0:
+            raise self.error(f"The number of bits is at least 0, got {_shown(size)}.", node)
         first = self.root.num_clbits
         if first + size > self.limits.clbits:
             raise self.error(
@@ -313,14 +318,20 @@ class Context:
     def read_bits(self, indices: Sequence[int], scalar: bool) -> Typed:
         """The value of bits: known, or to be read while the circuit runs."""
         kind = Type("bit", None if scalar else len(indices))
+        self.add_count(len(indices) // 8 if len(indices) > _WIDE else 0)
         if self.measured.isdisjoint(indices):
+            if len(indices) > _WIDE:  # shifts of such numbers take long
+                return Typed(kind, int("".join("1" if self.known.get(bit, 0) else "0" for bit in indices[::-1]), 2))
             return Typed(kind, sum(self.known.get(bit, 0) << k for k, bit in enumerate(indices)))
         return Typed(kind, Bits(tuple(indices)))
 
     def write_bits(self, indices: Sequence[int], value: ClassicalExpression | int) -> None:
         """Assign bits, remembering what is known."""
+        self.add_count(len(indices) if len(indices) > _WIDE else 1)
         if isinstance(value, int):
-            bits = {bit: (value >> k) & 1 for k, bit in enumerate(indices)}
+            size = len(indices)
+            digits = f"{value & ((1 << size) - 1):0{size}b}"
+            bits = {bit: int(digit) for bit, digit in zip(indices, reversed(digits), strict=True)}
             if self.measured.isdisjoint(indices) and all(self.known.get(bit, 0) == v for bit, v in bits.items()):
                 return
             self.known.update(bits)
@@ -328,7 +339,6 @@ class Context:
             value = Literal(value)
         else:
             self.measured.update(indices)
-        self.add_count(1)
         self.emit(Assign(tuple(indices), value))
 
     def add_count(self, size: int, node: Any = 0) -> None:

@@ -60,8 +60,11 @@ class Duration:
         return self.seconds < 0 or self.dt < 0
 
     def __str__(self) -> str:
-        parts = [f"{float(self.seconds * 10**9):.12g}ns"] if self.seconds or not self.dt else []
-        return " + ".join(parts + ([f"{float(self.dt):.12g}dt"] if self.dt else []))
+        try:
+            parts = [f"{float(self.seconds * 10**9):.12g}ns"] if self.seconds or not self.dt else []
+            return " + ".join(parts + ([f"{float(self.dt):.12g}dt"] if self.dt else []))
+        except OverflowError:
+            raise Problem("A duration here is less than 1e308 nanoseconds.") from None
 
 
 def binary(op: str, left: Typed, right: Typed) -> Typed:

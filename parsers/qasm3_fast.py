@@ -229,7 +229,7 @@ class FastPath:
             raise _Unsure
         name, index = match.groups()
         symbol = self.lowering.globals.get(name)
-        if not isinstance(symbol, wanted):
+        if not isinstance(symbol, wanted) or not symbol.indices:
             raise _Unsure
         if index is None:
             return symbol.indices, symbol.scalar

@@ -1,8 +1,9 @@
-"""Statements that differ in their numbers only: one is read by the reference grammar, the others are made from its tree.
+"""Statements that differ in numbers, or the name they declare, only: one is read by the grammar, others are made of it.
 
 The grammar takes half a millisecond for a statement, and programs repeat themselves: `if (c == 3) x q[5];` a thousand
-times with other numbers. So each shape, a text with its numbers left open, is read once. A tree is used for one
-statement after the other, with its numbers and places set anew; nobody may keep it, so subroutines are no shapes.
+times with other numbers. So each shape, a text with its numbers and the name that it declares left open, is read
+once. A tree is used for one statement after the other, with its numbers, name and places set anew; nobody may keep it,
+so subroutines are no shapes.
 """
 
 from __future__ import annotations
@@ -15,13 +16,38 @@ from typing import Any
 from parsers.errors import Source
 from parsers.limits import Limits
 from parsers.qasm3_grammar import parse_text
-from parsers.qasm3_scan import Rest, statements_of
+from parsers.qasm3_scan import KEYWORDS, Rest, statements_of
 
 _UNIT = r"(?!\w|\.|\s*(?:dt|ns|us|µs|ms|s|im)\b)"
 _NUMBER = re.compile(
     rf"(?<![\w.$])(?:((?:[0-9]+\.[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?{_UNIT}|[0-9]+[eE][+-]?[0-9]+{_UNIT})|([0-9]+){_UNIT})"
 )
+_NAME = re.compile(r"\w+")
 _NO_SHAPE = re.compile(r"def|cal\b|include\b|OPENQASM\b|extern\b|.*[\"']", re.DOTALL)
+_DECLARED = re.compile(
+    r"(?:(?:const|input|output)\s+)?(?:bit|bool|int|uint|float|angle|complex|duration|array|qubit)"
+    r"(?:\s*\[[^=;{}]*\]\s*|\s+)(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?=\s*[=;])"
+)
+
+
+def _open(text: str, start: int, end: int) -> list[re.Match[str]]:
+    """What a shape leaves open of a statement: its numbers and the name that it declares, in order."""
+    declared = _DECLARED.match(text, start, end)
+    found = list(_NUMBER.finditer(text, start, end))
+    if declared is None or declared["name"] in KEYWORDS:
+        return found
+    before = bisect_left([number.start() for number in found], declared.start("name"))
+    name = _NAME.match(text, declared.start("name"))
+    assert name is not None
+    return [*found[:before], name, *found[before:]]
+
+
+def _key(text: str) -> str:
+    """A statement with its open places marked, by characters that no program has."""
+    declared = _DECLARED.match(text)
+    if declared is not None and declared["name"] not in KEYWORDS:
+        text = f"{text[: declared.start('name')]}\0{text[declared.end('name') :]}"
+    return _NUMBER.sub(lambda number: "\1" if number[1] else "\2", text)
 
 
 class _Shape:
@@ -49,12 +75,13 @@ class _Shape:
                 seen.add(id(span))
                 column = span.start_column
                 self.places.append((span, column - start, bisect_left(starts, column)))
-            if type(item).__name__ in ("IntegerLiteral", "FloatLiteral"):
+            if type(item).__name__ in ("IntegerLiteral", "FloatLiteral", "Identifier"):
                 found[span.start_column] = item
             stack.extend(v for k, v in vars(item).items() if k != "span" and not isinstance(v, (str, int, float)))
         for k, number in enumerate(numbers):
             literal = found.get(number.start())
-            if literal is None or isinstance(literal.value, float) != (number[1] is not None):
+            kind = "Identifier" if number.re is _NAME else "FloatLiteral" if number[1] else "IntegerLiteral"
+            if type(literal).__name__ != kind:
                 self.usable = False
                 return
             self.literals.append((literal, k))
@@ -68,7 +95,10 @@ class _Shape:
             span.start_column = start + distance + longer[before]
         for literal, k in self.literals:
             text = numbers[k].group()
-            literal.value = int(text) if numbers[k][1] is None else float(text)
+            if numbers[k].re is _NAME:
+                literal.name = text
+            else:
+                literal.value = int(text) if numbers[k][1] is None else float(text)
         return self.node
 
 
@@ -84,7 +114,7 @@ class Statements:
         for start, end in self.all:
             text = source.text[start:end]
             if not _NO_SHAPE.match(text):
-                key = _NUMBER.sub(lambda number: "." if number[1] else "#", text)
+                key = _key(text)
                 known = first.setdefault(key, start)
                 self.shape_of[start] = known
                 if known != start:
@@ -107,7 +137,7 @@ class Statements:
                 for node in trees[start]:
                     yield node.span.start_column, node
                 continue
-            numbers = list(_NUMBER.finditer(source.text, start, end))
+            numbers = _open(source.text, start, end)
             if known == start and len(trees[start]) == 1:
                 shapes[start] = (_Shape(trees[start][0], start, numbers), numbers)
             shape, own = shapes.get(known, (None, numbers))

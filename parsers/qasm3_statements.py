@@ -158,7 +158,8 @@ class Statements(Variables):
             )
         value: Duration = duration.value
         if value.is_negative:
-            raise self.error(f"A duration here is not negative, got {value}.", node)
+            raise self.error(f"A duration here is not negative, got {self.guard(node, str, value)}.", node)
+        self.guard(node, str, value)  # a text that can be written
         return value
 
     def _DelayInstruction(self, node: Any) -> None:
@@ -291,6 +292,7 @@ class Statements(Variables):
         name = node.identifier.name
         if type(node.init_expression).__name__ == "QuantumMeasurement":
             raise self.error(f"The constant '{name}' must be known when the program is read.", node)
+        self._only_constants(node.init_expression, name)
         if type(node.type).__name__ == "ArrayType":
             base, shape = self.array_type(node.type)
             array = self.array_value(node.init_expression, base, shape)
@@ -304,6 +306,24 @@ class Statements(Variables):
             )
         kind = self.type_of(node.type)
         self.declare(name, Variable(kind, self.guard(node, cast, value, kind).value, "const"), node)
+
+    def _only_constants(self, expression: Any, name: str) -> None:
+        """A constant is made of constants, not of variables that happen to be known."""
+        stack = [expression]
+        while stack:
+            node = stack.pop()
+            if isinstance(node, (list, tuple)):
+                stack.extend(node)
+            elif type(node).__name__ == "Identifier":
+                symbol = self.find(node.name)
+                if isinstance(symbol, BitVariable) or (isinstance(symbol, Variable) and not symbol.constant):
+                    raise self.error(
+                        f"The constant '{name}' is made of constants only; '{node.name}' is a {kind_of(symbol)}. "
+                        "Leave out 'const', or declare what it is made of as const.",
+                        node,
+                    )
+            elif hasattr(node, "span") and type(node).__name__ not in ("SizeOf", "DurationOf"):
+                stack.extend(v for k, v in vars(node).items() if k != "span" and not isinstance(v, (str, int, float)))
 
     def declare_classical(self, node: Any, initial: Any) -> None:
         """A classical variable or bit register."""
@@ -324,12 +344,22 @@ class Statements(Variables):
         if kind_name == "StretchType" and initial is None:  # as short as the program allows
             self.declare(name, Variable(DURATION, Duration(), "a stretch", level=self.level), node)
             return
+        if kind_name == "BitType" and initial is None and self._is_empty(node.type.size):
+            self.declare(name, BitVariable((), False), node)
+            self.add_bits(0, name, node)
+            return
         kind = self.type_of(node.type)
         if kind.kind == "bit":
             self._declare_bits(name, kind, node, initial, measured)
             return
         value = None if initial is None else self.guard(node, cast, self.value_of(initial, node), kind).value
         self.declare(name, self.new_variable(kind, value, node), node)
+
+    def _is_empty(self, size: Any) -> bool:
+        """Whether a register of this size has no elements; exporters declare such ones."""
+        if size is None or self.frame.scopes[-1] is not self.globals:
+            return False
+        return self.constant_int(size, "A width") == 0
 
     def _declare_bits(self, name: str, kind: Type, node: Any, initial: Any, measured: bool) -> None:
         value = None if initial is None or measured else self.guard(node, cast, self.evaluate(initial), kind)

@@ -83,11 +83,14 @@ def loads(
         raise QasmError(f"A program is a string, got {type(text).__name__}. Use load for a file.", filename)
     if len(text) > limits.source_bytes:
         raise QasmError(
-            f"A program has at most {limits.source_bytes:,} characters; this one has {len(text):,}.", filename
+            f"A program has at most {limits.source_bytes:,} characters; this one has {len(text):,}.",
+            *(filename, 1, 1, text[:200].split("\n")[0]),
         )
     text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
     if _BLANK.fullmatch(text):
-        raise QasmError("The program is empty. A program declares qubits and applies gates to them.", filename)
+        raise QasmError(
+            "The program is empty. A program declares qubits and applies gates to them.", filename, 1, 1, ""
+        )
     source = Source(text, filename)
     control = re.search(r"[\x00-\x08\x0e-\x1f\x7f]", text)
     if control is not None:

@@ -319,7 +319,10 @@ def _joined(sign: str, parts: Sequence[str]) -> str:
 
 
 def _width(node: ClassicalOperation) -> int:
-    return int(node.args[-1].evaluate(0))
+    last = node.args[-1]
+    if not isinstance(last, Literal) or not 1 <= last.value <= WIDEST or last.value != int(last.value):
+        refuse(f"The width of '{node.op}' is a whole number of 1 to {WIDEST:,} bits; here it is {last}.")
+    return int(last.value)
 
 
 def _is_bit(node: ClassicalExpression) -> bool:

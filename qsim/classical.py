@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Union
 
-from qsim.classical_operations import OPERATIONS
+from qsim.classical_operations import MAX_BITS, OPERATIONS, WIDTH_LAST, operands_of
 from qsim.errors import CircuitError
 from qsim.parameters import Expression, Parameter, Value
 
@@ -86,6 +86,18 @@ class ClassicalOperation:
     def __post_init__(self) -> None:
         if self.op not in OPERATIONS:
             raise CircuitError(f"A classical operation is one of {' '.join(OPERATIONS)}; got {self.op!r}.")
+        least, most = operands_of(self.op)
+        if not least <= len(self.args) <= most:
+            raise CircuitError(f"'{self.op}' has {least} operand{'s' * (least > 1)}; got {len(self.args)}.")
+        if self.op in WIDTH_LAST:
+            last = self.args[-1]
+            width = last.value if isinstance(last, Literal) else 0
+            if not isinstance(width, int) or not 1 <= width <= MAX_BITS:
+                raise CircuitError(
+                    f"The last operand of '{self.op}' is a Literal, its width: 1 to {MAX_BITS:,} bits; got {last}."
+                )
+        if self.width is not None and (not isinstance(self.width, int) or self.width < 1):
+            raise CircuitError(f"The width of a classical operation is at least 1 bit, or None; got {self.width!r}.")
 
     def evaluate(self, memory: int) -> ClassicalValue:
         """Its value when the circuit's bits are the bits of `memory`."""

@@ -14,7 +14,7 @@ from typing import Any
 
 from qsim.errors import CircuitError
 
-_MAX_BITS = 1 << 16
+MAX_BITS = 1 << 16  # of a number, while a circuit runs
 
 
 def truncated(a: int, b: int) -> int:
@@ -42,8 +42,8 @@ def _remainder(a: Any, b: Any) -> Any:
 
 
 def _power(a: Any, b: Any) -> Any:
-    if isinstance(a, int) and isinstance(b, int) and b > 0 and abs(a) > 1 and abs(a).bit_length() * b > _MAX_BITS:
-        raise CircuitError(f"A power had more than {_MAX_BITS:,} bits while the circuit ran.")
+    if isinstance(a, int) and isinstance(b, int) and b > 0 and abs(a) > 1 and abs(a).bit_length() * b > MAX_BITS:
+        raise CircuitError(f"A power had more than {MAX_BITS:,} bits while the circuit ran.")
     if isinstance(a, int) and isinstance(b, int) and b < 0:
         a = float(a)
     result = _real(operator.pow, "a power")(a, b)
@@ -53,8 +53,8 @@ def _power(a: Any, b: Any) -> Any:
 
 
 def _shift(a: Any, b: Any) -> int:
-    if not 0 <= b <= _MAX_BITS:
-        raise CircuitError(f"A shift goes by 0 to {_MAX_BITS:,} places; while the circuit ran it was by {b}.")
+    if not 0 <= b <= MAX_BITS:
+        raise CircuitError(f"A shift goes by 0 to {MAX_BITS:,} places; while the circuit ran it was by {b}.")
     return int(a) << int(b)
 
 
@@ -146,3 +146,21 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
         "arctan": math.atan, "exp": math.exp, "log": math.log, "sqrt": math.sqrt,
     }.items()},
 }  # fmt: skip
+
+#: Operations whose last operand is a width.
+WIDTH_LAST = frozenset(["int", "uint", "rounded", "angle", "angle_bits", "rotl"])
+
+_UNARY = frozenset("! neg popcount float whole repeated float_bits bits_float floor ceiling sin cos tan arcsin arccos "
+                   "arctan exp log sqrt".split())  # fmt: skip
+
+
+def operands_of(op: str) -> tuple[int, int]:
+    """The least and the largest number of operands of an operation.
+
+    >>> operands_of("+"), operands_of("neg")
+    ((2, 2), (1, 1))
+    """
+    if op == "pick":
+        return 2, 1 << 30
+    number = 1 if op in _UNARY else 3 if op == "rotl" else 2
+    return number, number

@@ -152,9 +152,12 @@ def search(dialect: int, folder: Path, seconds: int) -> None:
             target.loads('OPENQASM 2.0; include "qelib1.inc"; qreg q[1];' if version == 2 else "int n = 1 + 1;")
         target.dumps(target.loads("qubit q;"))
     warnings.simplefilter("ignore")
-    bodies = BODIES2 if dialect == 2 else BODIES3
+    head, bodies = (HEAD2, BODIES2) if dialect == 2 else (HEAD3, BODIES3)
 
     def mutate(data: bytes, max_size: int, seed: int) -> bytes:
+        rng = random.Random(~seed)
+        if rng.random() < 0.3:  # what the search keeps are wrong programs mostly; these get further
+            data = (head + " ".join(rng.sample(bodies, rng.choice((1, 2))))).encode()
         return mutated(data, max_size, seed, bodies, atheris.Mutate)
 
     options = [f"-max_total_time={seconds}", "-timeout=120", "-rss_limit_mb=2500", "-max_len=2000", "-len_control=0"]

@@ -68,7 +68,7 @@ ONLY_2 = [
     ("qubit r;", "OpenQASM 3"),
     ("ctrl @ x q[0], q[1];", "OpenQASM 3"),
     ("qreg q[2];", "declared already"),
-    ("qreg r[0];", "at least one"),
+    ("qreg r[0]; h r;", "no elements"),
     ("if (c == -1) x q[0];", ""),
     ("if (q == 1) x q[0];", "classical register"),
     ("if (c == 1) barrier q;", ""),

@@ -198,3 +198,9 @@ def test_an_error_in_an_included_file_names_it(tmp_path):
             loads(head + 'include "lib.inc";', include_dirs=[tmp_path])
         assert info.value.filename.endswith("lib.inc")
         assert info.value.line == 2
+
+
+@pytest.mark.parametrize("text", ["c = ~c; " * 100, "if (c == c) { } " * 100, "c = ~c; c = rotl(c, 1); c = c << 1;"])
+def test_registers_of_a_million_bits_are_not_read_and_written_over_and_over(text):
+    with pytest.raises(QasmError, match="at most"):
+        loads("OPENQASM 3.0; bit[1000000] c; " + text * 4)

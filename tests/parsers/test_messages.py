@@ -112,7 +112,9 @@ rx(1/0) c;"""
 
 
 def test_errors_that_follow_from_an_earlier_one_are_not_reported():
-    text = H2 + "qreg q[0]; creg c[2];\nh q; cx q[0], q[1]; measure q -> c;\ngate g a { } gate g a { } opaque o; o q;"
+    text = (
+        H2 + "qreg q[200000]; creg c[2];\nh q; cx q[0], q[1]; measure q -> c;\ngate g a { } gate g a { } opaque o; o q;"
+    )
     assert len(messages(text)) == 3
 
 

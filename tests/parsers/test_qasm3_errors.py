@@ -99,7 +99,7 @@ def test_the_number_of_errors_is_limited() -> None:
 
 
 def test_what_follows_from_an_error_is_not_reported() -> None:
-    text = "gate g a { hh a; }\ng q[0];\ng q[1];\nqubit[0] r;\nh r;\nlet part = r[0];\nx part;\ndef f() -> int { return zeta; }\nint k = f();\nrx(k) q[0];"
+    text = "gate g a { hh a; }\ng q[0];\ng q[1];\nqubit[200000] r;\nh r;\nlet part = r[0];\nx part;\ndef f() -> int { return zeta; }\nint k = f();\nrx(k) q[0];"
     assert [line for line, _ in errors_of(text)] == [3, 6, 10]
 
 
@@ -140,3 +140,46 @@ def test_division_of_integers_in_an_angle_warns_once_for_a_place() -> None:
         circuit = loads(HEADER + "for int i in [0:5] { rx(1/2 * pi) q[0]; }")
     assert len(caught) == 1 and len(circuit) == 6
     loads(HEADER + "rx(4/2 * pi) q[0]; rx(pi/2) q[0];")
+
+
+@pytest.mark.parametrize(
+    "use", ["h e;", "cx q[0], e;", "barrier e;", "n = measure q;", "if (n == 0) x q[0];", "let b = q ++ e;"]
+)
+def test_an_empty_register_is_declared_as_exporters_do_but_not_used(use: str) -> None:
+    declared = HEADER + "qubit[0] e; bit[0] n;"
+    assert len(loads(declared + " h q[0];")) == 1
+    with pytest.raises(QasmError, match=r"Register '[en]' has no elements"):
+        loads(declared + use)
+
+
+def test_a_constant_is_made_of_constants() -> None:
+    for text in ("int k = 3; const int n = k;", "c[0] = measure q[0]; const int n = c[0];", "const float x = sin(yy);"):
+        with pytest.raises(QasmError, match="made of constants only|not declared"):
+            loads(HEADER + text)
+    loads(HEADER + "const int k = 2; const uint[4] n = uint[4](k) + sizeof(c); rx(n * pi) q[0];")
+
+
+def test_declarations_that_differ_in_name_and_numbers() -> None:
+    circuit = loads(HEADER + "int[4] a = 3; int[4] b10 = 12; input float s; input float t; float[64] e = a; float[64] d = b10;"
+                    "rx(s + 2 * t) q[0]; rx(e) q[0]; rx(d) q[0];")  # fmt: skip
+    assert [p.name for p in circuit.parameters] == ["s", "t"]
+    assert [step.operation.params[0] for step in list(circuit)[1:]] == [3.0, -4.0]
+    found = errors_of("int a = 3; int b = b; int @ = 4; int a = 5; int if = 6;")
+    assert len(found) == 2 and all("cannot stand here" in message for _, message in found)
+    found = errors_of("int a = 3; int b = b; int a = 5; int pi = 6;")
+    assert [message.split(";")[0] for _, message in found] == [
+        "'b' is not declared.", "'a' is declared already, as a variable", "'pi' is built in and cannot be declared."]  # fmt: skip
+
+
+def test_a_delay_too_long_for_a_number_has_its_place() -> None:
+    for text in ("delay[1e308s] q[0];", "duration d = -1e308s; box[d] { x q[0]; }"):
+        with pytest.raises(QasmError, match="less than 1e308 nanoseconds") as info:
+            loads(HEADER + text)
+        assert info.value.line == 3
+
+
+@pytest.mark.parametrize("text", ["", " \n", "// nothing"])
+def test_an_empty_program_has_a_place(text: str) -> None:
+    with pytest.raises(QasmError, match="empty") as info:
+        loads(text)
+    assert (info.value.line, info.value.column) == (1, 1)

@@ -330,3 +330,19 @@ def test_exact_distributions_of_random_programs(circuit):
     assert math.isclose(sum(exact.values()), 1, abs_tol=1e-12)
     single = Simulator("single", threads=1).probabilities(circuit)
     assert all(math.isclose(single[k], p, abs_tol=1e-5) for k, p in expected.items())
+
+
+@pytest.mark.parametrize(
+    ("op", "args", "width", "words"),
+    [
+        ("+", (Bits((0,)),), None, "has 2 operands; got 1"),
+        ("pick", (), None, "operands; got 0"),
+        ("int", (Bits((0,)), Literal(-3)), None, "its width: 1 to"),
+        ("rotl", (Bits((0,)), Literal(1), Bits((0,))), None, "its width: 1 to"),
+        ("uint", (Bits((0,)), Literal(1.5)), None, "its width: 1 to"),
+        ("+", (Bits((0,)), Literal(1)), -2, "at least 1 bit"),
+    ],
+)
+def test_classical_operations_that_make_no_sense_are_refused(op, args, width, words):
+    with pytest.raises(CircuitError, match=words):
+        ClassicalOperation(op, args, width)
