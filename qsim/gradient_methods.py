@@ -128,6 +128,7 @@ class GradientMethods(Runs):
 
         self._check_gradient(circuit, [observable])
         rows, batched = bind_parameters(circuit, parameters)
+        circuit, (observable,) = self._relevant(circuit, [observable])
         self._check(circuit, copies=1 if shots is None else 2)
         made = None if shots is None else self.check_estimate(circuit, observable, shots)
         seed = checked_seed(seed)
@@ -159,6 +160,7 @@ class GradientMethods(Runs):
         single, operators = as_operators(observable)
         self._check_gradient(circuit, operators)
         rows, batched = bind_parameters(circuit, parameters)
+        circuit, operators = self._relevant(circuit, operators)
         self._check(circuit, copies=3)
         steps = plan(circuit, self._dtype, self._tile_bits)
         values: Array = np.zeros((len(rows), len(operators)))

@@ -112,6 +112,38 @@ def widest(circuit: Circuit, qubits: Sequence[int] | None = None) -> int:
     )
 
 
+def relevant(circuit: Circuit, operators: Sequence[SparsePauliOp]) -> tuple[Circuit, list[SparsePauliOp]]:
+    """The parts of a circuit that operators act on, as one circuit, and the operators on its qubits.
+
+    Expectation values and their derivatives do not depend on the other parts. The global phase is left out.
+
+    >>> from qsim.pauli import Pauli
+    >>> small, (moved,) = relevant(Circuit(40).h(5).cx(5, 30).x(7), [Pauli.Z(5) * Pauli.Z(30)])
+    >>> small.num_qubits, str(moved)
+    (2, 'Z0*Z1')
+    """
+    touched = {qubit for operator in operators for term in operator.terms for qubit, _ in term.paulis}
+    kept = [part for part in independent_parts(circuit) if not touched.isdisjoint(part.qubits)]
+    qubits = sorted(qubit for part in kept for qubit in part.qubits) or [0]
+    if len(qubits) == circuit.num_qubits:
+        return circuit, list(operators)
+    place = {qubit: k for k, qubit in enumerate(qubits)}
+    moved = [
+        SparsePauliOp.from_terms(
+            [
+                (tuple((place[qubit], letter) for qubit, letter in term.paulis), term.coefficient)
+                for term in operator.terms
+            ],
+            num_qubits=len(qubits),
+        )
+        for operator in operators
+    ]
+    key = ("relevant", len(circuit), tuple(qubits))
+    if key not in circuit._compiled:
+        circuit._compiled[key] = _part(circuit, qubits).circuit
+    return circuit._compiled[key], moved
+
+
 def outer(marginals: Sequence[tuple[Sequence[int], Array]], qubits: Sequence[int]) -> Array:
     """The joint distribution of `qubits` out of distributions of the parts: (places in `qubits`, probabilities).
 

@@ -91,6 +91,14 @@ class Runs:
 
         return circuit.num_qubits > WHOLE_QUBITS and initial_state is None and len(independent_parts(circuit)) > 1
 
+    def _relevant(self, circuit: Circuit, operators: list[Any], initial_state: Any = None) -> tuple[Circuit, list[Any]]:
+        """A circuit and operators on it without the parts that no operator touches."""
+        if not self._falls_apart(circuit, initial_state):
+            return circuit, operators
+        from qsim.parts import relevant
+
+        return relevant(circuit, operators)
+
     def _check_parts(self, circuit: Circuit, qubits: Iterable[int]) -> None:
         """Refuse a circuit whose largest part, of those that hold any of these qubits, does not fit."""
         from qsim.parts import widest

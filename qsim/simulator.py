@@ -27,7 +27,7 @@ from qsim.memory import check_limit, check_memory
 from qsim.methods import Options
 from qsim.noise import NoiseModel
 from qsim.parameter_binding import bind_parameters
-from qsim.pauli import SparsePauliOp
+from qsim.pauli import SparsePauliOp, check_observable
 from qsim.pool import part as one_part
 from qsim.pool import thread_count
 from qsim.runs import Array
@@ -453,9 +453,13 @@ class Simulator(GradientMethods):
         single, operators = as_operators(observable)
         if self._noisy is not None:
             return self._noisy_estimate(circuit, observable, shots, parameters, seed, initial_state)
+        self._only_gates(circuit, "expectation value")
+        for operator in operators:
+            check_observable(operator, circuit.num_qubits)
+        rows, batched = bind_parameters(circuit, parameters)
+        circuit, operators = self._relevant(circuit, operators, initial_state)
         made = [self.check_estimate(circuit, operator, shots, grouping) for operator in operators]
         shots, seed = checked_shots(shots), checked_seed(seed)
-        rows, batched = bind_parameters(circuit, parameters)
         start = self._start(circuit, initial_state, 2)
         results = []
         for k, row in enumerate(rows):

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from strategies import append_gate, observables
 
 from qsim import Circuit, MemoryLimitError, Parameter, Pauli, Simulator, SparsePauliOp, parts
+from qsim.errors import QsimError
 from qsim.parts import connected_qubits, independent_parts
 
 
@@ -169,3 +170,24 @@ def test_what_does_not_fit_is_refused_by_the_width_of_its_widest_part():
         dense.statevector(circuit)
     with pytest.raises(MemoryLimitError, match=r"probabilities of 60 qubits \(2\*\*60 numbers\)"):
         dense.probabilities(Circuit(60).h(3))
+
+
+def test_derivatives_and_estimates_of_wide_circuits_take_only_what_the_observable_needs():
+    a, b = Parameter("a"), Parameter("b")
+    wide = Circuit(60).ry(a, 3).cx(3, 50).rx(2 * b, 50).h(10).cx(10, 11).ry(b, 12)
+    narrow = Circuit(2).ry(a, 0).cx(0, 1).rx(2 * b, 1)
+    far, near = Pauli.Z(3) * Pauli.Z(50) + 0.5 * Pauli.Y(50), Pauli.Z(0) * Pauli.Z(1) + 0.5 * Pauli.Y(1)
+    values, direction = {"a": 0.3, "b": 0.7}, {"a": 1.0, "b": -2.0}
+    sim = Simulator()
+    assert sim.value_and_gradient(wide, far, values) == sim.value_and_gradient(narrow, near, values)
+    for method in (
+        lambda circuit, operator: sim.hessian_vector_product(circuit, operator, direction, values),
+        lambda circuit, operator: sim.parameter_shift_gradient(circuit, operator, values),
+        lambda circuit, operator: sim.gradient(circuit, [operator, operator], [values, values])[1][1],
+    ):
+        assert method(wide, far) == pytest.approx(method(narrow, near), abs=1e-12)
+    assert sim.estimate(wide, far, 500, values, seed=4) == sim.estimate(narrow, near, 500, values, seed=4)
+    assert sim.gradient(wide, Pauli.Z(20), values) == {"a": 0.0, "b": 0.0}
+    assert sim.estimate(wide, SparsePauliOp.from_terms([({}, 2.0)]), 10, values, seed=1).value == 2.0
+    with pytest.raises(QsimError, match="60"):
+        sim.gradient(wide, Pauli.Z(60), values)
