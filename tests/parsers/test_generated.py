@@ -46,7 +46,7 @@ def test_programs_of_version_3(program):
 
 
 @pytest.mark.slow
-@settings(max_examples=1500, **QUIET)
+@settings(max_examples=300, **QUIET)
 @given(programs3())
 def test_many_programs_of_version_3(program):
     text, expected = check(program)
@@ -60,7 +60,7 @@ def test_many_programs_of_version_3(program):
 
 
 @pytest.mark.slow
-@settings(max_examples=1500, **QUIET)
+@settings(max_examples=300, **QUIET)
 @given(programs2())
 def test_many_programs_of_version_2(program):
     text, expected = check(program)
