@@ -65,10 +65,7 @@ def apply_wide(state: MatrixProductState, qubits: list[int], base: Array, values
         phase = base[0, 0]
         base = np.diag([1, phase] if values[-1] else [phase, 1])
         controls, targets, values = controls[:-1], controls[-1:], values[:-1]
-    sites = [state.site_of[qubit] for qubit in qubits]
-    first, last = min(sites), max(sites)
-    for site in range(first, last + 1):
-        state._release(state.qubit_at[site])
+    first, last = _settled_range(state, qubits)
     order = sorted(range(len(targets)), key=lambda k: state.site_of[targets[k]])
     factors = operator_factors(base - np.eye(len(base)), order)
     wanted = {state.site_of[q]: value for q, value in zip(controls, values, strict=True)}
@@ -79,6 +76,17 @@ def apply_wide(state: MatrixProductState, qubits: list[int], base: Array, values
         channel, width = _channel(site, wanted, acting, width)
         _multiply(state, site, channel, site == first, site == last)
     compress(state, first, last)
+
+
+def _settled_range(state: MatrixProductState, qubits: list[int]) -> tuple[int, int]:
+    """The sites from the first to the last of some qubits, once no gate waits there: a waiting SWAP moves qubits."""
+    while True:
+        sites = [state.site_of[qubit] for qubit in qubits]
+        first, last = min(sites), max(sites)
+        held = next((q for q in state.qubit_at[first : last + 1] if q in state._held), None)
+        if held is None:
+            return first, last
+        state._release(held)
 
 
 def _channel(site: int, wanted: dict[int, int], acting: dict[int, Array], width: int) -> tuple[Array, int]:

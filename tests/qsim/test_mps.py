@@ -253,3 +253,18 @@ def test_without_threadpoolctl_blas_is_left_as_it_is(monkeypatch):
     monkeypatch.setitem(sys.modules, "threadpoolctl", None)
     with OneThread():
         pass
+
+
+@pytest.mark.parametrize("wide", [Gate("ccx"), Gate("cswap"), Gate("x").control(3), Gate("rxx", 0.7).control(1)])
+def test_swaps_that_wait_move_the_qubits_of_wide_gates(wide):
+    rng = np.random.default_rng(5)
+    for _ in range(25):
+        circuit = Circuit(6)
+        for qubit in range(6):
+            circuit.ry(rng.uniform(0.2, 3), qubit)
+        for _ in range(3):
+            circuit.swap(*rng.permutation(6)[:2].tolist())
+        circuit.append(wide, rng.permutation(6)[: wide.num_qubits].tolist())
+        expected = Simulator(method="statevector").statevector(circuit)
+        found = Simulator(method="mps", truncation=0).statevector(circuit)
+        assert np.allclose(found, expected, atol=1e-12)
