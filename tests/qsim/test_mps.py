@@ -262,6 +262,8 @@ def test_swaps_that_wait_move_the_qubits_of_wide_gates(wide):
         circuit = Circuit(6)
         for qubit in range(6):
             circuit.ry(rng.uniform(0.2, 3), qubit)
+        for qubit in range(6):  # what turned qubits waits no more, and a SWAP is held alone
+            circuit.cx(qubit, (qubit + 1) % 6)
         for _ in range(3):
             circuit.swap(*rng.permutation(6)[:2].tolist())
         circuit.append(wide, rng.permutation(6)[: wide.num_qubits].tolist())
