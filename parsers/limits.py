@@ -17,6 +17,8 @@ class Limits:
     source_bytes: int = 256 * 1024 * 1024
     #: Brackets, braces and operators inside one another.
     nesting: int = 200
+    #: Operators of one expression of OpenQASM 3, as far as it has no commas.
+    operators: int = 30_000
     #: Gates after loops are unrolled, registers broadcast and definitions counted out.
     operations: int = 3_000_000
     #: Rounds of all compile-time loops together; a round of a loop takes some ten microseconds to unroll.

@@ -32,6 +32,8 @@ KEYWORDS = frozenset(
 _FLAT_WORDS = frozenset(["reset", "barrier"])
 _BRACE = re.compile(r"[{}]")
 _LONG = 5000  # characters; a statement of that length is not handed to the grammar when it has no end
+#: What may be one long expression, and its operators: the grammar takes some 40 microseconds for each.
+_EXPRESSION, _OPERATOR = re.compile(r"[^;{},]{20000,}"), re.compile(r"[-+*/%&|^<>=!~]+")
 _SIGNS = re.compile(r"[-!~](?:\s*[-!~]){200}")
 _PAIRS = {")": "(", "]": "[", "}": "{"}
 
@@ -88,6 +90,14 @@ def scan(source: Source, limits: Limits) -> tuple[Rest, list[re.Match[str]]]:
     signs = _SIGNS.search(text)
     if signs is not None:
         raise source.error("At most 200 signs follow one another.", signs.start())
+    for piece in _EXPRESSION.finditer(text):
+        operators = len(_OPERATOR.findall(text, piece.start(), piece.end()))
+        if operators > limits.operators:
+            raise source.error(
+                f"An expression has at most {limits.operators:,} operators; this one has {operators:,}. Limits(operators=...) "
+                "sets another bound.",
+                piece.start(),
+            )
     flat: list[re.Match[str]] = []
     kept: list[tuple[int, int]] = []
     at, size, copied, branches = 0, len(text), 0, 0

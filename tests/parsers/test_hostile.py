@@ -204,3 +204,11 @@ def test_an_error_in_an_included_file_names_it(tmp_path):
 def test_registers_of_a_million_bits_are_not_read_and_written_over_and_over(text):
     with pytest.raises(QasmError, match="at most"):
         loads("OPENQASM 3.0; bit[1000000] c; " + text * 4)
+
+
+@pytest.mark.parametrize("begin", ["int x = ", 'include "stdgates.inc"; qubit q; rx('])
+def test_a_long_expression_is_refused_before_the_grammar_sees_it(begin):
+    end = ") q;" if begin.endswith("(") else ";"
+    with pytest.raises(QasmError, match="at most 30,000 operators; this one has 100,000") as caught:
+        loads(f"OPENQASM 3.0;\n{begin}{'+'.join(['1'] * 100_001)}{end}")
+    assert caught.value.line == 2
