@@ -96,7 +96,7 @@ def scan(source: Source, limits: Limits) -> tuple[Rest, list[re.Match[str]]]:
             raise source.error(
                 f"An expression has at most {limits.operators:,} operators; this one has {operators:,}. Limits(operators=...) "
                 "sets another bound.",
-                piece.start(),
+                piece.start() + len(piece.group()) - len(piece.group().lstrip()),
             )
     flat: list[re.Match[str]] = []
     kept: list[tuple[int, int]] = []
