@@ -14,7 +14,7 @@ from typing import Any
 import click
 
 from session.cli_results import plain_result, print_result
-from session.errors import JobTimeoutError, SessionError, StoreError
+from session.errors import JobTimeoutError, SessionError
 from session.jobs import ExecutionJob, about_error, get_execution_jobs
 from session.store.jobs import JobStore
 from session.store.records import Claim, JobRecord, JobStatus, moment
@@ -211,7 +211,7 @@ def worker(once: bool, idle_exit: float | None, as_json: bool) -> None:
         text = error or (_took(record) if record.status is JobStatus.COMPLETED else "")
         tell(record.id, record.status, text, error=error)
 
-    def skipped(job_id: str, error: StoreError) -> None:
+    def skipped(job_id: str, error: Exception) -> None:
         print(f"job {job_id} is left alone: {error}", file=sys.stderr, flush=True)
 
     store = JobStore(create=True)

@@ -16,7 +16,7 @@ from qsim.pauli import SparsePauliOp
 from qsim.simulator import Simulator
 from session.backends.bound import BoundBackend
 from session.backends.executor import ExecutorBackend
-from session.backends.protocol import Backend
+from session.backends.protocol import Backend, is_remote
 from session.backends.registry import load_backend
 from session.costs import read_cost, read_quantile
 from session.errors import SessionError
@@ -107,8 +107,10 @@ class ExecutionSession:
 
     def _bound(self) -> BoundBackend:
         backend: Backend = self._own_backend or load_backend(self._preferences)
-        self._engine = getattr(backend, "simulator", None)
+        self._engine, self._is_remote = getattr(backend, "simulator", None), is_remote(backend)
         if self._executor is not None:
+            if self._is_remote:
+                raise SessionError(f"Backend '{backend.name}' runs batches in its service, so it takes no executor.")
             backend = ExecutorBackend(backend, self._preferences, self._executor)
         return BoundBackend(backend, self._program)
 
@@ -449,6 +451,8 @@ class ExecutionSession:
         return task
 
     def _run(self, task: Task) -> Any:
+        if self._is_remote:  # as a job, so that what is paid for is found again whatever happens to this process
+            return self._submit(task).result()
         results = self._backend.run(task)
         return results if task.batched else results[0]
 
