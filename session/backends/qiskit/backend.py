@@ -102,7 +102,11 @@ class QiskitBackend:
     def capabilities(self) -> Capabilities:
         """What the backend says of itself."""
         return targets.capabilities(
-            self._target, resumable=self._retrieve is not None, idempotency="none", shots=self._max_shots, estimates=True
+            self._target,
+            resumable=self._retrieve is not None,
+            idempotency="none",
+            shots=self._max_shots,
+            estimates=True,
         )
 
     def check(self, program: Program, task: Task) -> None:
@@ -147,7 +151,7 @@ class QiskitBackend:
             except Exception:
                 self._abandon(ids)
                 raise
-            ids.append(jobs.id_of(job))
+            ids.append(jobs.started(job))
             self._jobs[ids[-1]] = job
         return RemoteRef(join_ids(ids), "", name_of(self._target or self._sampler))
 
@@ -180,7 +184,9 @@ class QiskitBackend:
         found: dict[int, dict[int, int]] = {}
         for batch, body in zip(batches, bodies, strict=True):
             own = [prepared.details["registers"][k] for k in batch]
-            for k, (ours, _), outcomes in zip(batch, own, results.read(body, [widths for _, widths in own]), strict=True):
+            for k, (ours, _), outcomes in zip(
+                batch, own, results.read(body, [widths for _, widths in own]), strict=True
+            ):
                 found[k] = results.by_bits(outcomes, dict(ours))
         return results_of(program, task, [found[k] for k in sorted(found)], {"backend": self.name})
 

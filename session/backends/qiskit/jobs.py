@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from session.backends.protocol import CancelOutcome, RemoteState, RemoteStatus
+from session.backends.qiskit.kinds import is_simulated
 from session.errors import SessionError
 
 #: Words of `JobStatus` and of those providers that have their own -> ours. Others are not final, and kept as they are.
@@ -68,13 +69,27 @@ def id_of(job: Any) -> str:
 def retriever(backend: Any) -> Callable[[str], Any] | None:
     """How a backend finds a job by its id; None when its provider has no such thing.
 
-    There is no standard: IBM asks the service, IQM and IonQ the backend.
+    There is no standard: IBM asks the service, IQM and IonQ the backend, and AQT's reads what the job left in a file.
     """
-    for owner, name in ((backend, "retrieve_job"), (getattr(backend, "service", None), "job")):
+    if is_simulated(backend):
+        return None
+    for owner, name in (
+        (backend, "retrieve_job"),
+        (getattr(backend, "service", None), "job"),
+        (backend, "restore_job"),
+    ):
         method = getattr(owner, name, None)
         if callable(method):
             return lambda job_id, method=method: method(job_id)  # type: ignore[misc]
     return None
+
+
+def started(job: Any) -> str:
+    """The id of a job that was just sent; a job that can leave itself in a file for later does so."""
+    persist = getattr(job, "persist", None)
+    if callable(persist):
+        persist()
+    return id_of(job)
 
 
 def batches(shots: Sequence[int], max_circuits: int | None, same_shots: bool) -> list[list[int]]:

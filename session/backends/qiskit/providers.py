@@ -65,13 +65,21 @@ def _iqm_fake(target: str, options: Mapping[str, Any]) -> Any:
 def _aqt(target: str, options: Mapping[str, Any]) -> Any:
     from qiskit_aqt_provider import AQTProvider
 
-    return AQTProvider().get_backend(target, **options)
+    workspace, _, resource = target.partition("/")
+    cloud = AQTProvider().cloud()
+    cloud.log_in()
+    found = cloud.fetch_workspaces().get_by_id(workspace)
+    if found is None or not resource:
+        raise SessionError(f"A target of AQT is 'workspace/resource', of a workspace that you may use; got '{target}'.")
+    return found.get_backend(resource)
 
 
 def _aqt_offline(target: str, options: Mapping[str, Any]) -> Any:
     from qiskit_aqt_provider import AQTProvider
 
-    return AQTProvider("").get_backend(target or "offline_simulator_no_noise", workspace="default")
+    if target not in ("ideal", "noisy"):
+        raise SessionError(f"There is no target '{target}' of AQT's offline simulator; there are ideal, noisy.")
+    return getattr(AQTProvider().offline, target)()
 
 
 #: name -> (what makes a backend of a target and options, the package that it needs).

@@ -87,7 +87,9 @@ def read(body: bytes, widths: Sequence[Sequence[tuple[str, int]]]) -> list[Outco
     except SessionError:
         raise
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise SessionError(f"The stored outcomes of a Qiskit job of {len(widths)} circuits are damaged: {error}") from None
+        raise SessionError(
+            f"The stored outcomes of a Qiskit job of {len(widths)} circuits are damaged: {error}"
+        ) from None
 
 
 def _of_counts(counts: Mapping[str, int], registers: list[tuple[str, int]]) -> Outcomes:

@@ -17,7 +17,7 @@ _OURS = {"u3": "u", "u1": "p", "cu1": "cp", "sx": "sx", "id": "id"}
 def max_shots(backend: Any) -> int:
     """The most shots of one circuit: of an attribute, the configuration, or the validator of the option ``shots``."""
     configuration = getattr(backend, "configuration", None)
-    candidates = [getattr(backend, "max_shots", None)]
+    candidates = [getattr(backend, "max_shots", None), getattr(backend, "MAX_SHOTS", None)]
     if callable(configuration):
         try:
             candidates.append(getattr(configuration(), "max_shots", None))
