@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import Any
 
 from qsim.circuit import Circuit
@@ -15,14 +16,17 @@ from session.backends.braket.dialect import COMMON, ROWS, print_circuit
 from session.backends.braket.options import BraketOptions
 from session.backends.braket.results import read_outcomes
 from session.backends.experiments import experiments, results_of
+from session.backends.profiles import resolve_profile
 from session.backends.protocol import (
     CancelOutcome,
     Capabilities,
+    Cost,
     Prepared,
     RawResult,
     RemoteRef,
     RemoteState,
     RemoteStatus,
+    clock_slack,
 )
 from session.backends.remote import run_remotely
 from session.backends.several import join_bodies, join_ids, joint_cancel, joint_status, split_bodies, split_ids
@@ -32,6 +36,11 @@ from session.programs import Program
 from session.results import Result
 from session.tasks import Task, TaskKind
 
+#: What stands behind this adapter, and no more.
+TESTED = (
+    "contract: botocore 1.44.8's model of Braket (API 2019-09-01), amazon-braket-schemas 1.32 and "
+    "amazon-braket-default-simulator 1.41 on loopback, moto 5.2 for S3; not run on the live service"
+)
 #: The tag that a task is found again by.
 TAG = "qsim-client-ref"
 _STATES = {
@@ -44,10 +53,21 @@ _KEY = re.compile(r"[^\x00-\x1f\\]{1,1024}")
 
 
 def open_braket(preferences: ExecutionPreferences) -> BraketBackend:
-    """The backend that preferences describe: `backend_options` are those of `BraketOptions`."""
+    """The backend that preferences and their profile describe.
+
+    Options are those of `BraketOptions`; where requests go is for a profile to say.
+    """
     if preferences.noise is not None:
         raise SessionError("Backend 'braket' takes no noise model of this package. Use backend 'simulator'.")
-    return BraketBackend(BraketOptions.read(preferences.backend_options))
+    profile = resolve_profile(preferences, "braket")
+    own = dict(preferences.backend_options)
+    own.pop("profile", None)
+    if "s3_endpoint" in own:
+        raise SessionError(
+            "backend_options never say where requests go; 's3_endpoint' belongs into a profile's options."
+        )
+    given = {**profile.options, **own, "target": profile.target, "endpoint": profile.endpoint}
+    return BraketBackend(BraketOptions.read(given), profile=profile.name)
 
 
 class BraketBackend:
@@ -55,23 +75,38 @@ class BraketBackend:
 
     Args:
         options: the device, and where results go.
+        profile: the name of the profile that the options are from.
         client: for tests.
 
-    >>> BraketBackend(BraketOptions(device="sv1", bucket="amazon-braket-mine")).name
+    >>> BraketBackend(BraketOptions(target="sv1", bucket="amazon-braket-mine")).name
     'braket:sv1'
     """
 
     provider = "braket"
 
-    def __init__(self, options: BraketOptions, *, client: BraketClient | None = None) -> None:
+    def __init__(self, options: BraketOptions, *, profile: str = "", client: BraketClient | None = None) -> None:
         self._options = options
+        self.profile = profile
         self._client = client or BraketClient(options)
         self._device: Device | None = None
 
     @property
     def name(self) -> str:
         """``braket:`` and the device's short name."""
-        return f"braket:{self._options.device.rpartition('/')[2]}"
+        return f"braket:{self._options.target.rpartition('/')[2]}"
+
+    @property
+    def endpoint(self) -> str:
+        """The origin that it speaks to."""
+        if self._options.endpoint:
+            return self._options.endpoint.rstrip("/")
+        region = self._options.region
+        return f"https://braket.{region}.amazonaws.com" if region else self._client.endpoint
+
+    @property
+    def target(self) -> str:
+        """The device's ARN."""
+        return self._options.target
 
     @property
     def options(self) -> BraketOptions:
@@ -81,7 +116,7 @@ class BraketBackend:
     def device(self) -> Device:
         """What the device says of itself; asked once."""
         if self._device is None:
-            reply = self._client.call("get_device", {"deviceArn": self._options.device})
+            reply = self._client.call("get_device", {"deviceArn": self._options.target})
             self._device = read_device(reply)
         return self._device
 
@@ -92,13 +127,17 @@ class BraketBackend:
             operations=frozenset((TaskKind.SAMPLE, TaskKind.ESTIMATE)),
             num_qubits=device.num_qubits,
             max_shots=device.shots[1],
-            max_sets=self._options.max_circuits,
             accepts=frozenset(("braket",)),
             feed_forward=False,
             precision="shots",
             is_remote=True,
             idempotency="token",
             resumable=True,
+            max_circuits=self._options.max_circuits,
+            mid_circuit=False,
+            cancel=True,
+            cost=device.price is not None,
+            tested_against=TESTED,
         )
 
     def check(self, program: Program, task: Task) -> None:
@@ -114,20 +153,16 @@ class BraketBackend:
         """One result for each parameter set."""
         return run_remotely(self, program, task)
 
-    def cost(self, prepared: Prepared) -> tuple[float, str] | None:
-        """What the device's price by shot or by task comes to, in US dollars, and in words what it is of.
-
-        None where the device says no price, or has one by time. AWS may charge more than what the interface tells, such as
-        a fee for each task: see its price list.
-        """
+    def cost(self, prepared: Prepared) -> Cost | None:
+        """What the device's price by shot or by task comes to; None where it says none, or one by time."""
         price = self.device().price
         programs = json.loads(prepared.payload)
-        shots = sum(one["shots"] for one in programs)
-        amounts = {"shot": (shots, "shots"), "task": (len(programs), "tasks")}
+        amounts = {"shot": (sum(one["shots"] for one in programs), "shots"), "task": (len(programs), "tasks")}
         if price is None or price[1].lower() not in amounts:
             return None
         number, words = amounts[price[1].lower()]
-        return price[0] * number, f"{number:,} {words} at ${price[0]:g}"
+        basis = f"{number:,} {words} at ${price[0]:g}, as the device says; AWS's price list may add a fee for each task"
+        return Cost(price[0] * number, "USD", basis)
 
     # the steps ----------------------------------------------------------------------------------------------
     def prepare(self, program: Program, task: Task) -> Prepared:
@@ -165,7 +200,7 @@ class BraketBackend:
             token = _token(client_ref, number)
             arguments = {
                 "clientToken": token,
-                "deviceArn": self._options.device,
+                "deviceArn": self._options.target,
                 "shots": one["shots"],
                 "outputS3Bucket": self._options.bucket,
                 "outputS3KeyPrefix": self._options.prefix,
@@ -180,23 +215,26 @@ class BraketBackend:
                 self._abandon(arns)
                 raise
             arns.append(_arn(reply))
-        return RemoteRef(join_ids(arns), self._client.region if arns else "", self._options.device)
+        return RemoteRef(join_ids(arns), self._client.region if arns else "", self._options.target)
 
-    def find(self, client_ref: str) -> RemoteRef | None:
+    def find(self, client_ref: str, since: datetime | None = None) -> RemoteRef | None:
         """The tasks with this reference's tags, when the first and all that follow it are there.
 
         Tasks that are missing are no harm: sending again with the same reference creates those alone.
         """
         found: dict[str, str] = {}
+        earliest = clock_slack(since)
         for one in self._search():
-            tags = one.get("tags")
+            tags, created = one.get("tags"), one.get("createdAt")
+            if earliest is not None and isinstance(created, datetime) and created < earliest:
+                continue
             token = tags.get(TAG) if isinstance(tags, Mapping) else None
             if isinstance(token, str) and isinstance(one.get("quantumTaskArn"), str):
                 found.setdefault(token, one["quantumTaskArn"])
         arns = []
         while (token := _token(client_ref, len(arns))) in found:
             arns.append(found[token])
-        return RemoteRef(join_ids(arns), self._client.region, self._options.device) if arns else None
+        return RemoteRef(join_ids(arns), self._client.region, self._options.target) if arns else None
 
     def status(self, ref: RemoteRef) -> RemoteStatus:
         """Where its tasks are, and the last one's place in the queue."""
@@ -248,7 +286,7 @@ class BraketBackend:
         return self._client.call("get_quantum_task", {"quantumTaskArn": arn, "additionalAttributeNames": ["QueueInfo"]})
 
     def _search(self) -> Iterator[Mapping[str, Any]]:
-        filters = [{"name": "deviceArn", "operator": "EQUAL", "values": [self._options.device]}]
+        filters = [{"name": "deviceArn", "operator": "EQUAL", "values": [self._options.target]}]
         arguments: dict[str, Any] = {"filters": filters, "maxResults": 100}
         for _ in range(_PAGES):
             reply = self._client.call("search_quantum_tasks", arguments)
@@ -293,10 +331,8 @@ def _arn(reply: Mapping[str, Any]) -> str:
 
 
 def _status(task: Mapping[str, Any]) -> RemoteStatus:
-    word = str(task.get("status") or "")
-    state = _STATES.get(word, RemoteState.RUNNING)
-    queue = task.get("queueInfo")
-    position = queue.get("position") if isinstance(queue, Mapping) and state is RemoteState.QUEUED else None
+    word, queue, reason = str(task.get("status") or ""), task.get("queueInfo"), task.get("failureReason")
+    position = queue.get("position") if isinstance(queue, Mapping) else None
     number = int(position.lstrip(">")) if isinstance(position, str) and position.lstrip(">").isdecimal() else None
-    reason = task.get("failureReason")
-    return RemoteStatus(state, word, str(reason) if isinstance(reason, str) else "", number)
+    message = reason if isinstance(reason, str) else ""
+    return RemoteStatus.of(word, _STATES, message=message, queue_position=number)

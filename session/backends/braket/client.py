@@ -84,6 +84,11 @@ class BraketClient:
         """The region that is asked."""
         return str(self._client("braket").meta.region_name)
 
+    @property
+    def endpoint(self) -> str:
+        """Where Braket is."""
+        return str(self._client("braket").meta.endpoint_url)
+
     def _client(self, service: str) -> Any:
         with self._guard:  # a boto3 session is not safe to share between threads; a client is
             if service not in self._clients:
@@ -105,7 +110,7 @@ class BraketClient:
             retries={"mode": "standard", "total_max_attempts": TRIES},
             user_agent_extra=f"qsim-session/{__version__}",
         )
-        url = options.endpoint_url if service == "braket" else options.s3_endpoint_url
+        url = (options.endpoint if service == "braket" else options.s3_endpoint) or None
         try:
             session = boto3.Session(region_name=options.region, profile_name=options.aws_profile)
             client = session.client(service, config=config, endpoint_url=url)

@@ -27,7 +27,7 @@ class BraketOptions:
     """Which device, and where its results go.
 
     Args:
-        device: an ARN, or ``sv1``, ``dm1`` or ``tn1``.
+        target: an ARN of a device, or ``sv1``, ``dm1`` or ``tn1``.
         bucket: the S3 bucket that Braket writes results to; it is the user's own.
         prefix: of the results' keys.
         region: of AWS; None for the device's, and of a simulator for what AWS's configuration says.
@@ -36,17 +36,17 @@ class BraketOptions:
         device_parameters: sent with each task as they are.
         tags: of each task, as well as this package's own.
         max_circuits: circuits of one call, each a task of its own.
-        endpoint_url: of Braket, in the place of AWS's; https, or http to this machine.
-        s3_endpoint_url: of S3.
+        endpoint: of Braket, in the place of AWS's; https, or http to this machine.
+        s3_endpoint: of S3.
 
     Raises:
         SessionError: a value is missing or is none of its kind.
 
-    >>> BraketOptions(device="sv1", bucket="amazon-braket-mine").device
+    >>> BraketOptions(target="sv1", bucket="amazon-braket-mine").target
     'arn:aws:braket:::device/quantum-simulator/amazon/sv1'
     """
 
-    device: str = ""
+    target: str = ""
     bucket: str = ""
     prefix: str = "qsim"
     region: str | None = None
@@ -55,16 +55,16 @@ class BraketOptions:
     device_parameters: dict[str, Any] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
     max_circuits: int = 100
-    endpoint_url: str | None = None
-    s3_endpoint_url: str | None = None
+    endpoint: str = ""
+    s3_endpoint: str = ""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "device", SIMULATORS.get(self.device, self.device))
-        arn = _ARN.fullmatch(self.device) if isinstance(self.device, str) else None
+        object.__setattr__(self, "target", SIMULATORS.get(self.target, self.target))
+        arn = _ARN.fullmatch(self.target) if isinstance(self.target, str) else None
         if arn is None:
             raise SessionError(
-                f"Backend 'braket' needs the option 'device': the ARN of a Braket device, or {', '.join(SIMULATORS)}; got "
-                f"{self.device!r}."
+                f"Backend 'braket' needs a target: the ARN of a Braket device, or {', '.join(SIMULATORS)}; got "
+                f"{self.target!r}."
             )
         if self.region is not None and not _matches(_REGION, self.region):
             raise SessionError(f"region is one of AWS's, such as 'us-east-1'; got {self.region!r}.")
@@ -81,7 +81,7 @@ class BraketOptions:
                 "prefix is 1 to 1,024 letters, digits and the characters !_.*'()-, with single slashes between parts that do "
                 f"not end with a point; got {self.prefix!r}."
             )
-        for name in ("endpoint_url", "s3_endpoint_url"):
+        for name in ("endpoint", "s3_endpoint"):
             check_endpoint(getattr(self, name), name)
         self._check_plain()
 
@@ -103,10 +103,10 @@ class BraketOptions:
     def read(cls, given: Mapping[str, Any]) -> BraketOptions:
         """Options by name, as preferences and profiles hold them.
 
-        >>> BraketOptions.read({"devise": "sv1"})
+        >>> BraketOptions.read({"buckt": "mine"})
         Traceback (most recent call last):
         ...
-        session.errors.SessionError: Backend 'braket' has no option 'devise'. Did you mean 'device'? There are device, bucket, prefix, region, aws_profile, gates, device_parameters, tags, max_circuits, endpoint_url, s3_endpoint_url.
+        session.errors.SessionError: Backend 'braket' has no option 'buckt'. Did you mean 'bucket'? There are target, bucket, prefix, region, aws_profile, gates, device_parameters, tags, max_circuits, endpoint, s3_endpoint.
         """  # noqa: E501
         known = [one.name for one in fields(cls)]
         for name in given:
@@ -133,12 +133,12 @@ def _check_bucket(name: Any) -> None:
 def check_endpoint(url: Any, name: str) -> None:
     """Refuse an address that requests must not be sent to.
 
-    >>> check_endpoint("http://example.com", "endpoint_url")
+    >>> check_endpoint("http://example.com", "endpoint")
     Traceback (most recent call last):
     ...
-    session.errors.SessionError: endpoint_url is https, or http to this machine; got 'http://example.com'.
+    session.errors.SessionError: endpoint is https, or http to this machine; got 'http://example.com'.
     """
-    if url is None:
+    if not url and isinstance(url, str):
         return
     safe = isinstance(url, str) and (url.startswith("https://") or _LOOPBACK.fullmatch(url)) and "@" not in url
     if not safe:

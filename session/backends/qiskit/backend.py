@@ -6,11 +6,12 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from qsim.circuit import Circuit
 from session.backends.experiments import experiments, results_of
-from session.backends.protocol import CancelOutcome, Capabilities, Prepared, RawResult, RemoteRef, RemoteStatus
+from session.backends.protocol import CancelOutcome, Capabilities, Cost, Prepared, RawResult, RemoteRef, RemoteStatus
 from session.backends.qiskit import jobs, results, targets
 from session.backends.qiskit.circuits import (
     name_of,
@@ -46,6 +47,7 @@ class QiskitBackend:
         max_shots: of one circuit; None for what the backend says.
         optimization_level: of Qiskit's transpiler, 0 to 3.
         seed_transpiler: so that the same program gives the same circuits.
+        profile: the name of the profile that it was made from.
         run_options: of `backend.run`, or of the sampler's `run`, by name.
 
     Raises:
@@ -70,7 +72,9 @@ class QiskitBackend:
         optimization_level: int = 1,
         seed_transpiler: int = 0,
         run_options: Mapping[str, Any] | None = None,
+        profile: str = "",
     ) -> None:
+        self.profile, self.endpoint = profile, ""
         if is_sampler(backend):
             sampler, backend = backend, backend_of_sampler(backend)
         if not is_backend(backend) and not (backend is None and sampler is not None):
@@ -95,8 +99,13 @@ class QiskitBackend:
         return f"qiskit:{name_of(self._target or self._sampler)}"
 
     @property
-    def target(self) -> Any:
-        """The Qiskit backend."""
+    def target(self) -> str:
+        """What the backend calls itself."""
+        return name_of(self._target or self._sampler)
+
+    @property
+    def qiskit_backend(self) -> Any:
+        """The `BackendV2`; None for a sampler that simulates by itself."""
         return self._target
 
     def capabilities(self) -> Capabilities:
@@ -155,7 +164,7 @@ class QiskitBackend:
             self._jobs[ids[-1]] = job
         return RemoteRef(join_ids(ids), "", name_of(self._target or self._sampler))
 
-    def find(self, client_ref: str) -> RemoteRef | None:
+    def find(self, client_ref: str, since: datetime | None = None) -> RemoteRef | None:
         """None: Qiskit's jobs have no reference of ours that all providers could search for."""
         return None
 
@@ -166,6 +175,10 @@ class QiskitBackend:
     def cancel(self, ref: RemoteRef) -> CancelOutcome:
         """Ask its jobs to stop."""
         return joint_cancel([jobs.cancel(self._job(job_id)) for job_id in split_ids(ref.remote_id)])
+
+    def cost(self, prepared: Prepared) -> Cost | None:
+        """None: Qiskit has no prices."""
+        return None
 
     def fetch(self, ref: RemoteRef) -> RawResult:
         """The outcomes of all circuits by register, as JSON: what Qiskit gives are objects, which are not stored."""

@@ -22,12 +22,13 @@ def status_of(job: Any) -> RemoteStatus:
     """Where a job is: `JobStatus`, a text, or a word of the provider's own."""
     said = job.status()
     word = str(getattr(said, "name", said))
-    state = _STATES.get(word.upper(), RemoteState.RUNNING)
+    state = _STATES.get(word.upper())
     message = ""
     if state is RemoteState.FAILED:
         message = str(_asked(job, "error_message") or "")
     position = _asked(job, "queue_position") if state is RemoteState.QUEUED else None
-    return RemoteStatus(state, word, message, position if isinstance(position, int) else None)
+    place = position if isinstance(position, int) else None
+    return RemoteStatus.of(word if state is None else word.upper(), _STATES, message=message, queue_position=place)
 
 
 def _asked(job: Any, name: str) -> Any:

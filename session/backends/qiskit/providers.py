@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from qsim.errors import QsimError, suggestion
+from session.backends.profiles import resolve_profile
 from session.backends.qiskit.backend import QiskitBackend
 from session.errors import SessionError
 from session.preferences import ExecutionPreferences
@@ -105,8 +106,11 @@ def open_qiskit(preferences: ExecutionPreferences) -> QiskitBackend:
     Raises:
         SessionError: a name is unknown, an option too, or the provider refuses.
     """
-    options = dict(preferences.backend_options)
-    provider, target = options.pop("provider", None), options.pop("target", "")
+    profile = resolve_profile(preferences, "qiskit")
+    options = {**profile.options, **preferences.backend_options}
+    provider, target = options.pop("provider", None), profile.target
+    for name in ("profile", "target"):
+        options.pop(name, None)
     given = options.pop("provider_options", {})
     known = [*PROVIDERS, *_plug_ins()]
     if not isinstance(provider, str) or provider not in known:
@@ -123,7 +127,7 @@ def open_qiskit(preferences: ExecutionPreferences) -> QiskitBackend:
         raise SessionError("Backend 'qiskit' takes no noise model of this package. Use backend 'simulator'.")
     if not isinstance(target, str) or not isinstance(given, Mapping):
         raise SessionError("Of backend 'qiskit', target is a text and provider_options a mapping.")
-    return QiskitBackend(_opened(provider, target, given), **options)
+    return QiskitBackend(_opened(provider, target, given), profile=profile.name, **options)
 
 
 def _opened(provider: str, target: str, options: Mapping[str, Any]) -> Any:

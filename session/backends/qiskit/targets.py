@@ -10,8 +10,11 @@ from session.tasks import TaskKind
 
 #: Shots that are allowed where a backend does not say.
 DEFAULT_MAX_SHOTS = 1_000_000
-#: Names of Qiskit's gates that are another here.
-_OURS = {"u3": "u", "u1": "p", "cu1": "cp", "sx": "sx", "id": "id"}
+#: What stands behind this adapter, and no more.
+TESTED = (
+    "offline: qiskit 2.1 to 2.6 with Aer 0.18, GenericBackendV2, fake backends of qiskit-ibm-runtime 0.51 and iqm-client 36, "
+    "qiskit-aqt-provider 2.0's simulators; not run on a live service"
+)
 
 
 def max_shots(backend: Any) -> int:
@@ -44,18 +47,21 @@ def connectivity(backend: Any) -> frozenset[tuple[int, int]] | None:
     return None if coupling is None else frozenset((int(a), int(b)) for a, b in coupling.get_edges())
 
 
-def capabilities(backend: Any, *, resumable: bool, idempotency: str, shots: int, estimates: bool) -> Capabilities:
+def capabilities(backend: Any, *, resumable: bool, shots: int, cancel: bool) -> Capabilities:
     """What a backend can do, as a session asks it; gates and connectivity are Qiskit's to care for."""
-    names = operation_names(backend) or frozenset()
+    names = operation_names(backend)
     number = getattr(backend, "num_qubits", None)
     return Capabilities(
         operations=frozenset((TaskKind.SAMPLE, TaskKind.ESTIMATE)),
         num_qubits=number if isinstance(number, int) else None,
         max_shots=shots,
         accepts=frozenset(("qiskit",)),
-        feed_forward=bool(names & {"if_else", "switch_case", "while_loop", "reset"}) or "measure" in names,
+        feed_forward=names is None or bool(names & {"if_else", "switch_case", "while_loop"}),
+        mid_circuit=True,
         precision="shots",
         is_remote=True,
-        idempotency=idempotency,
+        idempotency="none",
         resumable=resumable,
+        cancel=cancel,
+        tested_against=TESTED,
     )

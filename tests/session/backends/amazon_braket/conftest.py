@@ -69,7 +69,7 @@ def one_client(one_service: Any, s3_url: str) -> Iterator[Any]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(standard.ExponentialBackoff, "delay_amount", lambda self, context: 0.0)
         options = BraketOptions(
-            device="sv1", bucket=BUCKET, region="us-east-1", endpoint_url=one_service.url, s3_endpoint_url=s3_url
+            target="sv1", bucket=BUCKET, region="us-east-1", endpoint=one_service.url, s3_endpoint=s3_url
         )
         yield BraketClient(options)
 

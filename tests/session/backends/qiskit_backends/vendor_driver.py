@@ -41,4 +41,4 @@ def run(provider: str, target: str) -> dict[str, object]:
 
 if __name__ == "__main__":
     warnings.simplefilter("ignore")
-    print(json.dumps(run(*(sys.argv[1:] + [""])[:2])))
+    print(json.dumps(run(*[*sys.argv[1:], ""][:2])))
