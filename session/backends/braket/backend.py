@@ -231,7 +231,7 @@ class BraketBackend:
             token = tags.get(TAG) if isinstance(tags, Mapping) else None
             if isinstance(token, str) and isinstance(one.get("quantumTaskArn"), str):
                 found.setdefault(token, one["quantumTaskArn"])
-        arns = []
+        arns: list[str] = []
         while (token := _token(client_ref, len(arns))) in found:
             arns.append(found[token])
         return RemoteRef(join_ids(arns), self._client.region, self._options.target) if arns else None

@@ -86,7 +86,7 @@ def _call(gate: Gate, instruction: Instruction, place: dict[int, int]) -> str:
         raise SessionError(f"Gate '{gate.name}' as it is has no name in Amazon Braket's dialect; rewrite it first.")
     if gate.is_symbolic:
         raise SessionError(f"Gate '{gate.name}' has a parameter without a value; bind it first.")
-    angles = ", ".join(_number(float(angle)) for angle in gate.params)  # type: ignore[arg-type]
+    angles = ", ".join(_number(float(angle)) for angle in gate.params)
     qubits = [f"q[{place[qubit]}]" for qubit in instruction.qubits]
     return f"{name}{f'({angles})' if angles else ''} {', '.join(qubits)};"
 

@@ -111,11 +111,7 @@ class QiskitBackend:
     def capabilities(self) -> Capabilities:
         """What the backend says of itself."""
         return targets.capabilities(
-            self._target,
-            resumable=self._retrieve is not None,
-            idempotency="none",
-            shots=self._max_shots,
-            estimates=True,
+            self._target, resumable=self._retrieve is not None, shots=self._max_shots, cancel=True
         )
 
     def check(self, program: Program, task: Task) -> None:

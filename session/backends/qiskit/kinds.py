@@ -49,6 +49,6 @@ def provider_sampler(backend: Any) -> Any:
 
 def set_seed(sampler: Any, backend: Any, seed: int) -> None:
     """Make a sampler that simulates in this process repeatable; a device has no seed."""
-    simulator = getattr(getattr(sampler, "options", None), "simulator", None)
+    simulator: Any = getattr(getattr(sampler, "options", None), "simulator", None)
     if is_simulated(backend) and hasattr(simulator, "seed_simulator"):
         simulator.seed_simulator = seed
