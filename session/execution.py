@@ -16,8 +16,9 @@ from qsim.pauli import SparsePauliOp
 from qsim.simulator import Simulator
 from session.backends.bound import BoundBackend
 from session.backends.executor import ExecutorBackend
-from session.backends.protocol import Backend, is_remote
+from session.backends.protocol import Backend, Cost, is_remote
 from session.backends.registry import load_backend
+from session.backends.remote import cost_of
 from session.costs import read_cost, read_quantile
 from session.errors import SessionError
 from session.filters import StateFilter, read_filter
@@ -372,6 +373,31 @@ class ExecutionSession:
         kind = TaskKind.SAMPLE if hamiltonian is None else TaskKind.ESTIMATE
         observables = () if hamiltonian is None else (hamiltonian,)
         self._task(kind, parameters, observables=observables)
+
+    def estimate_run_cost(
+        self,
+        parameters: ExecutionParams = None,
+        hamiltonian: SparsePauliOp | Sequence[SparsePauliOp] | None = None,
+        *,
+        num_shots: int | None = None,
+    ) -> Cost:
+        """What `sample`, or `estimate` of a Hamiltonian, would cost by the word of the service; nothing is run.
+
+        Raises:
+            SessionError: the backend runs here, where nothing is charged, or its service publishes no prices.
+
+        >>> with ExecutionSession(Circuit(1)) as session:
+        ...     session.estimate_run_cost()
+        Traceback (most recent call last):
+        ...
+        session.errors.SessionError: Backend 'simulator_statevector' runs on this machine, which charges nothing.
+        """
+        kind = TaskKind.SAMPLE if hamiltonian is None else TaskKind.ESTIMATE
+        several = hamiltonian is not None and not isinstance(hamiltonian, SparsePauliOp)
+        observables = () if hamiltonian is None else tuple(hamiltonian) if several else (hamiltonian,)
+        shots = None if num_shots is None else checked_shots(num_shots)
+        task = self._task(kind, parameters, num_shots=shots, observables=observables, several=several)
+        return cost_of(self._backend.backend, self._program, task)
 
     # life ---------------------------------------------------------------------------------------------------
     def close(self) -> None:
