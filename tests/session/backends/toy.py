@@ -25,7 +25,7 @@ from qsim import Simulator
 from session import ExecutionPreferences
 from session.backends.experiments import experiments, results_of
 from session.backends.http import HttpClient
-from session.backends.http_replies import segment
+from session.backends.http_replies import Reply, segment
 from session.backends.profiles import resolve_profile
 from session.backends.protocol import (
     CancelOutcome,
@@ -218,9 +218,16 @@ class ToyBackend:
         return RawResult(answer.body, answer.media_type)
 
     def decode(self, raw: RawResult, prepared: Prepared, program: Program, task: Task) -> list[Result]:
-        found = []
-        for circuit in json.loads(raw.body)["circuits"]:
-            found.append({sum(bit << k for k, bit in enumerate(bits)): n for bits, n in circuit})
+        data = Reply(200, {"content-type": raw.media_type}, raw.body, "GET", "/result").object()
+        try:
+            found = [
+                {sum(int(bit) << k for k, bit in enumerate(bits)): int(n) for bits, n in circuit}
+                for circuit in data["circuits"]
+            ]
+        except (KeyError, TypeError, ValueError) as error:
+            raise BadReply(f"The toy service gave a result that is none: {error!r}.") from None
+        if len(found) != prepared.circuits:
+            raise BadReply(f"The toy service gave {len(found)} results for {prepared.circuits} circuits.")
         return results_of(program, task, found, {"backend": self.name})
 
     def cost(self, prepared: Prepared) -> Cost | None:
