@@ -21,7 +21,7 @@ ROOT = HERE.parents[3]
 #: environment, provider, target, and how far its noise takes a distribution from the engine's (total variation).
 RUNS = [
     ("aqt", "aqt_offline", "ideal", 0.0), ("aqt", "aqt_offline", "noisy", 0.06), ("ibm", "ibm_fake", "fake_sherbrooke", 0.15),
-    ("ibm", "ibm_fake", "fake_torino", 0.15), ("iqm", "iqm_fake", "adonis", 0.25), ("iqm", "iqm_fake", "deneb", 0.25),
+    ("ibm", "ibm_fake", "fake_manila", 0.15), ("iqm", "iqm_fake", "adonis", 0.25), ("iqm", "iqm_fake", "deneb", 0.25),
 ]  # fmt: skip
 
 pytestmark = [pytest.mark.slow, pytest.mark.peer]
