@@ -6,6 +6,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -27,6 +28,7 @@ from session.backends.remote import run_remotely
 from session.backends.several import join_bodies, join_ids, joint_cancel, joint_status, split_bodies, split_ids
 from session.circuit_json import circuit_from_json, circuit_to_json
 from session.errors import SessionError
+from session.preparation import check_task
 from session.programs import Program
 from session.results import Result
 from session.tasks import Task
@@ -116,6 +118,12 @@ class QiskitBackend:
 
     def check(self, program: Program, task: Task) -> None:
         """Raise when the target has no word for something, or Qiskit cannot rewrite a circuit for it."""
+        can, missing = self.capabilities(), self._missing(program.circuit)
+        if missing:  # then the refusal tells the line
+            can = replace(
+                can, feed_forward=missing == {"reset"} and can.feed_forward, mid_circuit="reset" not in missing
+            )
+        check_task(program, task, can, self.name)
         self.prepare(program, task.part(0, min(len(task.rows), 1)))
 
     def run(self, program: Program, task: Task) -> list[Result]:
@@ -126,7 +134,9 @@ class QiskitBackend:
     def prepare(self, program: Program, task: Task) -> Prepared:
         """Bind, check, convert and transpile; the payload is circuits of ours as JSON, and how to transpile them."""
         made = experiments(program, task)
-        self._refuse(made[0].circuit if made else program.circuit)
+        missing = self._missing(made[0].circuit) if made else ()
+        if missing:
+            raise SessionError(f"'{self.name}' has no operation '{min(missing)}', which the program needs.")
         circuits, shots = [one.circuit for one in made], [one.shots for one in made]
         if max(shots, default=0) > self._max_shots:
             raise SessionError(f"'{self.name}' takes at most {self._max_shots:,} shots, got {max(shots):,}.")
@@ -200,14 +210,10 @@ class QiskitBackend:
         return results_of(program, task, [found[k] for k in sorted(found)], {"backend": self.name})
 
     # how ----------------------------------------------------------------------------------------------------
-    def _refuse(self, circuit: Circuit) -> None:
-        """Refuse by name what no rewriting gives a target."""
+    def _missing(self, circuit: Circuit) -> set[str]:
+        """What the circuit needs and no rewriting gives the target."""
         names = operation_names(self._target)
-        if names is None:
-            return
-        for needed in sorted(needed_operations(circuit)):
-            if needed not in names:
-                raise SessionError(f"'{self.name}' has no operation '{needed}', which the program needs.")
+        return set() if names is None else needed_operations(circuit) - names
 
     def _isa(self, payload: bytes, circuits: Sequence[Circuit] | None = None) -> list[Any]:
         """The transpiled circuits of a payload; made once."""

@@ -169,10 +169,10 @@ def test_a_target_without_reset_is_told_by_name() -> None:
         def run(self, *args: Any, **options: Any) -> Any:
             raise AssertionError("it was sent")
 
-    text = HEAD + "qubit q; bit[2] c; c[0] = measure q; reset q; c[1] = measure q;"
+    text = HEAD + "qubit q; bit[2] c;\nc[0] = measure q;\nreset q; c[1] = measure q;"
     with (
         ExecutionSession(text, backend=QiskitBackend(Plain()), num_shots=5) as session,
-        pytest.raises(SessionError, match="'reset'"),
+        pytest.raises(SessionError, match=r"no reset \(line 3\)"),
     ):
         session.sample()
 
