@@ -427,6 +427,11 @@ class ExecutionSession:
         self._check_open()
         rows, batched = self._program.bind(parameters)
         shots = self._preferences.num_shots if num_shots is None else num_shots
+        if more.get("observables"):
+            more |= {
+                "grouping": self._preferences.grouping,
+                "mitigation_shots": self._preferences.mitigation_shots(shots) if kind is not TaskKind.GRADIENT else 0,
+            }
         task = Task(kind, rows.copy(), batched, shots, self._random_seed, filters=self._kept_filters(kind), **more)
         self._backend.check(task)
         return task
