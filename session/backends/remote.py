@@ -58,6 +58,13 @@ def cost_of(backend: Backend, program: Program, task: Task) -> Cost:
 
     Raises:
         SessionError: it costs nothing, or nobody says what.
+
+    >>> from qsim import Circuit
+    >>> from session import ExecutionSession
+    >>> ExecutionSession(Circuit(1)).estimate_run_cost()
+    Traceback (most recent call last):
+    ...
+    session.errors.SessionError: Backend 'simulator_statevector' runs on this machine, which charges nothing.
     """
     if not is_remote(backend):
         raise SessionError(f"Backend '{backend.name}' runs on this machine, which charges nothing.")
