@@ -96,9 +96,9 @@ class QiskitBackend:
             raise SessionError(f"A sampler is a BaseSamplerV2, got {type(sampler).__name__}.")
         if optimization_level not in (0, 1, 2, 3):
             raise SessionError(f"optimization_level is 0, 1, 2 or 3, got {optimization_level!r}.")
-        self._target = backend
+        self._target: Any = backend
         self._sampler = sampler if sampler is not None else provider_sampler(backend)
-        self._estimator = estimating.provider_estimator(backend) if estimator is True else estimator or None
+        self._estimator: Any = estimating.provider_estimator(backend) if estimator is True else estimator or None
         if self._estimator is not None and not estimating.is_estimator(self._estimator):
             raise SessionError(f"An estimator is a BaseEstimatorV2 or True, got {type(estimator).__name__}.")
         self._retrieve = retrieve or jobs.retriever(backend)
