@@ -39,7 +39,8 @@ def readout(circuit: Circuit) -> Readout:
     for instruction in circuit:
         if isinstance(instruction.operation, Measure):
             qubits[instruction.clbits[0]] = instruction.qubits[0]
-    registers, named = [], set()
+    registers: list[tuple[str, tuple[int, ...]]] = []
+    named: set[int] = set()
     for register in circuit.clbit_registers:
         written = tuple(bit for bit in register.indices if qubits[bit] >= 0)
         named.update(register.indices)

@@ -31,7 +31,7 @@ from session.backends.protocol import (
 from session.backends.remote import run_remotely
 from session.errors import BadReply, ServiceError, ServiceRefused, SessionError
 from session.preferences import ExecutionPreferences
-from session.preparation.target import check_target
+from session.preparation import check_task
 from session.programs import Program
 from session.results import Result
 from session.tasks import Task, TaskKind
@@ -87,6 +87,7 @@ class IonQBackend:
         self._http = HttpClient(self._profile.endpoint, headers=self._headers)
         self._open = HttpClient(self._profile.endpoint, budget=_QUICK)  # GET /backends takes no key
         self._device: tuple[float, dict[str, Any]] | None = None
+        self._read: dict[tuple[str, str], dict[str, str]] = {}  # artifacts of a job that is being fetched
 
     def _headers(self) -> Mapping[str, str]:
         return {"Authorization": f"apiKey {self._profile.secret(VARIABLE, explicit=self._credential).reveal()}"}
@@ -177,7 +178,7 @@ class IonQBackend:
             SessionError: it is beyond a limit of the service.
         """
         device = self._device[1] if self._device is not None else {}
-        check_target(program.measured, self._can(device), name=f"IonQ's target '{self.target}'", source=program)
+        check_task(program, task, self._can(device), f"IonQ's target '{self.target}'", delays=False)
         made = experiments(program, task)
         if not made:
             raise SessionError("There is nothing to measure in this task, so nothing is sent to IonQ.")
@@ -206,7 +207,11 @@ class IonQBackend:
                 raise BadReply("IonQ's list of jobs has no 'jobs'.", method="GET", path="/jobs")
             for job in jobs:
                 metadata = job.get("metadata") if isinstance(job, dict) else None
-                if isinstance(metadata, dict) and metadata.get(REFERENCE) == client_ref and job.get("parent_job_id") is None:
+                if (
+                    isinstance(metadata, dict)
+                    and metadata.get(REFERENCE) == client_ref
+                    and job.get("parent_job_id") is None
+                ):
                     return RemoteRef(str(job["id"]), self.endpoint, str(job.get("backend") or self.target))
             following = page.get("next")
             if not following or str(following) in seen or _all_before(jobs, start):
@@ -250,6 +255,7 @@ class IonQBackend:
             results = [self._best(one, self._http.get(f"/jobs/{segment(one)}").object()) for one in children]
         else:
             results = [self._best(ref.remote_id, job)]
+        self._read.clear()
         envelope = {"id": ref.remote_id, "backend": job.get("backend"), "children": children, "results": results}
         return RawResult(json.dumps(envelope).encode(), "application/json")
 
@@ -265,7 +271,11 @@ class IonQBackend:
         artifact = descriptor.get("id") if isinstance(descriptor, dict) else None
         if not isinstance(artifact, str):
             raise BadReply(f"IonQ names no artifact for {format}.", method="GET", path=f"/jobs/{identity}")
-        return _kept(self._http.get(f"/jobs/{segment(identity)}/artifacts/{segment(artifact)}"), format)
+        key = (identity, artifact)
+        if key not in self._read:  # what one try has read the next does not read again
+            reply = self._http.get(f"/jobs/{segment(identity)}/artifacts/{segment(artifact)}")
+            self._read[key] = _kept(reply, format)
+        return self._read[key]
 
     def decode(self, raw: RawResult, prepared: Prepared, program: Program, task: Task) -> list[Result]:
         """Results out of what `fetch` gave."""

@@ -120,7 +120,9 @@ def _text(circuit: Circuit, read: Readout) -> tuple[dict[str, Any], list[tuple[s
     return {"type": "ionq.qasm3.v1", "input": {"data": text}}, registers
 
 
-def _json(circuits: Sequence[Circuit], repeated: Sequence[int], reads: Sequence[Readout]) -> tuple[dict[str, Any], list[Any]]:
+def _json(
+    circuits: Sequence[Circuit], repeated: Sequence[int], reads: Sequence[Readout]
+) -> tuple[dict[str, Any], list[Any]]:
     for read in reads:
         if not read.is_final:
             raise SessionError(

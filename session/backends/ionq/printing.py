@@ -18,9 +18,7 @@ from session.backends.readout import Readout
 from session.errors import SessionError
 
 #: Gates of stdgates.inc that mean the same to every reader; ``u1``, ``u2``, ``u3`` and ``cu`` are left out.
-QASM3_GATES = frozenset(
-    "id x y z h s sdg t tdg sx p rx ry rz cx cy cz ch cp crx cry crz swap ccx cswap".split()
-)
+QASM3_GATES = frozenset("id x y z h s sdg t tdg sx p rx ry rz cx cy cz ch cp crx cry crz swap ccx cswap".split())
 #: Our names of gates -> IonQ's in a ``qis`` list (schema QisGate). ``xx``, ``yy`` and ``zz`` are left out.
 QIS_GATES: dict[str, str] = {
     "x": "x", "y": "y", "z": "z", "h": "h", "s": "s", "sdg": "si", "t": "t", "tdg": "ti", "sx": "v", "sxdg": "vi",
