@@ -87,7 +87,7 @@ class IonQBackend:
         self._http = HttpClient(self._profile.endpoint, headers=self._headers)
         self._open = HttpClient(self._profile.endpoint, budget=_QUICK)  # GET /backends takes no key
         self._device: tuple[float, dict[str, Any]] | None = None
-        self._read: dict[tuple[str, str], dict[str, str]] = {}  # artifacts of a job that is being fetched
+        self._read: dict[str, dict[str, str]] = {}  # what was read of children of a job that is being fetched
 
     def _headers(self) -> Mapping[str, str]:
         return {"Authorization": f"apiKey {self._profile.secret(VARIABLE, explicit=self._credential).reveal()}"}
@@ -252,12 +252,17 @@ class IonQBackend:
         if children and decoding.AGGREGATE in named:
             results = [self._artifact(ref.remote_id, named[decoding.AGGREGATE], decoding.AGGREGATE)]
         elif children:
-            results = [self._best(one, self._http.get(f"/jobs/{segment(one)}").object()) for one in children]
+            results = [self._child(one) for one in children]
         else:
             results = [self._best(ref.remote_id, job)]
         self._read.clear()
         envelope = {"id": ref.remote_id, "backend": job.get("backend"), "children": children, "results": results}
         return RawResult(json.dumps(envelope).encode(), "application/json")
+
+    def _child(self, identity: str) -> dict[str, str]:
+        if identity not in self._read:  # what one try has read the next does not read again
+            self._read[identity] = self._best(identity, self._http.get(f"/jobs/{segment(identity)}").object())
+        return self._read[identity]
 
     def _best(self, identity: str, job: Mapping[str, Any]) -> dict[str, str]:
         named = job.get("results") or {}
@@ -271,11 +276,7 @@ class IonQBackend:
         artifact = descriptor.get("id") if isinstance(descriptor, dict) else None
         if not isinstance(artifact, str):
             raise BadReply(f"IonQ names no artifact for {format}.", method="GET", path=f"/jobs/{identity}")
-        key = (identity, artifact)
-        if key not in self._read:  # what one try has read the next does not read again
-            reply = self._http.get(f"/jobs/{segment(identity)}/artifacts/{segment(artifact)}")
-            self._read[key] = _kept(reply, format)
-        return self._read[key]
+        return _kept(self._http.get(f"/jobs/{segment(identity)}/artifacts/{segment(artifact)}"), format)
 
     def decode(self, raw: RawResult, prepared: Prepared, program: Program, task: Task) -> list[Result]:
         """Results out of what `fetch` gave."""

@@ -223,7 +223,7 @@ class IonQService:
             "dry_run": bool(body.get("dry_run")), "submitter_id": "64b03577072d45001c85e9c4", "project_id": None,
             "parent_job_id": job.parent, "session_id": None, "metadata": body.get("metadata"), "name": body.get("name"),
             "submitted_at": _TIME.format(job.at % 60), "started_at": None, "completed_at": None,
-            "predicted_wait_time_ms": 4000 if job.status == "submitted" else None,
+            "predicted_wait_time_ms": 4 if job.status == "submitted" else None,
             "predicted_execution_duration_ms": None, "execution_duration_ms": 12 if done else None,
             "shots": body.get("shots", 100), "failure": job.failure if job.status == "failed" else None, "output": {},
             "settings": {}, "stats": {"qubits": 2, "circuits": 1}, "results": named if done else None,
