@@ -124,7 +124,13 @@ class IonQService:
     """
 
     def __init__(
-        self, validator: Any = None, *, formats: tuple[str, ...] = (), way: tuple[str, ...] = WAY, page: int = 3, seed: int = 5
+        self,
+        validator: Any = None,
+        *,
+        formats: tuple[str, ...] = (),
+        way: tuple[str, ...] = WAY,
+        page: int = 3,
+        seed: int = 5,
     ) -> None:
         self.validator, self.formats, self.way, self.page = validator, formats, way, page
         self.jobs: dict[str, Job] = {}
@@ -237,7 +243,9 @@ class IonQService:
         newest = sorted(self.jobs.values(), key=lambda job: -job.at)
         start = int(query.get("next", 0))
         size = min(self.page, int(query.get("limit", self.page)))
-        jobs = [{k: v for k, v in self.shown(job).items() if k != "child_job_ids"} for job in newest[start : start + size]]
+        jobs = [
+            {k: v for k, v in self.shown(job).items() if k != "child_job_ids"} for job in newest[start : start + size]
+        ]
         return {"jobs": jobs, "next": str(start + size) if start + size < len(newest) else None}
 
     def estimate(self, query: dict[str, str]) -> dict[str, Any]:
@@ -268,7 +276,10 @@ class IonQService:
             return
         found = engine.shots(text.qubits, text.bits, text.steps, job.body.get("shots", 100), self.rng)
         listed = [
-            {name: [bits[k] if name != "output_all" else basis >> k & 1 for k in keys] for name, keys in self.registers(text)}
+            {
+                name: [bits[k] if name != "output_all" else basis >> k & 1 for k in keys]
+                for name, keys in self.registers(text)
+            }
             for bits, basis in found
         ]
         self.keep_shots(job, listed, [basis for _, basis in found])

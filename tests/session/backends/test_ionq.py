@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from ionq_service import KEY, IonQService, parse
-from loopback import cut_off, loopback, raw, reply, reset
+from loopback import Received, closed_port, cut_off, loopback, raw, reply, reset
 
 pytest.importorskip("httpx2")
 pytest.importorskip("tenacity")
@@ -20,6 +20,7 @@ pytest.importorskip("tenacity")
 from qsim import Circuit, Simulator
 from session import ExecutionSession, Pauli
 from session.backends import remote
+from session.backends.experiments import Experiment
 from session.backends.http import HttpClient
 from session.backends.ionq import IonQBackend, backend, decoding
 from session.backends.ionq.options import IonQOptions
@@ -97,7 +98,9 @@ def test_every_format_of_results_gives_the_same_bits(format: str) -> None:
 
 
 def test_measurements_in_the_middle_and_resets() -> None:
-    program = HEAD + "qubit[2] q;\nbit m;\nbit[2] c;\nx q[0];\nm = measure q[0];\nreset q[0];\nh q[1];\nc = measure q;\n"
+    program = (
+        HEAD + "qubit[2] q;\nbit m;\nbit[2] c;\nx q[0];\nm = measure q[0];\nreset q[0];\nh q[1];\nc = measure q;\n"
+    )
     service = IonQService()
     with loopback(otherwise=service.answer) as server:
         wanted = preferences(server.url, target="qpu.forte-1", mid_circuit=True)
@@ -244,17 +247,23 @@ def test_branches_are_refused_where_measurements_midway_are_not() -> None:
 
 def test_limits_of_the_service() -> None:
     plain = IonQBackend(ExecutionPreferences(backend="ionq"))
-    debiased = IonQBackend(ExecutionPreferences(backend="ionq", backend_options={"debiasing": True, "target": "qpu.forte-1"}))
+    debiased = IonQBackend(
+        ExecutionPreferences(backend="ionq", backend_options={"debiasing": True, "target": "qpu.forte-1"})
+    )
     program = read_program(Circuit(1).h(0))
     with pytest.raises(SessionError, match="1,000,000 shots"):
         plain.prepare(program, sample_task(1_000_001))
     with pytest.raises(SessionError, match="at least 500 shots"):
         debiased.prepare(program, sample_task(499))
-    assert json.loads(debiased.prepare(program, sample_task(500)).payload)["settings"] == {"error_mitigation": {"debiasing": True}}
+    assert json.loads(debiased.prepare(program, sample_task(500)).payload)["settings"] == {
+        "error_mitigation": {"debiasing": True}
+    }
     with pytest.raises(SessionError, match="150,000 gates"):
         plain.prepare(read_program(long_circuit(150_001)), sample_task())
     with pytest.raises(SessionError, match="5,000 circuits"):
-        plain.prepare(read_program(HEAD + "input float t;\nqubit q;\nrx(t) q;\n"), sample_task(rows=np.zeros((5001, 1))))
+        plain.prepare(
+            read_program(HEAD + "input float t;\nqubit q;\nrx(t) q;\n"), sample_task(rows=np.zeros((5001, 1)))
+        )
 
 
 def long_circuit(gates: int) -> Circuit:
@@ -291,7 +300,9 @@ def test_options_that_are_none(options: dict[str, Any], said: str) -> None:
 
 
 def test_noise_is_of_the_simulator() -> None:
-    made = IonQBackend(ExecutionPreferences(backend="ionq", backend_options={"noise_model": "forte-1", "noise_seed": 3}))
+    made = IonQBackend(
+        ExecutionPreferences(backend="ionq", backend_options={"noise_model": "forte-1", "noise_seed": 3})
+    )
     prepared = made.prepare(read_program(Circuit(1)), sample_task())
     assert json.loads(prepared.payload)["noise"] == {"model": "forte-1", "seed": 3}
     assert not prepared.details["is_exact"]
@@ -314,8 +325,6 @@ def test_copies_never_use_more_shots_than_were_asked_for() -> None:
 
 def remote_experiment(shots: int) -> Any:
     """A circuit with a number of shots."""
-    from session.backends.experiments import Experiment
-
     return Experiment(Circuit(1), shots, 0)
 
 
@@ -476,8 +485,6 @@ def test_malformed_results_are_told_and_kept(answer: Any) -> None:
 
 def request(method: str, path: str) -> Any:
     """A request as the server gets it."""
-    from loopback import Received
-
     return Received(method, path, {"authorization": f"apiKey {KEY}"}, b"")
 
 
@@ -516,8 +523,6 @@ def test_no_key_sends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_service_that_is_not_there() -> None:
-    from loopback import closed_port
-
     made = IonQBackend(preferences(f"http://127.0.0.1:{closed_port()}"))
     assert made.capabilities().num_qubits is None
     with pytest.raises(ServiceUnavailable):
