@@ -8,7 +8,7 @@ import re
 import time
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from qsim.errors import suggestion
 from session.backends.aqt.decoding import decode
@@ -62,6 +62,8 @@ class AQTBackend:
     """
 
     provider = "AQT"
+    #: How circuits are rebased and checked, for an emulation of the target.
+    preparation: ClassVar[dict[str, bool]] = {"small_angles": True, "delays": False}
 
     def __init__(
         self, preferences: ExecutionPreferences, *, credential: Callable[[], str | Secret] | None = None

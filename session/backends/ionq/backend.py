@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from session.backends.credentials import Secret
 from session.backends.experiments import experiments, results_of
@@ -71,6 +71,8 @@ class IonQBackend:
     """
 
     provider = "IonQ"
+    #: How circuits are rebased and checked, for an emulation of the target.
+    preparation: ClassVar[dict[str, bool]] = {"merge": False, "delays": False}
 
     def __init__(
         self, preferences: ExecutionPreferences, *, credential: Callable[[], str | Secret] | None = None
