@@ -325,7 +325,9 @@ class AdapterConformance:
             except Exception as error:
                 errors.append(error)
         texts = [repr(one) for one in (backend, vars(backend), prepared, ref, status, raw)]
-        found = find_canary(canary, texts=[*texts, json.dumps(ref.to_dict()), raw.body], errors=errors)
+        found = find_canary(
+            canary, texts=[*texts, json.dumps(ref.to_dict()), raw.body], errors=errors, own_files=[__file__]
+        )
         assert not found, f"the secret is in {', '.join(found)}"
 
     # how ----------------------------------------------------------------------------------------------------
