@@ -46,11 +46,11 @@ def backends(name: str | None, check: bool, options: tuple[str, ...], as_json: b
         print(aligned(header, [[row["name"], row["source"], row["description"]] for row in rows], right=()))
         return
     header = ["backend", "from", "state", "qubits", "operations"]
-    shown = [
-        [row["name"], row["source"], "ready" if row["error"] is None else "no", _text(row.get("qubits", "-"), "by target" if row.get("remote") else "by memory"),
-         _text(row.get("operations", "-"))]
-        for row in rows
-    ]  # fmt: skip
+    shown = []
+    for row in rows:
+        qubits = _text(row.get("qubits", "-"), "by target" if row.get("remote") else "by memory")
+        state = "ready" if row["error"] is None else "no"
+        shown.append([row["name"], row["source"], state, qubits, _text(row.get("operations", "-"))])
     print(aligned(header, shown, right=()))
     for title, key in (("not ready", "error"), ("tested against", "tested_against")):
         told = [[row["name"], row[key]] for row in rows if row.get(key)]
