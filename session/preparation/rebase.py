@@ -36,6 +36,12 @@ _NAMES = {
     ("swap", 1): "cswap", ("gphase", 1): "p",
 }  # fmt: skip
 _BASES = {row: (base, count) for (base, count), row in _NAMES.items() if row != "p"}
+#: (controls, base) of two-qubit gates with a usual circuit, and its CX.
+_USUAL = {
+    **{(1, base): 2 for base in ("s", "sdg", "t", "sx", "sxdg", "p", "rx", "ry", "rz", "u", "cu")},
+    **{(0, name): 2 for name in ("rxx", "ryy", "rzz", "rzx", "dcx")},
+    (0, "swap"): 3,
+}
 _EYE: Matrix = np.eye(2, dtype=np.complex128)
 #: Ranges that ion traps take a rotation's angle in.
 _SMALL = ("rxx", "ryy", "rzz", "rzx")
@@ -186,13 +192,35 @@ class _Rebaser:
             self.phase(params[0])
         elif not targets:
             many.controlled_phase(self, params[0], qubits)
-        elif len(qubits) == 2:
+        elif len(qubits) == 2 and not (self.spells_out(name, count) and self.spell_out(gate, name, count)):
             self.pair((name, params, count), lambda: self.full(gate, count), qubits, f"Gate '{joined or name}'")
+        elif len(qubits) == 2:
+            return
         elif len(targets) == 1:
             many.controlled_unitary(self, gate.row.base_matrix(*params), qubits[:count], targets[0])
         else:
             for row, angles, on in expansion(name, params, qubits[:count], targets):
                 self.flat(FlatGate(GATES[row], angles, (1,) * (len(on) - GATES[row].num_qubits), on))
+
+    def spells_out(self, name: str, count: int) -> bool:
+        """Whether a two-qubit gate has a usual circuit of CX, with simpler one-qubit gates than the general one."""
+        return not self.gates.rotations and self.two.cx_cost == 1 and (count, name) in _USUAL
+
+    def spell_out(self, gate: FlatGate, name: str, count: int) -> bool:
+        """The usual circuit of a two-qubit gate; False where the general one has fewer CX, and nothing has been done."""
+        assert gate.row is not None
+        key = (name, gate.params, count)
+        piece = self.pieces.get(key)
+        if piece is None:
+            piece = self.pieces[key] = self.two.synthesize(self.full(gate, count), f"Gate '{name}'")
+        if piece.cost < _USUAL[count, name]:
+            return False
+        if count:
+            many.controlled_unitary(self, gate.row.base_matrix(*gate.params), gate.qubits[:1], gate.qubits[1])
+        else:
+            for row, angles, on in expansion(name, gate.params, (), gate.qubits):
+                self.flat(FlatGate(GATES[row], angles, (), on))
+        return True
 
     def keeps(self, name: str, params: Sequence[float]) -> bool:
         """Whether the target takes a gate with these angles."""

@@ -147,6 +147,28 @@ def test_one_qubit_runs_become_one_gate_or_three() -> None:
     assert rebase(Circuit(1).h(0), {"rz", "sx", "cx"}).count_ops() == {"rz": 2, "sx": 1}
 
 
+@pytest.mark.parametrize(("gates", "sizes"), [
+    ({"rz", "sx", "x", "cx"}, {"cz": 7, "rzz": 3, "cp": 5, "rxx": 9, "swap": 3, "dcx": 2}),
+    ({"rz", "sx", "x", "cz"}, {"cx": 7, "swap": 21}),
+    ({"u", "cx"}, {"cz": 3, "ch": 3, "rzz": 3, "crx": 5}),
+    ({"prx", "cz"}, {"cx": 3, "ch": 3, "rzz": 5, "swap": 9}),
+    ({"r", "rz", "rxx"}, {"rxx": 1, "rzz": 7, "cx": 7}),
+])  # fmt: skip
+def test_sizes_in_all_are_those_of_the_usual_circuits(gates: set[str], sizes: dict[str, int]) -> None:
+    for name, size in sizes.items():
+        circuit = Circuit(2).append(Gate(name, *[0.7] * GATES[name].num_params), [0, 1])
+        assert len(rebase(circuit, gates)) <= size, name
+
+
+def test_special_angles_take_fewer_gates() -> None:
+    for circuit, count in (
+        (Circuit(2).cp(math.pi, 0, 1), 1),
+        (Circuit(2).crz(0, 0, 1), 0),
+        (Circuit(2).rzz(math.pi, 0, 1), 0),
+    ):
+        assert entangling(rebase(circuit, {"u", "cx"})) == count
+
+
 def test_what_the_target_takes_stays_as_it_is() -> None:
     circuit = Circuit(2).h(0).s(0).cx(0, 1).rzz(2.5, 0, 1).t(1)
     made = rebase(circuit, {"h", "s", "t", "cnot", "zz", "rz", "ry"})
