@@ -36,6 +36,8 @@ _BUILT_IN = {
     "aer_statevector": ("session.backends.aer", "AerBackend", "qiskit", "Qiskit Aer, estimates exact"),
     "aer": ("session.backends.aer", "AerBackend", "qiskit", "Qiskit Aer, everything from shots"),
     "qiskit": ("session.backends.qiskit", "open_qiskit", "qiskit", "any Qiskit BackendV2, by its provider's name"),
+    "ionq": ("session.backends.ionq", "IonQBackend", "ionq", "IonQ's Quantum Cloud, API v0.4"),
+    "aqt": ("session.backends.aqt", "AQTBackend", "aqt", "AQT's Arnica cloud, API v1"),
     "braket": ("session.backends.braket", "open_braket", "braket", "Amazon Braket, through boto3"),
 }
 
