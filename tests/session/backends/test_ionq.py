@@ -193,7 +193,7 @@ def test_draws_from_exact_probabilities_are_repeatable() -> None:
 
 
 def test_shares_of_shots_are_counts_again() -> None:
-    asked = decoding.Asked((0,), (), (0,), 997, 7, False)
+    asked = decoding.Asked((0,), (), (0,), 997, 7, False, 1)
     data = {"0": 331 / 997, "1": 666 / 997}
     assert decoding.read("ionq.result.probabilities.json.v1", data, asked) == {0: 331, 1: 666}
 
