@@ -27,6 +27,12 @@ _BUILT_IN = {
         "this engine, estimates exact",
     ),
     BackendNames.SIMULATOR.value: ("session.backends.local", "LocalBackend", "", "this engine, everything from shots"),
+    "emulated": (
+        "session.backends.emulated",
+        "EmulatedBackend",
+        "",
+        "a target's gates, limits and noise on this engine",
+    ),
     "aer_statevector": ("session.backends.aer", "AerBackend", "qiskit", "Qiskit Aer, estimates exact"),
     "aer": ("session.backends.aer", "AerBackend", "qiskit", "Qiskit Aer, everything from shots"),
     "qiskit": ("session.backends.qiskit", "open_qiskit", "qiskit", "any Qiskit BackendV2, by its provider's name"),
