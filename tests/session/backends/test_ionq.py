@@ -39,6 +39,7 @@ from session.preferences import ExecutionPreferences
 from session.preparation import TargetError
 from session.programs import read_program
 from session.tasks import Task, TaskKind
+from session.testing.canary import run_canaries
 
 HEAD = 'OPENQASM 3.0;\ninclude "stdgates.inc";\n'
 CANARY = HEAD + "qubit[3] q;\nbit[2] a;\nbit[4] b;\nx q[2];\nb[1] = measure q[2];\na[1] = measure q[0];\n"
@@ -83,6 +84,14 @@ def test_canary_of_bit_order(options: dict[str, Any]) -> None:
     assert details.counts == {"001000": 1000}  # b = 0010, then a = 00
     assert details.parsed_counts[0].state == {"a": 0, "b": 2}
     assert details.counts_of_qubits(2) == {"1": 1000}
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"format": "json"}, {"target": "qpu.forte-1"}, {"target": "qpu.forte-1", "mid_circuit": True}]
+)
+def test_all_canaries_of_bit_order(options: dict[str, Any]) -> None:
+    with loopback(otherwise=IonQService().answer) as server:
+        run_canaries(IonQBackend(preferences(server.url, **options)))
 
 
 @pytest.mark.parametrize("format", FORMATS)
