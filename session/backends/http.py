@@ -77,7 +77,7 @@ class HttpClient:
         self._timeouts, self._budget = timeouts, budget
         self._guard = threading.Lock()
         self._clients: dict[bool, Any] = {}
-        weakref.finalize(self, _close_all, self._clients)  # nobody has to call `close`
+        weakref.finalize(self, _close_all, self._clients)  # whoever drops the client need not close it
 
     # calls --------------------------------------------------------------------------------------------------
     def get(
