@@ -258,7 +258,8 @@ def test_states_and_cancelling() -> None:
         assert made.cancel(other) is CancelOutcome.REQUESTED
         assert made.cancel(other) is CancelOutcome.ALREADY_FINAL
         assert made.status(other).state is RemoteState.CANCELLED
-        assert made.status(type(ref)("nothing/../here")).state is RemoteState.EXPIRED
+        with pytest.raises(ServiceRefused, match="404"):
+            made.status(type(ref)("nothing/../here"))
         assert made.find("ref-1") is None
     assert made.capabilities().idempotency == "none"
     assert service.jobs[ref.remote_id].about["label"] == "ref-1"

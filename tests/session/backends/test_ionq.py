@@ -354,8 +354,8 @@ def test_states_and_cancelling() -> None:
         other = made.submit(made.prepare(read_program(Circuit(1).x(0)), sample_task()), "ref-2")
         assert made.cancel(other) is CancelOutcome.REQUESTED
         assert made.status(other).state is RemoteState.CANCELLED
-        gone = made.status(type(ref)("nothing/../here"))
-    assert gone.state is RemoteState.EXPIRED
+        with pytest.raises(ServiceRefused, match="404"):
+            made.status(type(ref)("nothing/../here"))
 
 
 def test_a_failure_tells_its_reason() -> None:
