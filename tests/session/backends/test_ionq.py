@@ -22,7 +22,7 @@ from session import ExecutionSession, Pauli
 from session.backends import remote
 from session.backends.experiments import Experiment
 from session.backends.http import HttpClient
-from session.backends.ionq import IonQBackend, backend, decoding
+from session.backends.ionq import IonQBackend, backend, decoding, payload
 from session.backends.ionq.options import IonQOptions
 from session.backends.ionq.payload import copies
 from session.backends.profiles import Profile, define_profile, forget_profile
@@ -90,7 +90,7 @@ def test_canary_of_bit_order(options: dict[str, Any]) -> None:
     "options", [{}, {"format": "json"}, {"target": "qpu.forte-1"}, {"target": "qpu.forte-1", "mid_circuit": True}]
 )
 def test_all_canaries_of_bit_order(options: dict[str, Any]) -> None:
-    with loopback(otherwise=IonQService().answer) as server:
+    with loopback(otherwise=IonQService(way=("completed",)).answer) as server:
         run_canaries(IonQBackend(preferences(server.url, **options)))
 
 
@@ -254,7 +254,8 @@ def test_branches_are_refused_where_measurements_midway_are_not() -> None:
         made.prepare(program, sample_task())
 
 
-def test_limits_of_the_service() -> None:
+def test_limits_of_the_service(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert (payload.MAX_GATES, payload.MAX_CIRCUITS, payload.MAX_BODY) == (150_000, 5_000, 10_000_000)
     plain = IonQBackend(ExecutionPreferences(backend="ionq"))
     debiased = IonQBackend(
         ExecutionPreferences(backend="ionq", backend_options={"debiasing": True, "target": "qpu.forte-1"})
@@ -267,12 +268,18 @@ def test_limits_of_the_service() -> None:
     assert json.loads(debiased.prepare(program, sample_task(500)).payload)["settings"] == {
         "error_mitigation": {"debiasing": True}
     }
-    with pytest.raises(SessionError, match="150,000 gates"):
-        plain.prepare(read_program(long_circuit(150_001)), sample_task())
-    with pytest.raises(SessionError, match="5,000 circuits"):
-        plain.prepare(
-            read_program(HEAD + "input float t;\nqubit q;\nrx(t) q;\n"), sample_task(rows=np.zeros((5001, 1)))
-        )
+    monkeypatch.setattr(payload, "MAX_GATES", 100)
+    with pytest.raises(SessionError, match="at most 100 gates in a job, and this task has 101"):
+        plain.prepare(read_program(long_circuit(101)), sample_task())
+    rotated = read_program(HEAD + "input float t;\nqubit q;\nrx(t) q;\n")
+    with pytest.raises(SessionError, match="at most 100 gates"):
+        plain.prepare(rotated, sample_task(rows=np.zeros((101, 1))))  # over all circuits
+    monkeypatch.setattr(payload, "MAX_CIRCUITS", 7)
+    with pytest.raises(SessionError, match="at most 7 circuits"):
+        plain.prepare(rotated, sample_task(rows=np.zeros((8, 1))))
+    monkeypatch.setattr(payload, "MAX_BODY", 400)
+    with pytest.raises(SessionError, match="at most 400 bytes"):
+        plain.prepare(read_program(long_circuit(90)), sample_task())
 
 
 def long_circuit(gates: int) -> Circuit:

@@ -33,7 +33,7 @@ class TestIonQ(AdapterConformance):
     def _service(self, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         monkeypatch.setenv("IONQ_API_KEY", KEY)
         self.options = {"profile": "conformance", **request.param}
-        self.service = IonQService(way=("submitted", "completed"))
+        self.service = IonQService(way=("completed",))
         with loopback(otherwise=self.service.answer) as server:
             define_profile(Profile("conformance", "ionq", server.url + "/v0.4"))
             yield
@@ -58,7 +58,7 @@ class TestAQT(AdapterConformance):
     @pytest.fixture(autouse=True)
     def _service(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         monkeypatch.setenv("AQT_TOKEN", TOKEN)
-        self.service = AQTService(way=("queued", "finished"))
+        self.service = AQTService(way=("finished",))
         with loopback(otherwise=self.service.answer) as server:
             define_profile(Profile("conformance", "aqt", server.url + "/api/v1", target="lab/ibex"))
             yield
