@@ -87,7 +87,13 @@ def test_canary_of_bit_order(options: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [{}, {"format": "json"}, {"target": "qpu.forte-1"}, {"target": "qpu.forte-1", "mid_circuit": True}]
+    "options",
+    [
+        {"target": "qpu.forte-1", "mid_circuit": True},
+        pytest.param({}, marks=pytest.mark.slow),
+        pytest.param({"format": "json"}, marks=pytest.mark.slow),
+        pytest.param({"target": "qpu.forte-1"}, marks=pytest.mark.slow),
+    ],
 )
 def test_all_canaries_of_bit_order(options: dict[str, Any]) -> None:
     with loopback(otherwise=IonQService(way=("completed",)).answer) as server:

@@ -27,8 +27,11 @@ class TestIonQ(AdapterConformance):
 
     @pytest.fixture(
         autouse=True,
-        params=[{}, {"target": "qpu.forte-1", "mid_circuit": True}, {"target": "qpu.forte-1", "format": "json"}],
-        ids=["simulator", "device", "json"],
+        params=[
+            pytest.param({}, id="simulator"),
+            pytest.param({"target": "qpu.forte-1", "mid_circuit": True}, id="device", marks=pytest.mark.slow),
+            pytest.param({"target": "qpu.forte-1", "format": "json"}, id="json", marks=pytest.mark.slow),
+        ],
     )
     def _service(self, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         monkeypatch.setenv("IONQ_API_KEY", KEY)
