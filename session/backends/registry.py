@@ -27,9 +27,17 @@ _BUILT_IN = {
         "this engine, estimates exact",
     ),
     BackendNames.SIMULATOR.value: ("session.backends.local", "LocalBackend", "", "this engine, everything from shots"),
+    "emulated": (
+        "session.backends.emulated",
+        "EmulatedBackend",
+        "",
+        "a target's gates, limits and noise on this engine",
+    ),
     "aer_statevector": ("session.backends.aer", "AerBackend", "qiskit", "Qiskit Aer, estimates exact"),
     "aer": ("session.backends.aer", "AerBackend", "qiskit", "Qiskit Aer, everything from shots"),
     "qiskit": ("session.backends.qiskit", "open_qiskit", "qiskit", "any Qiskit BackendV2, by its provider's name"),
+    "ionq": ("session.backends.ionq", "IonQBackend", "ionq", "IonQ's Quantum Cloud, API v0.4"),
+    "aqt": ("session.backends.aqt", "AQTBackend", "aqt", "AQT's Arnica cloud, API v1"),
     "braket": ("session.backends.braket", "open_braket", "braket", "Amazon Braket, through boto3"),
 }
 

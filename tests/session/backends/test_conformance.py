@@ -1,13 +1,16 @@
 """The suite for adapters: ours pass it, and adapters that are wrong do not."""
 
+# ruff: noqa: F811  (fixtures that are imported)
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from toy_fixtures import state, toy_vendor  # noqa: F401  (fixtures)
 
 from session import ExecutionPreferences
 from session.backends.aer import AerBackend
@@ -143,7 +146,7 @@ def wrong(name: str, base: Any) -> Any:
 
     def prepares_anew(self: Any, *given: Any) -> Prepared:
         made = base.prepare(self, *given)
-        return Prepared(made.payload + str(id(made)).encode(), made.media_type, made.circuits)
+        return Prepared(made.payload + str(uuid.uuid4()).encode(), made.media_type, made.circuits)
 
     def prepares_online(self: Any, *given: Any) -> Prepared:
         self._http.get("/jobs", params={"ref": "x"})

@@ -1,5 +1,6 @@
 """Jobs of services elsewhere: sent once whatever happens, found again, never lost and never leaking the key."""
 
+# ruff: noqa: F811  (fixtures that are imported)
 from __future__ import annotations
 
 import asyncio
@@ -21,6 +22,7 @@ pytest.importorskip("tenacity")
 
 from loopback import cut_off, hang, raw, reply, reset
 from toy import KEY, ToyBackend, ToyService, install, toy_service
+from toy_fixtures import state, toy_vendor  # noqa: F401  (fixtures)
 
 from qsim import Circuit, Parameter, Pauli
 from session import ExecutionJob, ExecutionPreferences, ExecutionSession

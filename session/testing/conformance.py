@@ -1,4 +1,4 @@
-"""What whoever writes an adapter can check it with: a suite for pytest, and a search for a planted secret.
+"""What whoever writes an adapter can check it with: a suite for pytest.
 
 ```python
 from session.testing import AdapterConformance
@@ -15,17 +15,12 @@ do is left out, and the tests of the steps of a `RemoteBackend` are left out for
 
 from __future__ import annotations
 
-import contextlib
 import json
 import math
-import socket
 import time
-import traceback
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
-from unittest import mock
 
 import numpy as np
 
@@ -52,6 +47,7 @@ from session.backends.remote import run_remotely
 from session.errors import SessionError
 from session.programs import Program, read_program
 from session.tasks import Task, TaskKind
+from session.testing.secrets import find_canary, no_network
 
 
 class AdapterConformance:
@@ -329,7 +325,9 @@ class AdapterConformance:
             except Exception as error:
                 errors.append(error)
         texts = [repr(one) for one in (backend, vars(backend), prepared, ref, status, raw)]
-        found = find_canary(canary, texts=[*texts, json.dumps(ref.to_dict()), raw.body], errors=errors)
+        found = find_canary(
+            canary, texts=[*texts, json.dumps(ref.to_dict()), raw.body], errors=errors, own_files=[__file__]
+        )
         assert not found, f"the secret is in {', '.join(found)}"
 
     # how ----------------------------------------------------------------------------------------------------
@@ -410,69 +408,6 @@ class AdapterConformance:
             assert time.monotonic() < end, f"the service is not done in time: {status}"
             time.sleep(self.wait)
         assert status.state is RemoteState.COMPLETED, status
-
-
-# secrets ----------------------------------------------------------------------------------------------------------
-def find_canary(
-    canary: str,
-    *,
-    folders: Iterable[Path] = (),
-    texts: Iterable[str | bytes] = (),
-    errors: Iterable[BaseException] = (),
-    own_files: Iterable[str] = (),
-) -> list[str]:
-    """Where a planted secret is found: in files, texts (logs, reprs), or errors with the variables of all their frames.
-
-    Args:
-        canary: the secret, a text that is nowhere by chance.
-        folders: all files in them, as bytes: a database, its journal, files of results.
-        texts: whatever was printed or logged.
-        errors: with their causes and contexts.
-        own_files: names of files whose frames are left out, such as the test that holds the secret itself.
-
-    Returns:
-        The places, an empty list when it is nowhere.
-
-    >>> find_canary("canary-1", texts=["all is well", "key=canary-1"])
-    ['text 1']
-    """
-    wanted = canary.encode()
-    found = [
-        str(path)
-        for folder in folders
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and wanted in path.read_bytes()
-    ]
-    for number, text in enumerate(texts):
-        if wanted in (text if isinstance(text, bytes) else text.encode()):
-            found.append(f"text {number}")
-    for number, error in enumerate(errors):
-        if canary in _with_variables(error, {Path(name).name for name in own_files}):
-            found.append(f"error {number} ({type(error).__name__})")
-    return found
-
-
-def _with_variables(error: BaseException, left_out: set[str]) -> str:
-    pending = [traceback.TracebackException.from_exception(error, capture_locals=True)]
-    shown = [repr(error)]
-    left_out = left_out | {Path(__file__).name}
-    while pending:
-        one = pending.pop()
-        one.stack[:] = [frame for frame in one.stack if Path(frame.filename).name not in left_out]
-        shown.append("".join(one.format(chain=False)))
-        pending += [other for other in (one.__cause__, one.__context__) if other is not None]
-    return "".join(shown)
-
-
-@contextlib.contextmanager
-def no_network() -> Iterator[None]:
-    """Any connection that is tried within the block is an error."""
-
-    def refuse(*args: Any, **more: Any) -> Any:
-        raise AssertionError("a step that is offline tried to reach the network")
-
-    with mock.patch.object(socket.socket, "connect", refuse), mock.patch("socket.create_connection", refuse):
-        yield
 
 
 def skip(reason: str) -> None:

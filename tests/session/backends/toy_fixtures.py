@@ -1,4 +1,4 @@
-"""What tests of adapters share."""
+"""Fixtures of tests with the toy vendor; imported by name, because two files called conftest are in each other's way."""
 
 from __future__ import annotations
 
