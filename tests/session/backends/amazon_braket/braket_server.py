@@ -21,6 +21,9 @@ from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 ACCOUNT = "123456789012"
+BUCKET = "amazon-braket-qsim-tests"
+#: The credential that the tests give to boto3.
+SECRET = "canary0SECRET0canary0SECRET0canary000000"
 DEVICE = "arn:aws:braket:::device/quantum-simulator/amazon/sv1"
 GATES = [
     "h",

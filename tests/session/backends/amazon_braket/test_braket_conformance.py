@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 pytest.importorskip("boto3")
-from conftest import SECRET
+from braket_server import SECRET
+
 from session.backends.braket import BraketBackend
 from session.backends.protocol import RemoteRef
 from session.testing import AdapterConformance
