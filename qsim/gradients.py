@@ -92,6 +92,8 @@ class Plan:
     arguments: Array
     matrices: Array
     num_parameters: int
+    #: Whether a factor that both states share matters: it does where they are one rank's parts.
+    keeps_phase: bool
 
     def gradient(self, parameters: Array, sums: Array, diagonal: Array) -> Array:
         """The derivatives by all parameters, from all items' sums."""
@@ -147,20 +149,22 @@ def sweep_back(plan: Plan, both: Array, parameters: Array, threads: int) -> Arra
         _read(segment, flat, size, threads, sums, diagonal)
         if segment.inverse is not None:
             with part(number, steps):
-                _take_back(segment.inverse, flat, both, parameters, threads)
+                _take_back(segment.inverse, flat, both, parameters, threads, plan.keeps_phase)
     result = plan.gradient(parameters, sums, diagonal)
     report(steps, steps)
     return result
 
 
-def _take_back(program: Program, flat: Array, both: Array, parameters: Array, threads: int) -> None:
-    """Run a segment's inverse on both states. A common global phase would not matter."""
+def _take_back(program: Program, flat: Array, both: Array, parameters: Array, threads: int, keeps_phase: bool) -> None:
+    """Run a segment's inverse on both states. Of a whole state a common global phase would not matter."""
     if len(both) > _ONE_CALL or not program.num_passes:
         evolve(program, parameters, both.dtype.type, threads, both)
         return
     coefficients = np.empty(len(program.template), flat.dtype)
     workspace = np.empty(program.workspace_numbers, flat.dtype)
-    program.run(flat, parameters, 0, 1, program.num_passes, 0, 0, -1, coefficients, 1 + 0j, workspace)
+    phase, _ = program.run(flat, parameters, 0, 1, program.num_passes, 0, 0, -1, coefficients, 1 + 0j, workspace)
+    if keeps_phase:
+        both *= phase
 
 
 def _threads(size: int, threads: int) -> int:
@@ -245,6 +249,7 @@ class _Planner:
         return Plan(
             self.segments, _ints(self.items, kernels.ITEM), _ints(self.gates, kernels.GATE), _ints(self.diagonals, 4),
             values, slots, codes_at, codes, arguments, np.concatenate(self.matrices), len(self.parameters),
+            whole,
         )  # fmt: skip
 
     def _is_symbolic(self, row: list[int]) -> bool:
