@@ -96,6 +96,23 @@ def load_backend(preferences: ExecutionPreferences) -> Backend:
     return _from_plug_in(name, point, preferences)
 
 
+def own_backend(given: Any) -> Any:
+    """A backend that is given as an object: itself, or the one that runs a Qiskit backend or sampler; None for a name.
+
+    >>> own_backend("simulator") is None
+    True
+    """
+    if given is None or not hasattr(given, "run"):
+        return None
+    if not hasattr(given, "capabilities") and any(
+        kind.__module__.partition(".")[0] == "qiskit" for kind in type(given).__mro__
+    ):
+        from session.backends.qiskit import QiskitBackend
+
+        return QiskitBackend(given)
+    return given
+
+
 def _from_plug_in(name: str, point: EntryPoint, preferences: ExecutionPreferences) -> Backend:
     source = f"{point.dist.name} {point.dist.version}" if point.dist is not None else point.value
     try:

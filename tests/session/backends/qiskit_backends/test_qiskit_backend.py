@@ -124,6 +124,35 @@ def test_estimates_are_the_engine_s(target: str) -> None:
             assert result.metadata["num_shots"] == 4000
 
 
+def test_an_estimator_estimates() -> None:
+    from qiskit.primitives import StatevectorEstimator
+
+    circuit = ansatz().measure_all()
+    operators = [
+        Pauli.Z(0) * Pauli.Z(2) + 0.5 * Pauli.X(1) - 0.3 * Pauli.Y(0) * Pauli.Y(1) + 2,
+        Pauli.X(0) * Pauli.X(1),
+    ]
+    sets = [{"a0": 0.4, "a1": 1.3, "a2": -0.8, "a3": 2.1}, {"a0": 2.0, "a1": 0.3, "a2": 0.8, "a3": 0.1}]
+    for own in (
+        QiskitBackend(statevector_sampler(), estimator=StatevectorEstimator(seed=4)),
+        QiskitBackend(generic(), estimator=True, max_circuits=1),
+    ):
+        with ExecutionSession(circuit, backend=own, num_shots=10_000, random_seed=5) as session:
+            found = session.estimate(operators, sets)
+        for results, values in zip(found, sets, strict=True):
+            for result, operator in zip(results, operators, strict=True):
+                exact = Simulator().expectation(ansatz(), operator, values)
+                assert abs(result.value - exact) < 0.08 and result.metadata["method"] == "estimator"
+    with pytest.raises(SessionError, match="estimator is a BaseEstimatorV2"):
+        QiskitBackend(aer(), estimator="mine")
+
+
+def test_a_session_takes_qiskit_s_objects_as_they_are() -> None:
+    for target in (aer(), statevector_sampler()):
+        with ExecutionSession(Circuit(2).x(1), backend=target, num_shots=10) as session:
+            assert session.sample().counts == {"10": 10}
+
+
 def test_the_same_seed_gives_the_same_counts() -> None:
     def counts() -> Any:
         with ExecutionSession(ansatz(), backend=QiskitBackend(aer()), num_shots=500, random_seed=8) as session:
@@ -169,10 +198,10 @@ def test_a_target_without_reset_is_told_by_name() -> None:
         def run(self, *args: Any, **options: Any) -> Any:
             raise AssertionError("it was sent")
 
-    text = HEAD + "qubit q; bit[2] c; c[0] = measure q; reset q; c[1] = measure q;"
+    text = HEAD + "qubit q; bit[2] c;\nc[0] = measure q;\nreset q; c[1] = measure q;"
     with (
         ExecutionSession(text, backend=QiskitBackend(Plain()), num_shots=5) as session,
-        pytest.raises(SessionError, match="'reset'"),
+        pytest.raises(SessionError, match=r"no reset \(line 3\)"),
     ):
         session.sample()
 
