@@ -16,8 +16,9 @@ from qsim.pauli import SparsePauliOp
 from qsim.simulator import Simulator
 from session.backends.bound import BoundBackend
 from session.backends.executor import ExecutorBackend
-from session.backends.protocol import Backend
+from session.backends.protocol import Backend, Cost, is_remote
 from session.backends.registry import load_backend, own_backend
+from session.backends.remote import cost_of
 from session.costs import read_cost, read_quantile
 from session.errors import SessionError
 from session.filters import StateFilter, read_filter
@@ -108,8 +109,10 @@ class ExecutionSession:
 
     def _bound(self) -> BoundBackend:
         backend: Backend = self._own_backend or load_backend(self._preferences)
-        self._engine = getattr(backend, "simulator", None)
+        self._engine, self._is_remote = getattr(backend, "simulator", None), is_remote(backend)
         if self._executor is not None:
+            if self._is_remote:
+                raise SessionError(f"Backend '{backend.name}' runs batches in its service, so it takes no executor.")
             backend = ExecutorBackend(backend, self._preferences, self._executor)
         return BoundBackend(backend, self._program)
 
@@ -372,6 +375,25 @@ class ExecutionSession:
         observables = () if hamiltonian is None else (hamiltonian,)
         self._task(kind, parameters, observables=observables)
 
+    def estimate_run_cost(
+        self,
+        parameters: ExecutionParams = None,
+        hamiltonian: SparsePauliOp | Sequence[SparsePauliOp] | None = None,
+        *,
+        num_shots: int | None = None,
+    ) -> Cost:
+        """What `sample`, or `estimate` of a Hamiltonian, would cost by the word of the service; nothing is run.
+
+        Raises:
+            SessionError: the backend runs here, where nothing is charged, or its service publishes no prices.
+        """
+        kind = TaskKind.SAMPLE if hamiltonian is None else TaskKind.ESTIMATE
+        several = hamiltonian is not None and not isinstance(hamiltonian, SparsePauliOp)
+        observables = () if hamiltonian is None else tuple(hamiltonian) if several else (hamiltonian,)
+        shots = None if num_shots is None else checked_shots(num_shots)
+        task = self._task(kind, parameters, num_shots=shots, observables=observables, several=several)
+        return cost_of(self._backend.backend, self._program, task)
+
     # life ---------------------------------------------------------------------------------------------------
     def close(self) -> None:
         """End the session. Jobs that were submitted go on and can still be asked for their results."""
@@ -455,6 +477,8 @@ class ExecutionSession:
         return task
 
     def _run(self, task: Task) -> Any:
+        if self._is_remote:  # as a job, so that what is paid for is found again whatever happens to this process
+            return self._submit(task).result()
         results = self._backend.run(task)
         return results if task.batched else results[0]
 

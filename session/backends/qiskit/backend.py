@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from qsim.circuit import Circuit
-from session.backends.experiments import experiments, results_of
+from session.backends.experiments import calibrations_of, experiments, results_of
 from session.backends.protocol import CancelOutcome, Capabilities, Cost, Prepared, RawResult, RemoteRef, RemoteStatus
 from session.backends.qiskit import estimating, jobs, results, targets
 from session.backends.qiskit.circuits import (
@@ -21,6 +21,7 @@ from session.backends.qiskit.circuits import (
     registers_of,
     to_named_bits,
     transpiled,
+    transpiled_alike,
     widths_of,
 )
 from session.backends.qiskit.kinds import (
@@ -36,7 +37,7 @@ from session.backends.several import join_bodies, join_ids, joint_cancel, joint_
 from session.circuit_json import circuit_from_json, circuit_to_json
 from session.errors import SessionError
 from session.preparation import check_task
-from session.programs import Program
+from session.programs import Program, without_measurements
 from session.results import Result
 from session.tasks import Task, TaskKind
 
@@ -95,9 +96,9 @@ class QiskitBackend:
             raise SessionError(f"A sampler is a BaseSamplerV2, got {type(sampler).__name__}.")
         if optimization_level not in (0, 1, 2, 3):
             raise SessionError(f"optimization_level is 0, 1, 2 or 3, got {optimization_level!r}.")
-        self._target = backend
+        self._target: Any = backend
         self._sampler = sampler if sampler is not None else provider_sampler(backend)
-        self._estimator = estimating.provider_estimator(backend) if estimator is True else estimator or None
+        self._estimator: Any = estimating.provider_estimator(backend) if estimator is True else estimator or None
         if self._estimator is not None and not estimating.is_estimator(self._estimator):
             raise SessionError(f"An estimator is a BaseEstimatorV2 or True, got {type(estimator).__name__}.")
         self._retrieve = retrieve or jobs.retriever(backend)
@@ -155,6 +156,8 @@ class QiskitBackend:
             made = experiments(program, task)
             circuits, shots = [one.circuit for one in made], [one.shots for one in made]
             seed = made[0].seed if made else 0
+            if calibrations_of(program, task):
+                payload["head"] = len(without_measurements(program.circuit))
         missing = self._missing(circuits[0]) if circuits else ()
         if missing:
             raise SessionError(f"'{self.name}' has no operation '{min(missing)}', which the program needs.")
@@ -247,14 +250,21 @@ class QiskitBackend:
         if key not in self._ready:
             data = json.loads(payload)
             own = circuits if circuits is not None else [circuit_from_json(one) for one in data["circuits"]]
-            made = transpiled(
-                [to_named_bits(one) for one in own], self._target, data["optimization_level"], data["seed_transpiler"]
-            )
+            how = (self._target, data["optimization_level"], data["seed_transpiler"])
+            if "head" in data:
+                made = transpiled_alike(own, data["head"], *how)
+            else:
+                made = transpiled([to_named_bits(one) for one in own], *how)
             self._ready = {**dict(list(self._ready.items())[1 - _KEPT :]), key: made}
         return self._ready[key]
 
     def _estimates(self, task: Task) -> bool:
-        return task.kind is TaskKind.ESTIMATE and self._estimator is not None
+        wanted = task.kind is TaskKind.ESTIMATE and self._estimator is not None
+        if wanted and task.mitigation_shots:
+            raise SessionError(
+                "An estimator mitigates errors in its own way, by its options; leave readout_mitigation out."
+            )
+        return wanted
 
     def _start_estimator(self, circuits: list[Any], wanted: Mapping[str, Any]) -> Any:
         return self._estimator.run(estimating.pubs(circuits, wanted, wanted["num_qubits"]))

@@ -186,6 +186,16 @@ def test_gradients_are_those_of_one_process(size):
     np.testing.assert_allclose(found, expected, atol=1e-12)
 
 
+@pytest.mark.parametrize("n", [14, 15, 17])
+def test_gradients_of_parts_of_all_kinds_of_size(n):
+    circuit = ansatz(n, 1)
+    row = np.random.default_rng(n).uniform(-2, 2, (1, len(circuit.parameters)))
+    operator = Pauli.X(0) * Pauli.Y(n - 1) + Pauli.Z(1) + Pauli.X(n - 2)
+    expected = Simulator(threads=1).gradient(circuit, operator, row)[0]
+    found = on_ranks(2, lambda simulator: simulator.gradient(circuit, operator, row)[0])[1]
+    np.testing.assert_allclose(list(found.values()), list(expected.values()), atol=1e-12)
+
+
 @settings(deadline=None, max_examples=25)
 @given(circuit=circuits(min_qubits=3, max_qubits=6, symbolic=True), size=st.sampled_from([2, 4]), data=st.data())
 def test_gradients_of_any_gates(circuit, size, data):
