@@ -29,6 +29,8 @@ _BUILT_IN = {
     BackendNames.SIMULATOR.value: ("session.backends.local", "LocalBackend", "", "this engine, everything from shots"),
     "aer_statevector": ("session.backends.aer", "AerBackend", "qiskit", "Qiskit Aer, estimates exact"),
     "aer": ("session.backends.aer", "AerBackend", "qiskit", "Qiskit Aer, everything from shots"),
+    "qiskit": ("session.backends.qiskit", "open_qiskit", "qiskit", "any Qiskit BackendV2, by its provider's name"),
+    "braket": ("session.backends.braket", "open_braket", "braket", "Amazon Braket, through boto3"),
 }
 
 

@@ -339,7 +339,7 @@ class Service(Constant):
         self.sent[client_ref] = (f"task{len(self.sent)}", prepared.payload)
         return RemoteRef(self.sent[client_ref][0])
 
-    def find(self, client_ref: str) -> RemoteRef | None:
+    def find(self, client_ref: str, since: Any = None) -> RemoteRef | None:
         return RemoteRef(self.sent[client_ref][0]) if client_ref in self.sent else None
 
     def status(self, ref: RemoteRef) -> RemoteStatus:
@@ -354,6 +354,9 @@ class Service(Constant):
 
     def decode(self, raw: RawResult, prepared: Prepared, program: Program, task: Task) -> Sequence[Any]:
         return [ExecutionDetails.from_counts(json.loads(raw.body), program.outputs) for _ in range(prepared.circuits)]
+
+    def cost(self, prepared: Prepared) -> None:
+        return None
 
 
 def test_a_remote_task_is_sent_once_however_often_it_is_tried() -> None:
