@@ -209,8 +209,8 @@ def settings_of(simulator: Simulator) -> dict[str, Any]:
 def simulator_of(settings: Mapping[str, Any]) -> Simulator:
     """What `settings_of` gave, as a simulator.
 
-    >>> simulator_of(settings_of(Simulator("single", method="mps")))
-    Simulator(precision='single', threads=..., method='mps')
+    >>> simulator_of(settings_of(Simulator("single", method="mps"))).method
+    'mps'
     """
     from qsim.noise import NoiseModel
 

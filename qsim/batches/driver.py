@@ -56,14 +56,14 @@ class Facts:
     seconds: float = 0.0  # of work, all workers together
 
 
-def spread(pool: Pool, work: Work, ledger: Ledger, keep: Callable[[Part], Any] = lambda part: None) -> Facts:
+def spread(pool: Pool, work: Work, ledger: Ledger, keep: Callable[[Part], Any] | None = None) -> Facts:
     """Run all sets of a batch that have no result yet.
 
     Args:
         pool: runs them.
         work: what is done with them.
         ledger: which have results; takes the results of the others.
-        keep: called with each new result, in this thread.
+        keep: called with each new result, in this thread; None keeps them in memory only.
 
     Raises:
         ExecutorError: the executor cannot run them.
@@ -74,7 +74,7 @@ def spread(pool: Pool, work: Work, ledger: Ledger, keep: Callable[[Part], Any] =
 
 
 class _Driver:
-    def __init__(self, pool: Pool, work: Work, ledger: Ledger, keep: Callable[[Part], Any]) -> None:
+    def __init__(self, pool: Pool, work: Work, ledger: Ledger, keep: Callable[[Part], Any] | None) -> None:
         self.pool, self.work, self.ledger, self.keep = pool, work, ledger, keep
         self.run = secrets.token_hex(8)
         self.facts = Facts(pool.name)
@@ -88,9 +88,15 @@ class _Driver:
                 check_cancelled()
                 self._send()
                 self._receive()
-        except BaseException:
+        except BaseException as error:
             stop_run(self.run)
             self.pool.cancel([future for future, _, _ in self.sent.values()])
+            if isinstance(error, ExecutorError) and self.facts.blocks:
+                done, sets = self.ledger.sets - self.ledger.left, self.ledger.sets
+                kept = (
+                    "are in the checkpoint" if self.keep is not None else "are lost; checkpoint= would have kept them"
+                )
+                raise ExecutorError(f"{error} {done:,} of {sets:,} sets were done, and {kept}.") from error
             raise
         return self.facts
 
@@ -151,7 +157,7 @@ class _Driver:
         if not isinstance(reply, dict) or "parts" not in reply:
             raise ExecutorError(f"The executor gave back {type(reply).__name__} and not what the function returned.")
         for part in reply["parts"]:
-            if self.ledger.add(part):
+            if self.ledger.add(part) and self.keep is not None:
                 self.keep(part)
         if reply["error"] is not None:
             raise rebuilt(*reply["error"])

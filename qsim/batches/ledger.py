@@ -35,7 +35,7 @@ class Ledger:
     (True, False)
     >>> ledger.give_back(0, 5)
     >>> ledger.next_block(2), ledger.left
-    ((2, 5, False), 8)
+    ((2, 4, False), 8)
     """
 
     def __init__(self, sets: int, most: int = MOST_SETS) -> None:

@@ -188,9 +188,10 @@ class DaskPool:
         without = min(time.monotonic() - self._with_workers, idle)
         patience = _patience(getattr(self._client, "cluster", None))
         if without > patience:
-            where = "scheduler cannot be reached" if self._client.status != "running" else "cluster has no workers"
+            if self._client.status != "running":
+                raise ExecutorError(f"Dask's scheduler could not be reached for {without:.0f} s. Connect a new client.")
             raise ExecutorError(
-                f"The Dask {where}, for {without:.0f} s now. Start workers, or wait for those that are coming with "
+                f"The Dask cluster has had no workers for {without:.0f} s. Start some, or wait for those that are coming with "
                 "client.wait_for_workers(1), and run the batch then."
             )
 
