@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterable
-from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future, ProcessPoolExecutor
+from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future
 from typing import Any, Protocol
 
 from qsim.errors import ExecutorError
@@ -60,7 +60,7 @@ def open_pool(executor: Any) -> Pool:
     """
     if executor is None:
         return PlainPool(Inline())
-    names = [f"{kind.__module__.partition('.')[0]}.{kind.__name__}" for kind in type(executor).__mro__]
+    names = _names(executor)
     if "distributed.ClientExecutor" in names:
         if executor._shutdown:
             raise ExecutorError("This executor of a Dask client is shut down. Make another: client.get_executor().")
@@ -76,6 +76,11 @@ def open_pool(executor: Any) -> Pool:
             f"An executor is a concurrent.futures.Executor, or a dask.distributed.Client; got {given}.{hint}"
         )
     return PlainPool(executor)
+
+
+def _names(executor: Any) -> list[str]:
+    """Package and name of an object's classes, which need not be imported to be told apart."""
+    return [f"{kind.__module__.partition('.')[0]}.{kind.__name__}" for kind in type(executor).__mro__]
 
 
 class Inline(Executor):
@@ -102,7 +107,7 @@ class PlainPool:
         return known if isinstance(known, int) and known > 0 else available_cores()
 
     def threads(self, wanted: int | None) -> int | None:
-        if wanted is None and isinstance(self._executor, ProcessPoolExecutor):
+        if wanted is None and "concurrent.ProcessPoolExecutor" in _names(self._executor):
             return max(1, available_cores() // self.workers())
         return wanted
 
