@@ -73,7 +73,7 @@ class Ledger:
             return None
         size, rest = self._sizes(workers)
         is_pilot = not self.is_timed
-        stop = _first(self._state[: start + size + rest] != _WAITING, start)
+        stop = _first(self._state[: start + size + rest + 1] != _WAITING, start)
         if not is_pilot and stop - start <= min(size + rest, self._most):  # what would be left of it is too short
             size = stop - start
         stop = min(start + size, stop)

@@ -213,7 +213,9 @@ def test_results_from_a_cluster_are_the_same() -> None:
 
 
 def test_what_is_no_executor() -> None:
-    with pytest.raises(SessionError, match="An executor is a concurrent.futures.Executor, or a dask.distributed.Client; got int"):
+    with pytest.raises(
+        SessionError, match="An executor is a concurrent.futures.Executor, or a dask.distributed.Client; got int"
+    ):
         ExecutionSession(Circuit(1), executor=3)  # type: ignore[arg-type]
 
 
