@@ -139,8 +139,8 @@ def send(
     else:
         program = zlib.compress(json.dumps(data).encode(), 1)
         work = Work(run_call, program, rows, seed, alone._wanted_threads)
-    settings = {key: value for key, value in data["settings"].items() if key != "threads"}
-    batch = identity(name, data["circuit"], rows, seed, {"settings": settings, "options": data["options"]})
+    about = {"settings": data["settings"], "options": data["options"]}
+    batch = {} if checkpoint is None else identity(name, data["circuit"], rows, seed, about)
     facts = run_batch(pool, work, ledger, checkpoint, batch)
     result, last = joined(call, ledger.in_order(), seed)
     simulator._last.facts = {**last, **_about(facts)}

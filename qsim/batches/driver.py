@@ -5,9 +5,10 @@ from __future__ import annotations
 import secrets
 import sys
 import time
+import warnings
 from collections.abc import Callable
 from concurrent.futures import CancelledError
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from typing import Any
 
@@ -53,6 +54,7 @@ class Facts:
     blocks: int = 0
     workers: int = 0
     resent: int = 0
+    machines: set[str] = field(default_factory=set)
     seconds: float = 0.0  # of work, all workers together
 
 
@@ -88,6 +90,12 @@ class _Driver:
                 check_cancelled()
                 self._send()
                 self._receive()
+            if len(self.facts.machines) > 1:
+                listed = ", ".join(sorted(self.facts.machines))
+                warnings.warn(
+                    f"The workers of this batch differ ({listed}), so the last bits of a result may depend on who ran it.",
+                    stacklevel=2,
+                )
         except BaseException as error:
             stop_run(self.run)
             self.pool.cancel([future for future, _, _ in self.sent.values()])
@@ -164,6 +172,7 @@ class _Driver:
         self.heard = time.monotonic()
         self.facts.blocks += 1
         self.facts.seconds += reply["seconds"]
+        self.facts.machines |= {reply["machine"]} - {""}
         if reply["timed"]:
             self.ledger.timed(reply["seconds"], reply["timed"])
         self.ledger.give_back(start, stop)  # what a pilot did not come to; sets that are done are passed over

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from qsim import first_runs
 from qsim.errors import ExecutorError
-from qsim.pool import available_cores, check_cancelled, controlled
+from qsim.pool import check_cancelled, controlled, thread_count
 from qsim.version import __version__
 
 Array = npt.NDArray[Any]
@@ -50,9 +50,9 @@ def run_block(
 
     Returns:
         ``parts``, a list of `Part`; the ``seconds`` that ``timed`` sets of them took; ``error``, None or its type and
-        message.
+        message; ``machine``, on which last bits depend.
     """
-    reply: dict[str, Any] = {"parts": [], "seconds": 0.0, "timed": 0, "error": None}
+    reply: dict[str, Any] = {"parts": [], "seconds": 0.0, "timed": 0, "error": None, "machine": ""}
     try:
         check_sender(terms["version"], terms["sources"])
         first_runs.compiled.update(("double", "single"))  # the engine's bits, on every worker
@@ -63,6 +63,7 @@ def run_block(
                 _work(runner, program, rows, start, seed, terms, reply)
             finally:
                 _turn.release()
+        reply["machine"] = _machine()
     except Exception as error:
         kind = type(error)
         reply["error"] = [kind.__module__, kind.__qualname__, str(error)]
@@ -120,7 +121,7 @@ def threads_here(most: int | None) -> int | None:
     worker = _dask_worker()
     if worker is None:
         return most
-    own = max(1, min(int(worker.state.nthreads), available_cores()))
+    own = max(1, min(int(worker.state.nthreads), thread_count(None)))
     return own if most is None else min(own, most)
 
 
@@ -161,6 +162,14 @@ def sources_digest() -> str:
     except OSError:
         return ""
     return digest.hexdigest()[:16]
+
+
+def _machine() -> str:
+    """The compiler and the processor that it compiled for, once it has; empty before."""
+    numba, llvmlite = sys.modules.get("numba"), sys.modules.get("llvmlite.binding")
+    if numba is None or llvmlite is None:
+        return ""
+    return f"Numba {numba.__version__} for {llvmlite.get_host_cpu_name()}"
 
 
 def own_terms(run: str, threads: int | None, pilot: float) -> dict[str, Any]:

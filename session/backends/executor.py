@@ -99,7 +99,9 @@ class SpreadBackend(BoundBackend):
             program = zlib.compress(with_room(lambda: json.dumps(sent)).encode(), 1)
             work = Work(run_rows, program, task.rows, task.seed, self._preferences.threads)
         ledger = Ledger(len(task.rows), most_sets(task.rows, self._result_bytes(task)))
-        batch = with_room(lambda: identity(task.kind.value, self.program.data, task.rows, task.seed, about))
+        batch: dict[str, Any] = {}
+        if checkpoint is not None:
+            batch = with_room(lambda: identity(task.kind.value, self.program.data, task.rows, task.seed, about))
         run_batch(open_pool(self._executor), work, ledger, checkpoint, batch)
         return [result for _, _, text, arrays in ledger.in_order() for result in read_encoded(text, arrays)]
 

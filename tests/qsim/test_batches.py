@@ -356,6 +356,13 @@ def test_a_worker_of_another_version_is_told(monkeypatch: pytest.MonkeyPatch) ->
         worker.check_sender(worker.__version__, "0" * 16)
 
 
+def test_workers_that_differ_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    machines = iter(["Numba 1 for old", "Numba 1 for new"] * 100)
+    monkeypatch.setattr(worker, "_machine", lambda: next(machines))
+    with ThreadPoolExecutor(2) as pool, pytest.warns(UserWarning, match="differ .Numba 1 for new, Numba 1 for old."):
+        CALLS["expectation"](Simulator(), executor=pool)
+
+
 def test_a_worker_that_cannot_import_the_package_is_told() -> None:
     def submit(function: Any, *args: Any) -> Future[Any]:
         future: Future[Any] = Future()
