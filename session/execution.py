@@ -16,8 +16,9 @@ from qsim.errors import CheckpointError
 from qsim.pauli import SparsePauliOp
 from qsim.simulator import Simulator
 from session.backends.executor import SpreadBackend, kept_seed
-from session.backends.protocol import Backend
-from session.backends.registry import load_backend
+from session.backends.protocol import Backend, Cost, is_remote
+from session.backends.registry import load_backend, own_backend
+from session.backends.remote import cost_of
 from session.costs import read_cost, read_quantile
 from session.errors import SessionError
 from session.filters import StateFilter, read_filter
@@ -43,7 +44,8 @@ class ExecutionSession:
     Args:
         program: OpenQASM 2 or 3 text, a `qsim.Circuit`, or a `QuantumProgram`. It is parsed and compiled once. A circuit
             without measurements is measured on all qubits, register by register; a quantum program on its outputs.
-        backend: one of `BackendNames`, or the name of another (``qsim backends``). The default, ``simulator_statevector``,
+        backend: one of `BackendNames`, the name of another (``qsim backends``), a backend of this package's protocol, or a
+            Qiskit `BackendV2` or `SamplerV2`. The default, ``simulator_statevector``,
             samples shots and estimates exactly; ``simulator`` estimates from shots too.
         num_shots: shots of each `sample` (2048 by default).
         random_seed: makes the session repeatable: its first call uses this seed, call k one derived from the seed and
@@ -86,7 +88,7 @@ class ExecutionSession:
         execution_preferences: ExecutionPreferences | Mapping[str, Any] | None = None,
         executor: Executor | Any | None = None,
     ) -> None:
-        own = backend if backend is not None and hasattr(backend, "run") else None
+        own = own_backend(backend)
         named: Any = None if own is not None else backend
         base = checked_preferences(execution_preferences)
         self._preferences = base.updated(backend=named, num_shots=num_shots, random_seed=random_seed)
@@ -109,7 +111,7 @@ class ExecutionSession:
 
     def _bound(self) -> SpreadBackend:
         backend: Backend = self._own_backend or load_backend(self._preferences)
-        self._engine = getattr(backend, "simulator", None)
+        self._engine, self._is_remote = getattr(backend, "simulator", None), is_remote(backend)
         return SpreadBackend(backend, self._program, self._preferences, self._executor)
 
     # what it is ---------------------------------------------------------------------------------------------
@@ -397,6 +399,25 @@ class ExecutionSession:
         observables = () if hamiltonian is None else (hamiltonian,)
         self._task(kind, parameters, observables=observables)
 
+    def estimate_run_cost(
+        self,
+        parameters: ExecutionParams = None,
+        hamiltonian: SparsePauliOp | Sequence[SparsePauliOp] | None = None,
+        *,
+        num_shots: int | None = None,
+    ) -> Cost:
+        """What `sample`, or `estimate` of a Hamiltonian, would cost by the word of the service; nothing is run.
+
+        Raises:
+            SessionError: the backend runs here, where nothing is charged, or its service publishes no prices.
+        """
+        kind = TaskKind.SAMPLE if hamiltonian is None else TaskKind.ESTIMATE
+        several = hamiltonian is not None and not isinstance(hamiltonian, SparsePauliOp)
+        observables = () if hamiltonian is None else tuple(hamiltonian) if several else (hamiltonian,)
+        shots = None if num_shots is None else checked_shots(num_shots)
+        task = self._task(kind, parameters, num_shots=shots, observables=observables, several=several)
+        return cost_of(self._backend.backend, self._program, task)
+
     # life ---------------------------------------------------------------------------------------------------
     def close(self) -> None:
         """End the session. Jobs that were submitted go on and can still be asked for their results."""
@@ -452,6 +473,11 @@ class ExecutionSession:
         self._check_open()
         rows, batched = self._program.bind(parameters)
         shots = self._preferences.num_shots if num_shots is None else num_shots
+        if more.get("observables"):
+            more |= {
+                "grouping": self._preferences.grouping,
+                "mitigation_shots": self._preferences.mitigation_shots(shots) if kind is not TaskKind.GRADIENT else 0,
+            }
         task = Task(kind, rows.copy(), batched, shots, self._random_seed, filters=self._kept_filters(kind), **more)
         self._backend.check(task)
         return task
@@ -475,14 +501,24 @@ class ExecutionSession:
         return task
 
     def _run(self, task: Task, checkpoint: Any = None) -> Any:
-        if checkpoint is None:
-            results = self._backend.run(task)
+        if checkpoint is not None:
+            results = self._run_kept(task, checkpoint)
+        elif self._is_remote:  # as a job, so that what is paid for is found again whatever happens to this process
+            return self._submit(task).result()
         else:
-            if not task.batched:
-                raise CheckpointError("A checkpoint keeps the results of a batch: give a list of parameter sets.")
-            seed = kept_seed(checkpoint) if self._preferences.random_seed is None else None
-            results = self._backend.run_kept(task if seed is None else replace(task, seed=seed), checkpoint)
+            results = self._backend.run(task)
         return results if task.batched else results[0]
+
+    def _run_kept(self, task: Task, checkpoint: Any) -> list[Any]:
+        """With a file that keeps the results; a session that was given no seed goes on with the file's."""
+        if self._is_remote:
+            raise CheckpointError(
+                f"Backend '{self._backend.name}' runs a batch as a job, which is kept as it is. Leave the checkpoint out."
+            )
+        if not task.batched:
+            raise CheckpointError("A checkpoint keeps the results of a batch: give a list of parameter sets.")
+        seed = kept_seed(checkpoint) if self._preferences.random_seed is None else None
+        return self._backend.run_kept(task if seed is None else replace(task, seed=seed), checkpoint)
 
     def _submit(self, task: Task, *, start: bool = True) -> ExecutionJob:
         """A stored job, which this process runs in the background unless `start` is False."""

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from parsers.threads import deep
 from session.backends.bound import BoundBackend, open_backend
+from session.backends.protocol import is_remote
 from session.errors import SessionError
 from session.preferences import ExecutionPreferences
 from session.programs import Program
@@ -137,6 +138,8 @@ def opened(where: str) -> BoundBackend:
             return _bound[key]
     data = json.loads(where)
     bound = open_backend(Program.from_data(data["program"]), ExecutionPreferences.from_dict(data["preferences"]))
+    if is_remote(bound.backend):  # its profile may change, and with it where requests go
+        return bound
     with _guard:
         _bound[key] = bound
         while len(_bound) > _KEPT:

@@ -17,7 +17,7 @@ from qsim.batches.checkpoint import identity, seed_of
 from qsim.batches.pools import open_pool
 from qsim.errors import CheckpointError, ExecutorError
 from session.backends.bound import BoundBackend
-from session.backends.protocol import Backend
+from session.backends.protocol import Backend, is_remote
 from session.errors import SessionError
 from session.preferences import ExecutionPreferences
 from session.programs import Program
@@ -53,10 +53,8 @@ class SpreadBackend(BoundBackend):
                 open_pool(executor)
             except ExecutorError as error:
                 raise SessionError(str(error)) from None
-            if getattr(backend.capabilities(), "is_remote", False):
-                raise SessionError(
-                    f"Backend '{backend.name}' sends a batch to a service as a whole, so it takes no executor. Leave it out."
-                )
+            if is_remote(backend):
+                raise SessionError(f"Backend '{backend.name}' runs batches in its service, so it takes no executor.")
 
     def run(self, task: Task) -> list[Result]:
         """One result for each row of the task."""

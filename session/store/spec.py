@@ -12,6 +12,7 @@ from typing import Any
 
 from session.backends.bound import BoundBackend
 from session.backends.profiles import CREDENTIAL_NAME
+from session.backends.protocol import Backend
 from session.errors import JobError, SessionError, StoreCorruptError, StoreError, StoreVersionError
 from session.preferences import ExecutionPreferences
 from session.programs import Program
@@ -70,8 +71,8 @@ def _refuse_credentials(preferences: ExecutionPreferences) -> None:
             stack.extend(item)
 
 
-def read_work(program: str, spec: str) -> tuple[BoundBackend, Task]:
-    """What runs a stored job, and the task.
+def read_work(program: str, spec: str, backend: Backend | None = None) -> tuple[BoundBackend, Task]:
+    """What runs a stored job, and the task; `backend` is one to run it with instead of the one that it names.
 
     Raises:
         JobError: only the process that submitted it could run it.
@@ -82,13 +83,16 @@ def read_work(program: str, spec: str) -> tuple[BoundBackend, Task]:
         data = json.loads(spec)
         if data["format"] != FORMAT:
             raise StoreVersionError("This job was stored by a newer version of qsim-session. Update to run it.")
-        if not data["anywhere"]:
+        if backend is None and not data["anywhere"]:
             raise JobError(
                 "Only the process that submitted this job could run it, because a Python function or a backend object was "
                 "part of it, and that process has ended. Submit it again."
             )
         task = Task.from_dict(data["task"])
         preferences = data["preferences"]
+        if backend is not None:
+            own = with_room(lambda: Program.from_data(json.loads(program)))
+            return BoundBackend(backend, own), task
         where = with_room(lambda: _line({"program": json.loads(program), "preferences": preferences}))
         return with_room(lambda: opened(where)), task
     except (KeyError, TypeError, ValueError) as error:

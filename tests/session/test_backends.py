@@ -284,8 +284,9 @@ def test_a_plug_in_is_named_like_any_backend() -> None:
     with ExecutionSession(Circuit(2).x(0), "constant", num_shots=9) as session:
         assert session.sample().counts == {"00": 9}
         assert session.estimate_cost(lambda state: state["q"] + 1.0) == 1.0
-        with pytest.raises(SessionError, match="Backend 'constant' has no operation estimate; it has sample"):
-            session.estimate(Pauli.Z(0))
+        assert session.estimate(Pauli.Z(0)).value == 1.0  # made of samples
+        with pytest.raises(SessionError, match="Backend 'constant' has no operation gradient; it has estimate, sample"):
+            session.gradient(Pauli.Z(0))
         with pytest.raises(SessionError, match="takes at most 50 shots, got 51"):
             session.sample(num_shots=51)
         with pytest.raises(SessionError, match="does not run on this package's engine"):

@@ -130,11 +130,13 @@ def test_an_executor_is_refused_where_it_is_of_no_use() -> None:
         def capabilities(self) -> Capabilities:
             return Capabilities(operations=frozenset([TaskKind.SAMPLE]), is_remote=True)
 
+        prepare = submit = status = fetch = decode = capabilities
+
     from session.backends.executor import SpreadBackend
     from session.preferences import ExecutionPreferences
     from session.programs import read_program
 
-    with pytest.raises(SessionError, match="sends a batch to a service as a whole, so it takes no executor"):
+    with pytest.raises(SessionError, match="runs batches in its service, so it takes no executor"):
         SpreadBackend(Far(), read_program(Circuit(1)), ExecutionPreferences(), Here())  # type: ignore[arg-type]
     pool = ThreadPoolExecutor(1)
     pool.shutdown()

@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from qsim.circuit import Circuit
 from session.backends.braket.client import BraketClient
 from session.backends.braket.device import ACTION, Device, read_device
 from session.backends.braket.dialect import COMMON, ROWS, print_circuit
@@ -32,6 +31,7 @@ from session.backends.remote import run_remotely
 from session.backends.several import join_bodies, join_ids, joint_cancel, joint_status, split_bodies, split_ids
 from session.errors import BadReply, ServiceRefused, ServiceUnavailable, SessionError, SubmitUnknown
 from session.preferences import ExecutionPreferences
+from session.preparation import check_task, rebase
 from session.programs import Program
 from session.results import Result
 from session.tasks import Task, TaskKind
@@ -127,6 +127,8 @@ class BraketBackend:
             operations=frozenset((TaskKind.SAMPLE, TaskKind.ESTIMATE)),
             num_qubits=device.num_qubits,
             max_shots=device.shots[1],
+            gates=self._gates(),
+            connectivity=device.connectivity,
             accepts=frozenset(("braket",)),
             feed_forward=False,
             precision="shots",
@@ -147,6 +149,7 @@ class BraketBackend:
             raise SessionError(f"Braket's device '{device.name}' runs no OpenQASM programs ({ACTION}).")
         if device.status in ("OFFLINE", "RETIRED"):
             raise SessionError(f"Braket's device '{device.name}' is {device.status}; nothing was sent.")
+        check_task(program, task, self.capabilities(), self.name, delays=False)
         self.prepare(program, task.part(0, min(len(task.rows), 1)))
 
     def run(self, program: Program, task: Task) -> list[Result]:
@@ -178,13 +181,13 @@ class BraketBackend:
                 f"each as a task of its own; this one has {len(made):,}."
             )
         low, high = Device.shots if self._device is None else self._device.shots
-        programs, bits = [], []
+        programs, bits, gates = [], [], self._gates()
         for one in made:
             if not low <= one.shots <= high:
                 raise SessionError(
                     f"Backend '{self.name}' takes {low:,} to {high:,} shots a circuit, got {one.shots:,}."
                 )
-            circuit = self._rewritten(one.circuit, program)
+            circuit = rebase(one.circuit, gates, merge=False)
             printed = print_circuit(circuit, measure_all=self._device is not None and self._device.measure_all)
             header = {"name": ACTION, "version": "1"}
             action = json.dumps({"braketSchemaHeader": header, "source": printed.source}, sort_keys=True)
@@ -278,9 +281,6 @@ class BraketBackend:
                 )
             return frozenset(ROWS[name] for name in self._options.gates)
         return COMMON if self._device is None else self._device.gates
-
-    def _rewritten(self, circuit: Circuit, program: Program) -> Circuit:
-        return circuit
 
     def _task(self, arn: str) -> dict[str, Any]:
         return self._client.call("get_quantum_task", {"quantumTaskArn": arn, "additionalAttributeNames": ["QueueInfo"]})

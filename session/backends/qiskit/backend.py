@@ -6,13 +6,14 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from qsim.circuit import Circuit
-from session.backends.experiments import experiments, results_of
+from session.backends.experiments import calibrations_of, experiments, results_of
 from session.backends.protocol import CancelOutcome, Capabilities, Cost, Prepared, RawResult, RemoteRef, RemoteStatus
-from session.backends.qiskit import jobs, results, targets
+from session.backends.qiskit import estimating, jobs, results, targets
 from session.backends.qiskit.circuits import (
     name_of,
     needed_operations,
@@ -20,16 +21,25 @@ from session.backends.qiskit.circuits import (
     registers_of,
     to_named_bits,
     transpiled,
+    transpiled_alike,
     widths_of,
 )
-from session.backends.qiskit.kinds import backend_of_sampler, is_backend, is_sampler, provider_sampler, set_seed
+from session.backends.qiskit.kinds import (
+    backend_of_sampler,
+    is_backend,
+    is_estimate,
+    is_sampler,
+    provider_sampler,
+    set_seed,
+)
 from session.backends.remote import run_remotely
 from session.backends.several import join_bodies, join_ids, joint_cancel, joint_status, split_bodies, split_ids
 from session.circuit_json import circuit_from_json, circuit_to_json
 from session.errors import SessionError
-from session.programs import Program
+from session.preparation import check_task
+from session.programs import Program, without_measurements
 from session.results import Result
-from session.tasks import Task
+from session.tasks import Task, TaskKind
 
 _KEPT = 8  # payloads whose transpiled circuits are kept, so that sending does not make them again
 _SEEDS = 1 << 31
@@ -41,6 +51,8 @@ class QiskitBackend:
     Args:
         backend: a `BackendV2`, or a `BaseSamplerV2`, whose backend is then the target.
         sampler: a `BaseSamplerV2` to run with; None for the one that the backend's provider asks for, else `backend.run`.
+        estimator: a `BaseEstimatorV2` that estimates are left to; True for the provider's own. None estimates from
+            samples, terms measured together that agree qubit by qubit.
         retrieve: from a job's id to the job, in another process; None for what the provider has. Without one a job is
             lost when this process ends.
         max_circuits: of one job; None for what the backend says.
@@ -66,6 +78,7 @@ class QiskitBackend:
         backend: Any,
         *,
         sampler: Any = None,
+        estimator: Any = None,
         retrieve: Callable[[str], Any] | None = None,
         max_circuits: int | None = None,
         max_shots: int | None = None,
@@ -83,8 +96,11 @@ class QiskitBackend:
             raise SessionError(f"A sampler is a BaseSamplerV2, got {type(sampler).__name__}.")
         if optimization_level not in (0, 1, 2, 3):
             raise SessionError(f"optimization_level is 0, 1, 2 or 3, got {optimization_level!r}.")
-        self._target = backend
+        self._target: Any = backend
         self._sampler = sampler if sampler is not None else provider_sampler(backend)
+        self._estimator: Any = estimating.provider_estimator(backend) if estimator is True else estimator or None
+        if self._estimator is not None and not estimating.is_estimator(self._estimator):
+            raise SessionError(f"An estimator is a BaseEstimatorV2 or True, got {type(estimator).__name__}.")
         self._retrieve = retrieve or jobs.retriever(backend)
         self._max_circuits = max_circuits or targets.max_circuits(backend)
         self._max_shots = max_shots or targets.max_shots(backend)
@@ -116,6 +132,12 @@ class QiskitBackend:
 
     def check(self, program: Program, task: Task) -> None:
         """Raise when the target has no word for something, or Qiskit cannot rewrite a circuit for it."""
+        can, missing = self.capabilities(), self._missing(program.circuit)
+        if missing:  # then the refusal tells the line
+            can = replace(
+                can, feed_forward=missing == {"reset"} and can.feed_forward, mid_circuit="reset" not in missing
+            )
+        check_task(program, task, can, self.name)
         self.prepare(program, task.part(0, min(len(task.rows), 1)))
 
     def run(self, program: Program, task: Task) -> list[Result]:
@@ -125,24 +147,34 @@ class QiskitBackend:
     # the steps ----------------------------------------------------------------------------------------------
     def prepare(self, program: Program, task: Task) -> Prepared:
         """Bind, check, convert and transpile; the payload is circuits of ours as JSON, and how to transpile them."""
-        made = experiments(program, task)
-        self._refuse(made[0].circuit if made else program.circuit)
-        circuits, shots = [one.circuit for one in made], [one.shots for one in made]
+        payload: dict[str, Any] = {"optimization_level": self._level, "seed_transpiler": self._seed}
+        if self._estimates(task):
+            circuits = estimating.bound_circuits(program, task)
+            shots, seed = [task.num_shots] * len(circuits), task.seed
+            payload["estimator"] = {**estimating.described(task), "num_qubits": program.circuit.num_qubits}
+        else:
+            made = experiments(program, task)
+            circuits, shots = [one.circuit for one in made], [one.shots for one in made]
+            seed = made[0].seed if made else 0
+            if calibrations_of(program, task):
+                payload["head"] = len(without_measurements(program.circuit))
+        missing = self._missing(circuits[0]) if circuits else ()
+        if missing:
+            raise SessionError(f"'{self.name}' has no operation '{min(missing)}', which the program needs.")
         if max(shots, default=0) > self._max_shots:
             raise SessionError(f"'{self.name}' takes at most {self._max_shots:,} shots, got {max(shots):,}.")
-        payload = {
+        same_shots = self._sampler is None and "estimator" not in payload
+        payload |= {
             "circuits": [circuit_to_json(one) for one in circuits],
             "shots": shots,
-            "batches": jobs.batches(shots, self._max_circuits, self._sampler is None),
-            "seed": made[0].seed % _SEEDS if made else 0,
-            "optimization_level": self._level,
-            "seed_transpiler": self._seed,
+            "batches": jobs.batches(shots, self._max_circuits, same_shots),
+            "seed": seed % _SEEDS,
         }
         body = json.dumps(payload, sort_keys=True).encode()
         theirs = self._isa(body, circuits)
         registers = [[registers_of(ours), widths_of(own)] for ours, own in zip(circuits, theirs, strict=True)]
-        bit_map = tuple(tuple(range(one.circuit.num_clbits)) for one in made)
-        return Prepared(body, "application/json", len(made), bit_map, {"registers": registers})
+        bit_map = tuple(tuple(range(one.num_clbits)) for one in circuits)
+        return Prepared(body, "application/json", len(circuits), bit_map, {"registers": registers})
 
     def submit(self, prepared: Prepared, client_ref: str) -> RemoteRef:
         """Send each batch as a job of the provider's."""
@@ -152,7 +184,10 @@ class QiskitBackend:
         for number, batch in enumerate(payload["batches"]):
             chosen, shots = [circuits[k] for k in batch], [payload["shots"][k] for k in batch]
             try:
-                job = self._start(chosen, shots, payload["seed"] + number)
+                if "estimator" in payload:
+                    job = self._start_estimator(chosen, payload["estimator"])
+                else:
+                    job = self._start(chosen, shots, payload["seed"] + number)
             except Exception:
                 self._abandon(ids)
                 raise
@@ -181,15 +216,19 @@ class QiskitBackend:
         bodies = []
         for job_id in split_ids(ref.remote_id):
             job = self._job(job_id)
-            bodies.append(results.to_bytes(job.result()))
+            result = job.result()
+            bodies.append(estimating.to_bytes(result) if is_estimate(result) else results.to_bytes(result))
         return join_bodies(bodies, results.MEDIA_TYPE)
 
     def decode(self, raw: RawResult, prepared: Prepared, program: Program, task: Task) -> list[Result]:
         """Results out of outcomes by register."""
-        batches = json.loads(prepared.payload)["batches"]
+        payload = json.loads(prepared.payload)
+        batches = payload["batches"]
         bodies = split_bodies(raw) if batches else []
         if len(bodies) != len(batches):
             raise SessionError(f"The task was sent as {len(batches)} jobs, and {len(bodies)} replies are stored.")
+        if "estimator" in payload:
+            return estimating.read(bodies, batches, task, self.name)
         found: dict[int, dict[int, int]] = {}
         for batch, body in zip(batches, bodies, strict=True):
             own = [prepared.details["registers"][k] for k in batch]
@@ -200,14 +239,10 @@ class QiskitBackend:
         return results_of(program, task, [found[k] for k in sorted(found)], {"backend": self.name})
 
     # how ----------------------------------------------------------------------------------------------------
-    def _refuse(self, circuit: Circuit) -> None:
-        """Refuse by name what no rewriting gives a target."""
+    def _missing(self, circuit: Circuit) -> set[str]:
+        """What the circuit needs and no rewriting gives the target."""
         names = operation_names(self._target)
-        if names is None:
-            return
-        for needed in sorted(needed_operations(circuit)):
-            if needed not in names:
-                raise SessionError(f"'{self.name}' has no operation '{needed}', which the program needs.")
+        return set() if names is None else needed_operations(circuit) - names
 
     def _isa(self, payload: bytes, circuits: Sequence[Circuit] | None = None) -> list[Any]:
         """The transpiled circuits of a payload; made once."""
@@ -215,11 +250,24 @@ class QiskitBackend:
         if key not in self._ready:
             data = json.loads(payload)
             own = circuits if circuits is not None else [circuit_from_json(one) for one in data["circuits"]]
-            made = transpiled(
-                [to_named_bits(one) for one in own], self._target, data["optimization_level"], data["seed_transpiler"]
-            )
+            how = (self._target, data["optimization_level"], data["seed_transpiler"])
+            if "head" in data:
+                made = transpiled_alike(own, data["head"], *how)
+            else:
+                made = transpiled([to_named_bits(one) for one in own], *how)
             self._ready = {**dict(list(self._ready.items())[1 - _KEPT :]), key: made}
         return self._ready[key]
+
+    def _estimates(self, task: Task) -> bool:
+        wanted = task.kind is TaskKind.ESTIMATE and self._estimator is not None
+        if wanted and task.mitigation_shots:
+            raise SessionError(
+                "An estimator mitigates errors in its own way, by its options; leave readout_mitigation out."
+            )
+        return wanted
+
+    def _start_estimator(self, circuits: list[Any], wanted: Mapping[str, Any]) -> Any:
+        return self._estimator.run(estimating.pubs(circuits, wanted, wanted["num_qubits"]))
 
     def _start(self, circuits: list[Any], shots: list[int], seed: int) -> Any:
         if self._sampler is not None:

@@ -30,9 +30,21 @@ def backend_of_sampler(sampler: Any) -> Any:
     return None
 
 
+def is_estimate(result: Any) -> bool:
+    """Whether a job's result is of an estimator."""
+    from qiskit.primitives import PrimitiveResult
+
+    return isinstance(result, PrimitiveResult) and len(result) > 0 and "evs" in result[0].data
+
+
 def is_simulated(backend: Any) -> bool:
     """Whether it imitates a device in this process, as a provider's fake backends do."""
     return any("fake" in kind.__module__ or kind.__name__.startswith("Fake") for kind in type(backend).__mro__)
+
+
+def is_ibm(backend: Any) -> bool:
+    """Whether its class, or one that this comes from, is of qiskit-ibm-runtime."""
+    return any(kind.__module__.partition(".")[0] == "qiskit_ibm_runtime" for kind in type(backend).__mro__)
 
 
 def provider_sampler(backend: Any) -> Any:
@@ -40,7 +52,7 @@ def provider_sampler(backend: Any) -> Any:
 
     Only packages that the given object comes from are imported here.
     """
-    if any(kind.__module__.partition(".")[0] == "qiskit_ibm_runtime" for kind in type(backend).__mro__):
+    if is_ibm(backend):
         from qiskit_ibm_runtime import SamplerV2
 
         return SamplerV2(mode=backend)

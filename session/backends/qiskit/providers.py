@@ -18,7 +18,7 @@ from session.preferences import ExecutionPreferences
 
 GROUP = "qsim.qiskit_providers"
 #: Options of `QiskitBackend` that preferences may hold.
-_OWN = ("max_circuits", "max_shots", "optimization_level", "seed_transpiler", "run_options")
+_OWN = ("max_circuits", "max_shots", "optimization_level", "seed_transpiler", "run_options", "estimator")
 
 
 def _aer(target: str, options: Mapping[str, Any]) -> Any:
@@ -101,7 +101,7 @@ def open_qiskit(preferences: ExecutionPreferences) -> QiskitBackend:
 
     `backend_options` holds ``provider`` (a name of the table here or of a plug-in), ``target`` (the device's name there),
     ``provider_options`` (what the provider takes, no secrets) and options of `QiskitBackend`: max_circuits, max_shots,
-    optimization_level, seed_transpiler, run_options.
+    optimization_level, seed_transpiler, run_options, and estimator (true for the provider's own).
 
     Raises:
         SessionError: a name is unknown, an option too, or the provider refuses.
@@ -123,6 +123,8 @@ def open_qiskit(preferences: ExecutionPreferences) -> QiskitBackend:
         if name not in _OWN:
             raise SessionError(f"Backend 'qiskit' has no option '{name}'.{suggestion(name, _OWN)} There are provider, "
                                f"target, provider_options, {', '.join(_OWN)}.")  # fmt: skip
+    if options.get("estimator") not in (None, True, False):
+        raise SessionError(f"The option 'estimator' is true or false, got {options['estimator']!r}.")
     if preferences.noise is not None:
         raise SessionError("Backend 'qiskit' takes no noise model of this package. Use backend 'simulator'.")
     if not isinstance(target, str) or not isinstance(given, Mapping):

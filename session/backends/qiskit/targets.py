@@ -47,6 +47,14 @@ def connectivity(backend: Any) -> frozenset[tuple[int, int]] | None:
     return None if coupling is None else frozenset((int(a), int(b)) for a, b in coupling.get_edges())
 
 
+def gates(names: frozenset[str] | None) -> frozenset[str] | None:
+    """The target's gates by the names that this package has them by; None where it has no list, or none is known."""
+    from session.preparation import canonical_name
+
+    known = frozenset(found for name in names or () if (found := canonical_name(name)) is not None)
+    return known or None
+
+
 def capabilities(backend: Any, *, resumable: bool, shots: int, cancel: bool) -> Capabilities:
     """What a backend can do, as a session asks it; gates and connectivity are Qiskit's to care for."""
     names = operation_names(backend)
@@ -55,6 +63,8 @@ def capabilities(backend: Any, *, resumable: bool, shots: int, cancel: bool) -> 
         operations=frozenset((TaskKind.SAMPLE, TaskKind.ESTIMATE)),
         num_qubits=number if isinstance(number, int) else None,
         max_shots=shots,
+        gates=gates(names),
+        connectivity=connectivity(backend),
         accepts=frozenset(("qiskit",)),
         feed_forward=names is None or bool(names & {"if_else", "switch_case", "while_loop"}),
         mid_circuit=True,

@@ -8,7 +8,7 @@ import pytest
 from parsers import loads
 from parsers.places import places
 from qsim import Circuit, Gate
-from session import SessionError
+from session import ExecutionSession, SessionError
 from session.backends.protocol import Capabilities
 from session.preparation import TargetError, bind_rows, check_target, check_task
 from session.programs import read_program
@@ -91,7 +91,7 @@ def test_connectivity() -> None:
         check_target(circuit, target, coupled=True)
     first, second = caught.value.problems
     assert "no coupling of qubits 0 and 2, which gate 'cz' acts on (operation 1)" in first
-    assert "couples pairs of qubits; gate 'ccx' acts on 3" in second
+    assert "has no coupling of qubits 0 and 2, which gate 'ccx' takes (operation 2)" in second
 
 
 def test_snapshots_are_of_simulations() -> None:
@@ -146,3 +146,19 @@ c = measure q;
     with pytest.raises(TargetError, match="ion has no reset"):
         check_task(program, task, can(), "ion")
     assert np.array_equal(task.rows, rows)
+
+
+def test_a_session_refuses_by_line_before_anything_runs() -> None:
+    class Ion:
+        name = "ion"
+
+        def capabilities(self) -> Capabilities:
+            return can()
+
+        def check(self, program: object, task: object) -> None:
+            raise AssertionError("never asked")
+
+        run = check
+
+    with ExecutionSession(DYNAMIC, Ion()) as session, pytest.raises(TargetError, match=r"if \(line 7\)"):  # type: ignore[arg-type]
+        session.sample()

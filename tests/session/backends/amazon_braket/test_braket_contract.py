@@ -253,9 +253,10 @@ def test_results_are_decoded_again_from_what_was_stored(backend: Any) -> None:
 # refusals -------------------------------------------------------------------------------------------------------
 def test_what_the_device_does_not_take_is_refused_before_anything_is_sent(backend: Any, service: Any) -> None:
     for text, said in (
-        ("qubit q; bit c; x q; c = measure q; reset q;", "resets"),
-        ("qubit q; bit c; c = measure q; if (c) { x q; }", "branches"),
+        ("qubit q; bit c; x q; c = measure q; \nreset q;", r"reset \(line 2\)"),
+        ("qubit q; bit c; c = measure q; \n\nif (c) { x q; }", r"if \(line 3\)"),
         ("qubit[40] q; x q[0];", "34 qubits"),
+        ("qubit q;\nx q; delay[10ns] q;", r"delay: 10ns \(line 2\)"),
     ):
         program = 'OPENQASM 3.0; include "stdgates.inc"; ' + text
         with (

@@ -124,6 +124,72 @@ def test_estimates_are_the_engine_s(target: str) -> None:
             assert result.metadata["num_shots"] == 4000
 
 
+def test_readout_errors_are_measured_on_the_qubits_that_count_and_taken_out() -> None:
+    from qiskit.transpiler import InstructionProperties
+
+    class Noisy(type(generic())):  # type: ignore[misc]
+        """Each qubit is read wrongly in its own way; everything else is exact."""
+
+        def run(self, circuits: Any, **options: Any) -> Any:
+            from qiskit_aer import AerSimulator
+            from qiskit_aer.noise import NoiseModel, ReadoutError
+
+            model = NoiseModel()
+            for k in range(5):
+                p, q = 0.02 + 0.06 * k, 0.05 + 0.03 * k
+                model.add_readout_error(ReadoutError([[1 - p, p], [q, 1 - q]]), [k])
+            seen.extend(circuits)
+            return AerSimulator(noise_model=model).run(circuits, **options)
+
+    seen: list[Any] = []
+    target = Noisy(5, coupling_map=[[k, k + 1] for k in range(4)], noise_info=False, seed=3)
+    for k in range(5):  # errors that make the transpiler choose other qubits than the first
+        target.target.update_instruction_properties("measure", (k,), InstructionProperties(error=0.1 / (k + 1)))
+    circuit = Circuit(3).ry(0.7, 0).cx(0, 2).rx(1.2, 1).cx(1, 2).cx(0, 1)
+    operator = Pauli.Z(0) * Pauli.Z(2) + Pauli.Z(1) + 0.5 * Pauli.X(0) * Pauli.X(1)
+    preferences = ExecutionPreferences(num_shots=40_000, random_seed=4, readout_mitigation=40_000)
+    with ExecutionSession(circuit, backend=QiskitBackend(target), execution_preferences=preferences) as session:
+        mitigated = session.estimate(operator)
+    exact = Simulator().expectation(circuit, operator)
+    assert abs(mitigated.value - exact) < 0.04
+    measured = [
+        {one.clbits[0]._index: circuit.find_bit(one.qubits[0]).index for one in circuit if one.name == "measure"}
+        for circuit in seen
+    ]
+    assert len(measured) == 4 and all(one == measured[0] for one in measured)
+    with ExecutionSession(circuit, backend=QiskitBackend(target), num_shots=40_000, random_seed=4) as session:
+        assert abs(session.estimate(operator).value - exact) > 0.1
+
+
+def test_an_estimator_estimates() -> None:
+    from qiskit.primitives import StatevectorEstimator
+
+    circuit = ansatz().measure_all()
+    operators = [
+        Pauli.Z(0) * Pauli.Z(2) + 0.5 * Pauli.X(1) - 0.3 * Pauli.Y(0) * Pauli.Y(1) + 2,
+        Pauli.X(0) * Pauli.X(1),
+    ]
+    sets = [{"a0": 0.4, "a1": 1.3, "a2": -0.8, "a3": 2.1}, {"a0": 2.0, "a1": 0.3, "a2": 0.8, "a3": 0.1}]
+    for own in (
+        QiskitBackend(statevector_sampler(), estimator=StatevectorEstimator(seed=4)),
+        QiskitBackend(generic(), estimator=True, max_circuits=1),
+    ):
+        with ExecutionSession(circuit, backend=own, num_shots=10_000, random_seed=5) as session:
+            found = session.estimate(operators, sets)
+        for results, values in zip(found, sets, strict=True):
+            for result, operator in zip(results, operators, strict=True):
+                exact = Simulator().expectation(ansatz(), operator, values)
+                assert abs(result.value - exact) < 0.08 and result.metadata["method"] == "estimator"
+    with pytest.raises(SessionError, match="estimator is a BaseEstimatorV2"):
+        QiskitBackend(aer(), estimator="mine")
+
+
+def test_a_session_takes_qiskit_s_objects_as_they_are() -> None:
+    for target in (aer(), statevector_sampler()):
+        with ExecutionSession(Circuit(2).x(1), backend=target, num_shots=10) as session:
+            assert session.sample().counts == {"10": 10}
+
+
 def test_the_same_seed_gives_the_same_counts() -> None:
     def counts() -> Any:
         with ExecutionSession(ansatz(), backend=QiskitBackend(aer()), num_shots=500, random_seed=8) as session:
@@ -140,7 +206,7 @@ def test_refusals_come_before_anything_is_sent(monkeypatch: pytest.MonkeyPatch) 
     for text, shots, said in (
         ("qubit[6] q; x q[0];", 10, "5 qubits"),
         ("qubit q; x q;", 1001, "1,000 shots"),
-        ("qubit q; bit c; c = measure q; if (c) { x q; }", 10, "branches|if_else"),
+        ("qubit q; bit c; c = measure q; if (c) { x q; }", 10, r"has no feed-forward: if \(line 1\)"),
     ):
         with (
             ExecutionSession(HEAD + text, backend=own, num_shots=shots) as session,
@@ -169,10 +235,10 @@ def test_a_target_without_reset_is_told_by_name() -> None:
         def run(self, *args: Any, **options: Any) -> Any:
             raise AssertionError("it was sent")
 
-    text = HEAD + "qubit q; bit[2] c; c[0] = measure q; reset q; c[1] = measure q;"
+    text = HEAD + "qubit q; bit[2] c;\nc[0] = measure q;\nreset q; c[1] = measure q;"
     with (
         ExecutionSession(text, backend=QiskitBackend(Plain()), num_shots=5) as session,
-        pytest.raises(SessionError, match="'reset'"),
+        pytest.raises(SessionError, match=r"no reset \(line 3\)"),
     ):
         session.sample()
 

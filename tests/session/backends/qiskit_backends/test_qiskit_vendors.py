@@ -21,7 +21,7 @@ ROOT = HERE.parents[3]
 #: environment, provider, target, and how far its noise takes a distribution from the engine's (total variation).
 RUNS = [
     ("aqt", "aqt_offline", "ideal", 0.0), ("aqt", "aqt_offline", "noisy", 0.06), ("ibm", "ibm_fake", "fake_sherbrooke", 0.15),
-    ("ibm", "ibm_fake", "fake_torino", 0.15), ("iqm", "iqm_fake", "adonis", 0.25), ("iqm", "iqm_fake", "deneb", 0.25),
+    ("ibm", "ibm_fake", "fake_manila", 0.15), ("iqm", "iqm_fake", "adonis", 0.25), ("iqm", "iqm_fake", "deneb", 0.25),
 ]  # fmt: skip
 
 pytestmark = [pytest.mark.slow, pytest.mark.peer]
@@ -58,7 +58,7 @@ def distance(counts: dict[str, int], program: str, values: Any) -> float:
 
 def test_bits_are_where_they_belong(run: tuple[dict[str, Any], float]) -> None:
     counts = run[0]["canary"]
-    assert max(counts, key=counts.__getitem__) == "010" and counts["010"] > 0.85 * sum(counts.values())
+    assert max(counts, key=counts.__getitem__) == "010" and counts["010"] > 0.75 * sum(counts.values())
 
 
 @pytest.mark.parametrize("name", ["bell", "ghz", "ansatz"])
@@ -75,9 +75,10 @@ def test_distributions_are_the_engine_s(run: tuple[dict[str, Any], float], name:
         # 2000 shots over 16 outcomes: sqrt(16 / 2000) / 2 is the expected distance at most, and thrice that is never seen
         assert distance(one, getattr(driver, name.upper()), own) < noise + 0.07
     if name == "ansatz":
-        for (value, error), own in zip(found["estimate"], values, strict=True):
-            exact = Simulator().expectation(_gates(driver.ANSATZ), driver.OBSERVABLE, own)
-            assert abs(value - exact) < 5 * error + 2 * noise
+        for way in ("estimate", "estimator"):
+            for (value, error), own in zip(found[way], values, strict=True):
+                exact = Simulator().expectation(_gates(driver.ANSATZ), driver.OBSERVABLE, own)
+                assert abs(value - exact) < 5 * error + 2 * noise
 
 
 def _gates(program: str) -> Any:

@@ -36,6 +36,11 @@ def run(provider: str, target: str) -> dict[str, object]:
             found[name] = [one.counts for one in made] if isinstance(made, list) else made.counts
     with ExecutionSession(ANSATZ, execution_preferences=preferences) as session:
         found["estimate"] = [[one.value, one.standard_error] for one in session.estimate(OBSERVABLE, VALUES)]
+    with_estimator = preferences.updated(backend_options={**options, "estimator": True})
+    with ExecutionSession(ANSATZ, execution_preferences=with_estimator) as session:
+        made = session.estimate(OBSERVABLE, VALUES)
+        assert all(one.metadata["method"] == "estimator" for one in made)
+        found["estimator"] = [[one.value, one.standard_error] for one in made]
     return found
 
 
