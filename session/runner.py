@@ -85,7 +85,7 @@ def run_claimed(store: JobStore, claim: Claim, work: Work | None, stop: threadin
             remote = RemoteRun(backend.backend, store, claim, control.is_set)  # type: ignore[arg-type]
             backend = BoundBackend(remote, backend.program)
             if claim.record.status is JobStatus.CANCELLING:
-                store.release(claim, remote.cancel())
+                store.release(claim, remote.cancel() or None)
                 return
         store.check_room(expected_bytes(backend.program, task))
         with pool.controlled(cancel=control, progress=control.progress):
@@ -95,7 +95,7 @@ def run_claimed(store: JobStore, claim: Claim, work: Work | None, stop: threadin
     except RunCancelled as error:
         if control.is_set():
             told = remote.cancel() if remote is not None and store.is_cancelling(claim) else None
-            store.release(claim, told)  # or CANCELLED, when that is why
+            store.release(claim, told or None)  # or CANCELLED, when that is why
         else:
             store.fail(claim, error)
     except StoreError:

@@ -8,6 +8,7 @@ import json
 import logging
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -44,6 +45,7 @@ from session.errors import (
 from session.store.faults import REMOTE_PLACES
 from session.store.jobs import JobStore
 from session.store.records import JobStatus
+from session.store.recovery import recover
 from session.testing import find_canary
 
 HERE = Path(__file__).parent
@@ -202,7 +204,9 @@ def test_a_task_that_the_service_gives_up_has_failed(toy: ToyService) -> None:
         one.sample()
 
 
-def test_a_result_that_is_given_once_is_stored_before_it_is_decoded(toy: ToyService, monkeypatch: Any) -> None:
+def test_a_result_that_is_given_once_is_stored_before_it_is_decoded(
+    toy: ToyService, monkeypatch: Any, capfdbinary: Any
+) -> None:
     toy.once = True
 
     def broken(*args: Any) -> Any:
@@ -217,6 +221,29 @@ def test_a_result_that_is_given_once_is_stored_before_it_is_decoded(toy: ToyServ
         assert job.status is JobStatus.FAILED
         assert json.loads(job.raw_replies()[0].body)["circuits"] == [[[[0, 1, 0], 50]]]
         assert job.decode_again()[0].counts == {"010": 50}
+        capfdbinary.readouterr()
+        assert main(["jobs", "raw", job.id]) == 0
+        assert capfdbinary.readouterr().out == job.raw_replies()[0].body
+        assert main(["jobs", "raw", job.id, "--part", "2"]) == 1
+
+
+def test_what_a_damaged_store_may_have_sent_is_not_sent_again(toy: ToyService, toy_vendor: Path, state: Path) -> None:
+    job = after_a_kill(toy, toy_vendor, "ref-after-commit")
+    with sqlite3.connect(state / "jobs.db") as connection:
+        connection.execute("DELETE FROM submission")
+        (page,) = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'event_job'").fetchone()
+        (size,) = connection.execute("PRAGMA page_size").fetchone()
+    connection.close()
+    data = bytearray((state / "jobs.db").read_bytes())
+    data[(page - 1) * size : page * size] = b"\xff" * size  # an index, so that the tables can be read
+    (state / "jobs.db").write_bytes(data)
+    recovered = recover(state)
+    assert recovered.aside is not None
+    (one,) = JobStore().find()
+    assert one.status is JobStatus.FAILED
+    with pytest.raises(SubmitUnknown, match="Look there"):
+        ExecutionJob.from_id(job.id).result(5)
+    assert posts(toy) == 1
 
 
 def test_a_large_reply_is_a_file_and_damage_is_noticed(toy: ToyService, state: Path, monkeypatch: Any) -> None:
