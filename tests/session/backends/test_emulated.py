@@ -66,7 +66,7 @@ def test_it_is_the_rebased_circuit_that_is_noisy() -> None:
 
 def test_noise_of_native_gates_is_attached_by_their_names() -> None:
     noise = NoiseModel(own_gates=["ms"]).add(depolarizing(0.2, 2), "ms")
-    circuit = Circuit(2).cx(0, 1).cx(0, 1)
+    circuit = Circuit(2).cx(0, 1).barrier().cx(0, 1)  # the barrier keeps them apart
     with ExecutionSession(circuit, emulate(gates=["gpi", "gpi2", "ms"], noise=noise), num_shots=5000) as session:
         assert 200 < 5000 - session.sample().counts["00"] < 2500
 
