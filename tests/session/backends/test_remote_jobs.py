@@ -135,7 +135,7 @@ def test_faults_while_asking_are_waited_out(toy: ToyService, fault: Any) -> None
 
 
 @pytest.mark.parametrize("fault", [reset, reply(500), reply(503), cut_off(201, {"id": "x"}), reply(201, body=b"{"),
-                                   reply(201, {"no": "id"}), hang(3.0)])  # fmt: skip
+                                   reply(201, {"no": "id"}), hang(1.0)])  # fmt: skip
 def test_a_lost_answer_to_a_submission_is_found_by_search(toy: ToyService, fault: Any) -> None:
     toy.after = [("POST", fault)]
     with session() as one:
@@ -260,6 +260,24 @@ def test_a_large_reply_is_a_file_and_damage_is_noticed(toy: ToyService, state: P
         assert not file.exists()
 
 
+def test_the_command_line_stores_a_job_for_a_worker(toy: ToyService, tmp_path: Path, capsys: Any) -> None:
+    (tmp_path / "x.qasm").write_text("OPENQASM 3.0;\nqubit[2] q;\nbit[2] c;\nU(pi, 0, pi) q[1];\nc = measure q;\n")
+    command = ["run", str(tmp_path / "x.qasm"), "--backend", "toy", "--shots", "7", "--backend-option"]
+    assert main([*command, "target=toy-2", "--submit"]) == 0
+    job_id = capsys.readouterr().out.strip()
+    assert posts(toy) == 0
+    assert main(["worker", "--once"]) == 0
+    capsys.readouterr()
+    assert main(["jobs", "show", job_id, "--json"]) == 0
+    (task,) = json.loads(capsys.readouterr().out)["tasks"]
+    assert (task["target"], task["word"], task["reply_is_stored"], task["profile"]) == ("toy-2", "done", True, "toy")
+    assert main(["jobs", "result", job_id, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["result"]["counts"] == {"10": 7}
+    assert main([*command, "token_x=1", "--submit"]) == 1
+    assert "called like a credential" in capsys.readouterr().err
+    assert posts(toy) == 1
+
+
 # cancelling -----------------------------------------------------------------------------------------------------
 def test_cancelling_tells_the_service(toy: ToyService) -> None:
     toy.words = ["busy"]
@@ -327,7 +345,7 @@ def after_a_kill(toy: ToyService, toy_vendor: Path, place: str, *options: str) -
     return ExecutionJob.from_id(record.id)
 
 
-@pytest.mark.parametrize("place", ["intent-after-commit", "sent", "ref-after-commit", "fetched"])
+@pytest.mark.parametrize("place", ["intent-after-commit", "fetched"])  # the slow tests have all places
 def test_a_kill_at_any_step_sends_nothing_twice(toy: ToyService, toy_vendor: Path, place: str) -> None:
     job = after_a_kill(toy, toy_vendor, place, "grace_sec", "0.5")
     assert job.status is JobStatus.QUEUED

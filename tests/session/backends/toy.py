@@ -160,7 +160,7 @@ class ToyBackend:
             found.endpoint,
             headers=lambda: {"Authorization": f"Bearer {found.secret('TOY_KEY').reveal()}"},
             sleep=lambda seconds: None,
-            timeouts=(2.0, 2.0),
+            timeouts=(0.5, 0.5),
         )
 
     def capabilities(self) -> Capabilities:
