@@ -192,6 +192,14 @@ class Submissions:
                 ),
             )  # fmt: skip
 
+    def sending(self, part: int) -> None:
+        """From now on it may be there: for a task that was known not to have been sent, before it is sent again."""
+        with self._database.writing() as connection:
+            connection.execute(
+                "UPDATE submission SET state = NULL, word = NULL, message = NULL WHERE job = ? AND part = ? "
+                "AND remote_ref IS NULL", (self._job.number, part)
+            )  # fmt: skip
+
     def keep_reply(self, part: int, raw: RawResult) -> None:
         """Store their answer as it came, durably; the first one counts."""
         digest, size = hashlib.sha256(raw.body).hexdigest(), len(raw.body)

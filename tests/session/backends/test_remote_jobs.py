@@ -192,6 +192,49 @@ def test_what_is_refused_has_failed_and_says_why(toy: ToyService) -> None:
         assert job.status is JobStatus.FAILED and job.remote_tasks[0].word == "refused"
 
 
+def test_a_service_that_is_too_busy_is_waited_for(toy: ToyService) -> None:
+    toy.faults = [("POST", "/jobs", reply(429, headers={"Retry-After": "0"}))] * 12  # more than the tries of one call
+    with session(idempotency="none") as one:
+        job = one.submit_sample()
+        assert job.result(20).counts == {"010": 50}
+    assert posts(toy) == 13 and len(toy.jobs) == 1
+
+
+def test_what_waits_for_a_busy_service_was_not_sent_and_a_kill_changes_nothing(
+    toy: ToyService, toy_vendor: Path
+) -> None:
+    toy.faults = [("POST", "/jobs", reply(429))] * 1000
+    process = child(toy_vendor, "idempotency", "none")
+    assert process.stdout is not None
+    job = ExecutionJob.from_id(process.stdout.readline().strip())
+    end = time.monotonic() + 10
+    while not (job.remote_tasks and job.remote_tasks[0].word == "not sent") and time.monotonic() < end:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGSTOP)  # not in the middle of a try, as the word says
+    process.kill()
+    process.communicate()
+    toy.faults.clear()
+    if job.poll(20) is JobStatus.SUBMIT_UNKNOWN:  # it had begun another try
+        job.resolve(send_again=True)
+    assert job.result(20).counts == {"010": 50} and len(toy.jobs) == 1
+
+
+def test_a_service_that_is_silent_is_told_of(toy: ToyService) -> None:
+    toy.words = ["busy"]
+    with session() as one:
+        job = one.submit_sample()
+        status_of_remote(job)
+        toy.faults = [("GET", "/jobs", reply(503))] * 10_000
+        end = time.monotonic() + 10
+        while "no answer since" not in job.remote_tasks[0].message and time.monotonic() < end:
+            time.sleep(0.01)
+        assert "no answer since" in job.remote_tasks[0].message and job.status is JobStatus.RUNNING
+        toy.faults.clear()
+        for job_there in toy.jobs.values():
+            job_there["words"] = ["done"]
+        assert job.result(20).counts == {"010": 50} and job.remote_tasks[0].message == "as it went"
+
+
 def test_what_never_left_has_failed_and_may_be_submitted_again(toy: ToyService, toy_vendor: Path) -> None:
     install(toy_vendor, "http://127.0.0.1:1")
     with session() as one, pytest.raises(ServiceUnavailable, match="nothing was sent"):
@@ -318,8 +361,14 @@ from session import ExecutionPreferences, ExecutionSession
 from session.backends import remote
 remote.FIRST_WAIT = 0.02
 options = dict(zip(sys.argv[1::2], sys.argv[2::2]))
+is_object = options.pop("as_object", None)
 preferences = ExecutionPreferences(backend="toy", num_shots=50, backend_options=options)
-with ExecutionSession(Circuit(3, 3).x(1).measure(range(3), range(3)), execution_preferences=preferences) as one:
+backend = None
+if is_object:
+    from toy import ToyBackend
+    backend = ToyBackend(preferences)
+program = Circuit(3, 3).x(1).measure(range(3), range(3))
+with ExecutionSession(program, backend, execution_preferences=preferences) as one:
     job = one.submit_sample()
     print(job.id, flush=True)
     job.poll(30)
@@ -464,6 +513,17 @@ def test_a_backend_object_and_a_credential_that_a_function_gives(toy: ToyService
             assert ExecutionJob.from_id(job.id, backend=backend).decode_again()[0].counts == {"1": 5}
     finally:
         forget_profile("mine")
+
+
+def test_a_job_of_an_object_is_gone_on_with_by_an_equal_one(toy: ToyService, toy_vendor: Path) -> None:
+    job = after_a_kill(toy, toy_vendor, "ref-after-commit", "as_object", "1")
+    for _ in range(2):
+        with pytest.raises(JobError, match="Only the process that submitted"):
+            job.result(10)
+    assert job.status is JobStatus.QUEUED  # it is not given up: the service has it
+    backend = ToyBackend(ExecutionPreferences())
+    assert ExecutionJob.from_id(job.id, backend=backend).result(10).counts == {"010": 50}
+    assert posts(toy) == 1
 
 
 def test_the_key_is_nowhere(toy: ToyService, state: Path, caplog: pytest.LogCaptureFixture, capfd: Any) -> None:
