@@ -189,9 +189,7 @@ class AQTBackend:
 
     def status(self, ref: RemoteRef) -> RemoteStatus:
         """Where the job is, with Arnica's reason when it failed."""
-        reply = self._http.get(f"/result/{segment(ref.remote_id)}", expect=(404,))
-        if reply.status == 404:
-            return RemoteStatus(RemoteState.EXPIRED, "404", f"AQT no longer has job {ref.remote_id}")
+        reply = self._http.get(f"/result/{segment(ref.remote_id)}")
         response = reply.object().get("response")
         if not isinstance(response, dict):
             raise BadReply(f"AQT says nothing about job {ref.remote_id}.", method="GET", path=reply.path)

@@ -224,10 +224,7 @@ class IonQBackend:
 
     def status(self, ref: RemoteRef) -> RemoteStatus:
         """Where the job is, with IonQ's reason when it failed."""
-        reply = self._http.get(f"/jobs/{segment(ref.remote_id)}", expect=(404,))
-        if reply.status == 404:
-            return RemoteStatus(RemoteState.EXPIRED, "404", f"IonQ no longer has job {ref.remote_id}")
-        job = reply.object()
+        job = self._http.get(f"/jobs/{segment(ref.remote_id)}").object()
         failure = job.get("failure")
         message = ""
         if isinstance(failure, dict):

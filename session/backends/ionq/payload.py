@@ -86,7 +86,7 @@ def payload(experiments: Sequence[Experiment], target: str, options: IonQOptions
     details = {
         "repeated": repeated,
         "shots": shots,
-        "registers": registers,
+        "registers": [list(one) for one in registers],
         "qubits": [list(read.qubits) if read.is_final else None for read in reads],
         "num_qubits": [circuit.num_qubits for circuit in circuits],
         "seeds": [one.seed for one in experiments],

@@ -32,6 +32,7 @@ from session.preferences import ExecutionPreferences
 from session.preparation import TargetError, rebase
 from session.programs import read_program
 from session.tasks import Task, TaskKind
+from session.testing.canary import run_canaries
 
 HEAD = 'OPENQASM 3.0;\ninclude "stdgates.inc";\n'
 CANARY = HEAD + "qubit[3] q;\nbit[2] a;\nbit[4] b;\nx q[2];\nb[1] = measure q[2];\na[1] = measure q[0];\n"
@@ -72,6 +73,11 @@ def test_canary_of_bit_order() -> None:
     assert details.parsed_counts[0].state == {"a": 0, "b": 2}
     assert details.counts_of_qubits(2) == {"1": 1000}
     assert {request.path for request in server.requests if request.method == "POST"} == {"/api/v1/submit/lab/ibex"}
+
+
+def test_all_canaries_of_bit_order() -> None:
+    with loopback(otherwise=AQTService(way=("finished",)).answer) as server:
+        run_canaries(AQTBackend(preferences(server.url)))
 
 
 @st.composite
@@ -252,7 +258,8 @@ def test_states_and_cancelling() -> None:
         assert made.cancel(other) is CancelOutcome.REQUESTED
         assert made.cancel(other) is CancelOutcome.ALREADY_FINAL
         assert made.status(other).state is RemoteState.CANCELLED
-        assert made.status(type(ref)("nothing/../here")).state is RemoteState.EXPIRED
+        with pytest.raises(ServiceRefused, match="404"):
+            made.status(type(ref)("nothing/../here"))
         assert made.find("ref-1") is None
     assert made.capabilities().idempotency == "none"
     assert service.jobs[ref.remote_id].about["label"] == "ref-1"

@@ -22,7 +22,7 @@ from session import ExecutionSession, Pauli
 from session.backends import remote
 from session.backends.experiments import Experiment
 from session.backends.http import HttpClient
-from session.backends.ionq import IonQBackend, backend, decoding
+from session.backends.ionq import IonQBackend, backend, decoding, payload
 from session.backends.ionq.options import IonQOptions
 from session.backends.ionq.payload import copies
 from session.backends.profiles import Profile, define_profile, forget_profile
@@ -39,6 +39,7 @@ from session.preferences import ExecutionPreferences
 from session.preparation import TargetError
 from session.programs import read_program
 from session.tasks import Task, TaskKind
+from session.testing.canary import run_canaries
 
 HEAD = 'OPENQASM 3.0;\ninclude "stdgates.inc";\n'
 CANARY = HEAD + "qubit[3] q;\nbit[2] a;\nbit[4] b;\nx q[2];\nb[1] = measure q[2];\na[1] = measure q[0];\n"
@@ -83,6 +84,20 @@ def test_canary_of_bit_order(options: dict[str, Any]) -> None:
     assert details.counts == {"001000": 1000}  # b = 0010, then a = 00
     assert details.parsed_counts[0].state == {"a": 0, "b": 2}
     assert details.counts_of_qubits(2) == {"1": 1000}
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"target": "qpu.forte-1", "mid_circuit": True},
+        pytest.param({}, marks=pytest.mark.slow),
+        pytest.param({"format": "json"}, marks=pytest.mark.slow),
+        pytest.param({"target": "qpu.forte-1"}, marks=pytest.mark.slow),
+    ],
+)
+def test_all_canaries_of_bit_order(options: dict[str, Any]) -> None:
+    with loopback(otherwise=IonQService(way=("completed",)).answer) as server:
+        run_canaries(IonQBackend(preferences(server.url, **options)))
 
 
 @pytest.mark.parametrize("format", FORMATS)
@@ -193,7 +208,7 @@ def test_draws_from_exact_probabilities_are_repeatable() -> None:
 
 
 def test_shares_of_shots_are_counts_again() -> None:
-    asked = decoding.Asked((0,), (), (0,), 997, 7, False)
+    asked = decoding.Asked((0,), (), (0,), 997, 7, False, 1)
     data = {"0": 331 / 997, "1": 666 / 997}
     assert decoding.read("ionq.result.probabilities.json.v1", data, asked) == {0: 331, 1: 666}
 
@@ -245,7 +260,8 @@ def test_branches_are_refused_where_measurements_midway_are_not() -> None:
         made.prepare(program, sample_task())
 
 
-def test_limits_of_the_service() -> None:
+def test_limits_of_the_service(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert (payload.MAX_GATES, payload.MAX_CIRCUITS, payload.MAX_BODY) == (150_000, 5_000, 10_000_000)
     plain = IonQBackend(ExecutionPreferences(backend="ionq"))
     debiased = IonQBackend(
         ExecutionPreferences(backend="ionq", backend_options={"debiasing": True, "target": "qpu.forte-1"})
@@ -258,12 +274,18 @@ def test_limits_of_the_service() -> None:
     assert json.loads(debiased.prepare(program, sample_task(500)).payload)["settings"] == {
         "error_mitigation": {"debiasing": True}
     }
-    with pytest.raises(SessionError, match="150,000 gates"):
-        plain.prepare(read_program(long_circuit(150_001)), sample_task())
-    with pytest.raises(SessionError, match="5,000 circuits"):
-        plain.prepare(
-            read_program(HEAD + "input float t;\nqubit q;\nrx(t) q;\n"), sample_task(rows=np.zeros((5001, 1)))
-        )
+    monkeypatch.setattr(payload, "MAX_GATES", 100)
+    with pytest.raises(SessionError, match="at most 100 gates in a job, and this task has 101"):
+        plain.prepare(read_program(long_circuit(101)), sample_task())
+    rotated = read_program(HEAD + "input float t;\nqubit q;\nrx(t) q;\n")
+    with pytest.raises(SessionError, match="at most 100 gates"):
+        plain.prepare(rotated, sample_task(rows=np.zeros((101, 1))))  # over all circuits
+    monkeypatch.setattr(payload, "MAX_CIRCUITS", 7)
+    with pytest.raises(SessionError, match="at most 7 circuits"):
+        plain.prepare(rotated, sample_task(rows=np.zeros((8, 1))))
+    monkeypatch.setattr(payload, "MAX_BODY", 400)
+    with pytest.raises(SessionError, match="at most 400 bytes"):
+        plain.prepare(read_program(long_circuit(90)), sample_task())
 
 
 def long_circuit(gates: int) -> Circuit:
@@ -345,8 +367,8 @@ def test_states_and_cancelling() -> None:
         other = made.submit(made.prepare(read_program(Circuit(1).x(0)), sample_task()), "ref-2")
         assert made.cancel(other) is CancelOutcome.REQUESTED
         assert made.status(other).state is RemoteState.CANCELLED
-        gone = made.status(type(ref)("nothing/../here"))
-    assert gone.state is RemoteState.EXPIRED
+        with pytest.raises(ServiceRefused, match="404"):
+            made.status(type(ref)("nothing/../here"))
 
 
 def test_a_failure_tells_its_reason() -> None:
