@@ -365,11 +365,12 @@ def remote_details(value: Any) -> str:
     """A vendor's word, message and place in its queue as one text.
 
     >>> from types import SimpleNamespace as S
-    >>> remote_details(S(state="QUEUED", word="ready", message="", queue_position=3))
-    'QUEUED (ready), number 3 in the queue'
+    >>> remote_details(S(state="QUEUED", word="ready", message="", queue_position=3, eta_sec=90.0))
+    'QUEUED (ready), number 3 in the queue, about 90 s'
     """
     if value.state is None:
         return "not asked yet"
     word = f" ({value.word})" if value.word else ""
     place = "" if value.queue_position is None else f", number {value.queue_position} in the queue"
+    place += f", about {value.eta_sec:,.0f} s" if value.eta_sec and not RemoteState(value.state).is_final else ""
     return f"{value.state}{word}{place}" + (f": {value.message}" if value.message else "")

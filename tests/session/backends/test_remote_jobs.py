@@ -91,14 +91,16 @@ def test_the_same_session_code_runs_there(toy: ToyService) -> None:
     assert posts(toy) == 4
 
 
-def test_a_wait_that_is_over_cancels_nothing_and_the_queue_is_told(toy: ToyService) -> None:
+def test_a_wait_that_is_over_cancels_nothing_and_the_queue_is_told(toy: ToyService, capsys: Any) -> None:
     toy.words = ["waiting"]
     with session() as one:
         job = one.submit_sample()
         with pytest.raises(JobTimeoutError):
             job.result(0.3)
         assert job.status is JobStatus.RUNNING and job.queue_position == 3
-        assert job.remote_tasks[0].word == "waiting"
+        assert (job.remote_tasks[0].word, job.remote_tasks[0].eta_sec) == ("waiting", 90.0)
+        assert main(["jobs", "show", job.id]) == 0
+        assert "QUEUED (waiting), number 3 in the queue, about 90 s" in capsys.readouterr().out
         next(iter(toy.jobs.values()))["words"] = ["done"]
         assert job.result(10).counts == {"010": 50}
     assert posts(toy) == 1
