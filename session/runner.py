@@ -275,8 +275,13 @@ class Runner:
             self.changed.notify_all()
             self.changed.wait_for(lambda: self._thread is None and not self._remote, _EXIT_SECONDS)
         for store, claim in list(self._current.values()):
+            left = (
+                "the process ended before the service had answered, so its task may run"
+                if claim.record.remote
+                else None
+            )
             with contextlib.suppress(SessionError):  # it does not listen, so its result will come too late to be stored
-                store.release(claim)
+                store.release(claim, left)
 
 
 _runner: Runner | None = None
