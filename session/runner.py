@@ -174,12 +174,14 @@ class Runner:
 
     def _start_remote(self, one: tuple[JobStore, str, Work | None]) -> None:
         def run() -> None:
-            self._serve_one(*one)
-            with self.changed:
-                self._remote.discard(thread)
-                if self._stop.is_set() and self._thread is None:
-                    self._release_identities()
-                self.changed.notify_all()
+            try:
+                self._serve_one(*one)
+            finally:
+                with self.changed:
+                    self._remote.discard(thread)
+                    if self._stop.is_set() and self._thread is None:
+                        self._release_identities()
+                    self.changed.notify_all()
 
         thread = threading.Thread(target=run, name=f"qsim-remote-{one[1][:8]}", daemon=True)
         self._remote.add(thread)
