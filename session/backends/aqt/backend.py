@@ -45,7 +45,7 @@ STATES = {
     "error": RemoteState.FAILED,
     "cancelled": RemoteState.CANCELLED,
 }
-_QUICK, _FRESH = 10.0, 300.0  # seconds: of asking for a resource, and that the answer is good for
+_QUICK, _FRESH = 4.0, 300.0  # seconds: of asking for a resource, and that the answer is good for
 _TARGET = re.compile(r"([^/\s]{1,100})/([^/\s]{1,100})")
 
 

@@ -49,7 +49,7 @@ STATES = {
     "canceled": RemoteState.CANCELLED,
 }
 #: Seconds: what asking for the list of devices may take, and how long its answer is good for.
-_QUICK, _FRESH = 10.0, 300.0
+_QUICK, _FRESH = 4.0, 300.0
 _PAGE, _PAGES = 100, 200  # jobs a page, and pages at most, that are searched
 _LONGEST_WAIT = 60.0
 
@@ -208,12 +208,7 @@ class IonQBackend:
             if not isinstance(jobs, list):
                 raise BadReply("IonQ's list of jobs has no 'jobs'.", method="GET", path="/jobs")
             for job in jobs:
-                metadata = job.get("metadata") if isinstance(job, dict) else None
-                if (
-                    isinstance(metadata, dict)
-                    and metadata.get(REFERENCE) == client_ref
-                    and job.get("parent_job_id") is None
-                ):
+                if _is_ours(job, client_ref):
                     return RemoteRef(str(job["id"]), self.endpoint, str(job.get("backend") or self.target))
             following = page.get("next")
             if not following or str(following) in seen or _all_before(jobs, start):
@@ -246,8 +241,8 @@ class IonQBackend:
         """What IonQ gave, text by text: of each circuit the format that tells most."""
         path = f"/jobs/{segment(ref.remote_id)}"
         job = self._http.get(path).object()
-        children = [str(one) for one in job.get("child_job_ids") or ()]
-        named = job.get("results") or {}
+        told, named = job.get("child_job_ids"), _results(job)
+        children = [str(one) for one in told] if isinstance(told, list) else []
         if children and decoding.AGGREGATE in named:
             results = [self._artifact(ref.remote_id, named[decoding.AGGREGATE], decoding.AGGREGATE)]
         elif children:
@@ -264,7 +259,7 @@ class IonQBackend:
         return self._read[identity]
 
     def _best(self, identity: str, job: Mapping[str, Any]) -> dict[str, str]:
-        named = job.get("results") or {}
+        named = _results(job)
         format = decoding.best_format(named)
         if format is not None:
             return self._artifact(identity, named[format], format)
@@ -323,6 +318,18 @@ class IonQBackend:
 def _kept(reply: Reply, format: str) -> dict[str, str]:
     """A reply as it came; that it is JSON is for the decoder to say, when it is stored."""
     return {"format": format, "body": reply.body.decode("utf-8", "backslashreplace")}
+
+
+def _is_ours(job: Any, client_ref: str) -> bool:
+    """Whether an entry of the list of jobs is what was sent with our reference, and no child of it."""
+    metadata = job.get("metadata") if isinstance(job, dict) else None
+    tagged = isinstance(metadata, dict) and metadata.get(REFERENCE) == client_ref
+    return tagged and bool(job.get("id")) and job.get("parent_job_id") is None
+
+
+def _results(job: Mapping[str, Any]) -> dict[str, Any]:
+    named = job.get("results")
+    return named if isinstance(named, dict) else {}
 
 
 def _wait(job: Mapping[str, Any]) -> float | None:

@@ -236,6 +236,13 @@ def test_names_of_registers_that_mean_something_else() -> None:
     parse(json.loads(made.payload)["input"]["data"])
 
 
+def test_measurements_come_last_where_none_is_midway() -> None:
+    program = read_program(HEAD + "qubit[2] q;\nbit[2] c;\nc[0] = measure q[0];\nh q[1];\nc[1] = measure q[1];\n")
+    made = IonQBackend(ExecutionPreferences(backend="ionq")).prepare(program, sample_task())
+    steps = [name for name, _, _ in parse(json.loads(made.payload)["input"]["data"]).steps]
+    assert steps == ["h", "measure", "measure"]
+
+
 # what is refused before anything is sent -----------------------------------------------------------------------------
 @pytest.mark.parametrize(
     ("body", "said"),
