@@ -409,11 +409,14 @@ def test_price_and_dry_run() -> None:
         program = read_program(Circuit(2).h(0).cx(0, 1))
         cost = made.cost(made.prepare(program, sample_task(1000)))
         ended = made.dry_run(program, sample_task(1000), sleep=lambda seconds: None)
+        with ExecutionSession(ANSATZ, execution_preferences=preferences(server.url, target="qpu.forte-1")) as session:
+            batch = [{"t": [0.1, 0.2, 0.3]}, {"t": [0.4, 0.5, 0.6]}]
+            assert session.estimate_run_cost(batch).amount == pytest.approx(1000 * (8 * 0.00022 + 4 * 0.000975))
     assert cost is not None
     assert cost.amount == pytest.approx(1000 * (0.00022 + 0.000975))
     assert cost.currency == "USD"
     assert ended.state is RemoteState.COMPLETED
-    assert json.loads(server.requests[-2].body or b"{}").get("dry_run", True)
+    assert any(json.loads(one.body).get("dry_run") for one in server.requests if one.method == "POST")
 
 
 # faults -----------------------------------------------------------------------------------------------------------

@@ -95,7 +95,7 @@ def values() -> Any:
     )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(st.sampled_from([*decoding.FORMATS, "ionq.native.v1"]), values(), st.booleans(), st.booleans(), st.booleans())
 def test_results_are_counts_or_a_bad_reply(format: str, data: Any, text: bool, midway: bool, exact: bool) -> None:
     registers = (("c", 2),) if text else ()
@@ -160,7 +160,7 @@ AQT = [
 ]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(service_says([*IONQ, *AQT]), st.sampled_from([200, 201, 208, 404]), st.sampled_from(["ionq", "aqt"]))
 def test_whatever_a_service_says_is_an_answer_or_an_error_of_ours(data: Any, status: int, name: str) -> None:
     kind: Any = IonQBackend if name == "ionq" else AQTBackend
