@@ -37,7 +37,10 @@ from session.results import Result
 from session.tasks import Task, TaskKind
 
 ENDPOINT, TARGET, VARIABLE = "https://arnica.aqt.eu/api/v1", "default/simulator_noise", "AQT_TOKEN"
-TESTED_AGAINST = "the models of aqt-connector 0.5.0 (Arnica API v1); not run on the live service"
+TESTED_AGAINST = (
+    "the models of aqt-connector 0.5.0 and the cloud client of qiskit-aqt-provider 2.0.1 (Arnica API v1); not run on the live "
+    "service"
+)
 STATES = {
     "queued": RemoteState.QUEUED,
     "ongoing": RemoteState.RUNNING,

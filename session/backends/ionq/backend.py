@@ -224,7 +224,9 @@ class IonQBackend:
         message = ""
         if isinstance(failure, dict):
             message = ": ".join(str(failure[k]) for k in ("code", "message") if failure.get(k))[:2000]
-        return RemoteStatus.of(str(job.get("status")), STATES, message=message, retry_after_sec=_wait(job))
+        eta = _predicted(job)
+        wait = None if eta is None else min(eta / 2, _LONGEST_WAIT) or None
+        return RemoteStatus.of(str(job.get("status")), STATES, message=message, retry_after_sec=wait, eta_sec=eta)
 
     def cancel(self, ref: RemoteRef) -> CancelOutcome:
         """Ask IonQ to cancel; what is final stays as it is."""
@@ -332,12 +334,12 @@ def _results(job: Mapping[str, Any]) -> dict[str, Any]:
     return named if isinstance(named, dict) else {}
 
 
-def _wait(job: Mapping[str, Any]) -> float | None:
-    """Half of the wait that IonQ predicts, for a job that waits; seconds."""
+def _predicted(job: Mapping[str, Any]) -> float | None:
+    """The wait that IonQ predicts for a job that waits, in seconds."""
     predicted = job.get("predicted_wait_time_ms")
     if STATES.get(str(job.get("status"))) is not RemoteState.QUEUED or not isinstance(predicted, (int, float)):
         return None
-    return min(max(predicted / 2000, 0.0), _LONGEST_WAIT) or None
+    return max(predicted / 1000, 0.0)
 
 
 def _all_before(jobs: list[Any], start: datetime | None) -> bool:
