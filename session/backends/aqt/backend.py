@@ -153,7 +153,7 @@ class AQTBackend:
     def check(self, program: Program, task: Task) -> None:
         """Raise when the task cannot be run: a gate or statement by name and line, or a limit."""
         self._ask_resource()
-        self.prepare(program, task)
+        self.prepare(program, task.part(0, 1) if task.kind is TaskKind.MINIMIZE else task)
 
     # a task -------------------------------------------------------------------------------------------------
     def run(self, program: Program, task: Task) -> list[Result]:

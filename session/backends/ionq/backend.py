@@ -163,7 +163,7 @@ class IonQBackend:
         mitigations = device.get("supported_error_mitigations")
         if self._options.debiasing and isinstance(mitigations, list) and "debiasing" not in mitigations:
             raise SessionError(f"IonQ's target '{self.target}' has no debiasing. Leave the option out.")
-        self.prepare(program, task)
+        self.prepare(program, task.part(0, 1) if task.kind is TaskKind.MINIMIZE else task)
 
     # a task -------------------------------------------------------------------------------------------------
     def run(self, program: Program, task: Task) -> list[Result]:
