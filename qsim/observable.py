@@ -90,6 +90,12 @@ def compile_observable(operators: Sequence[SparsePauliOp], num_qubits: int) -> O
     parts = [terms_of(operator) for operator in operators]
     which = np.repeat(np.arange(len(parts)), [len(part[0]) for part in parts])
     x, z, re, im = (np.concatenate([part[k] for part in parts] or [np.zeros(0, np.int64)]) for k in range(4))
+    return compile_terms((x, z, re, im), which, len(parts), num_qubits)
+
+
+def compile_terms(terms: tuple[Array, Array, Array, Array], which: Array, count: int, num_qubits: int) -> Observable:
+    """Compile terms, as `terms_of` gives them, each of which belongs to one of `count` operators, that in `which`."""
+    x, z, re, im = terms
     bits = min(num_qubits, kernels.BLOCK_BITS)
     low = (1 << bits) - 1
     x_high, far, order = x >> bits, (x & low) >> LANE_BITS, x & low & _LANES
@@ -98,7 +104,7 @@ def compile_observable(operators: Sequence[SparsePauliOp], num_qubits: int) -> O
     sort = np.lexsort((z, odd, far, order, x_high))
     x, z, re, im, which, odd = x[sort], z[sort], re[sort], im[sort], which[sort], odd[sort]
     weights = np.where(odd == 1, -im, re) * np.where(x >> bits != 0, 2.0, 1.0)
-    terms = np.stack([z & low, z >> bits, which], axis=1).astype(np.int64)
+    columns = np.stack([z & low, z >> bits, which], axis=1).astype(np.int64)
     begins = np.flatnonzero(np.diff(x, prepend=-1)) if len(x) else np.zeros(0, np.int64)
     ends = np.append(begins[1:], len(x)) if len(x) else begins
     first_odd = ends - np.add.reduceat(odd, begins) if len(x) else begins
@@ -108,7 +114,7 @@ def compile_observable(operators: Sequence[SparsePauliOp], num_qubits: int) -> O
     groups = np.stack(
         [masks >> bits, (masks & low) >> LANE_BITS, masks & low & _LANES, half, begins, first_odd, ends], axis=1
     ).astype(np.int64)
-    return Observable(num_qubits, len(operators), groups.reshape(-1), terms.reshape(-1), weights)
+    return Observable(num_qubits, count, groups.reshape(-1), columns.reshape(-1), weights)
 
 
 def compiled(operator: SparsePauliOp, num_qubits: int) -> Observable:

@@ -80,10 +80,14 @@ def _nonzero(totals: Array) -> tuple[Array, Array]:
     return values, frequencies
 
 
-def block_norms(state: Array, threads: int) -> tuple[Array, int]:
-    """The weight of each block of amplitudes, and the size of a block."""
-    wide = len(state) >> _SMALL_BLOCKS > 1
-    flat, size = flat_view(state), min(len(state), 1 << readout.BLOCK_BITS + (2 if wide else 0))
+def block_bits(num_qubits: int) -> int:
+    """The size of blocks of a state, as a power of two."""
+    return min(num_qubits, readout.BLOCK_BITS + (2 if num_qubits > _SMALL_BLOCKS else 0))
+
+
+def block_norms(state: Array, threads: int, bits: int | None = None) -> tuple[Array, int]:
+    """The weight of each block of amplitudes, and the size of a block; of 2**bits if given."""
+    flat, size = flat_view(state), 1 << (block_bits(len(state).bit_length() - 1) if bits is None else bits)
     norms = np.empty(len(state) // size)
     run_shares(
         lambda _, start, stop: readout.block_norms(flat, start, stop, size, norms),
@@ -97,7 +101,7 @@ def _draw(
 ) -> tuple[Array, Array]:
     """Outcomes of shots [first, first + shots)."""
     blocks = len(cumulative) - 1
-    targets, offsets = _targets_by_block(cumulative, first, shots, seed, threads if shots >= _SHOTS else 1)
+    targets, offsets = targets_by_block(cumulative, first, shots, seed, threads if shots >= _SHOTS else 1)
     values, frequencies = np.empty(shots, np.int64), np.empty(shots, np.int64)
     found, flat = np.zeros(blocks, np.int64), flat_view(state)
     threads = threads if shots >= _SHOTS or len(state) >= 1 << 16 else 1
@@ -113,7 +117,7 @@ def _draw(
     return values[:count].copy(), frequencies[:count].copy()
 
 
-def _targets_by_block(cumulative: Array, first: int, shots: int, seed: int, threads: int) -> tuple[Array, Array]:
+def targets_by_block(cumulative: Array, first: int, shots: int, seed: int, threads: int) -> tuple[Array, Array]:
     """How far into its block's weight each shot falls, block by block, and where the blocks' shots begin."""
     blocks = len(cumulative) - 1
     group = min(_GROUP, -(-shots // (4 * threads))) if threads > 1 else _GROUP
