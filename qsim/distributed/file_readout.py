@@ -21,10 +21,10 @@ import numpy as np
 import numpy.typing as npt
 
 from qsim.distributed.file_state import FileState
+from qsim.errors import MemoryLimitError
 from qsim.kernels import sampling
 from qsim.measured import as_clbits, qubits_to_sample, shots_at_a_time
 from qsim.memory import readable
-from qsim.errors import MemoryLimitError
 from qsim.observable import Observable, compile_terms, terms_of
 from qsim.pauli import SparsePauliOp
 from qsim.pool import report, run_shares

@@ -138,7 +138,13 @@ class FileSimulator:
 
     # results ------------------------------------------------------------------------------------------------
     def sample(
-        self, circuit: Circuit, shots: int = 1024, parameters: Any = None, seed: int | None = None, *, memory: bool = False
+        self,
+        circuit: Circuit,
+        shots: int = 1024,
+        parameters: Any = None,
+        seed: int | None = None,
+        *,
+        memory: bool = False,
     ) -> Any:
         """Run a circuit `shots` times and count the outcomes of its classical bits.
 
@@ -196,9 +202,7 @@ class FileSimulator:
         wanted = [circuit._qubit(q) for q in qubits]
         if len(set(wanted)) != len(wanted):
             raise CircuitError(f"Each qubit is asked for once, got {wanted}.")
-        found = [
-            probabilities_of(state, wanted, self._room(state)) for _, state in self._states(circuit, parameters)
-        ]
+        found = [probabilities_of(state, wanted, self._room(state)) for _, state in self._states(circuit, parameters)]
         return np.array(found) if self._batched(circuit, parameters) else found[0]
 
     def amplitudes(self, circuit: Circuit, basis_states: Sequence[Any], parameters: Any = None) -> Array:
@@ -302,7 +306,7 @@ class FileSimulator:
         return bind_parameters(circuit, parameters)[1]
 
     def _states(self, circuit: Circuit, parameters: Any) -> Iterator[tuple[int, FileState]]:
-        rows, batched = bind_parameters(circuit, parameters)
+        rows, _batched = bind_parameters(circuit, parameters)
         if len(rows) > 1 and self.keep:
             raise QsimError("keep=True leaves one state behind. Give one set of parameters.")
         for k, row in enumerate(rows):
@@ -337,9 +341,12 @@ def _basis_state(state: Any, num_qubits: int) -> int:
     """The index of a basis state."""
     if isinstance(state, str) and len(state) == num_qubits and set(state) <= {"0", "1"}:
         return int(state or "0", 2)
-    if not isinstance(state, (bool, np.bool_, str)) and isinstance(state, (int, np.integer)):
-        if 0 <= state < 1 << num_qubits:
-            return int(state)
+    if (
+        not isinstance(state, (bool, np.bool_, str))
+        and isinstance(state, (int, np.integer))
+        and 0 <= state < 1 << num_qubits
+    ):
+        return int(state)
     raise QsimError(
         f"A basis state of {num_qubits} qubits is an index below 2**{num_qubits} or a string of {num_qubits} characters 0 and "
         f"1, got {state!r}."

@@ -11,7 +11,7 @@ import os
 import shutil
 import tempfile
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +45,9 @@ def check_place(where: str | os.PathLike[str], size: int, what: str) -> Path:
     path = Path(where)
     folder = path if path.is_dir() else path.parent
     if not folder.is_dir():
-        raise QsimError(f"A state is kept in an existing folder, or in a new file in one; there is no folder '{folder}'.")
+        raise QsimError(
+            f"A state is kept in an existing folder, or in a new file in one; there is no folder '{folder}'."
+        )
     if path != folder and path.exists():
         raise QsimError(f"'{path}' exists, and a state does not overwrite files. Give a folder, or a new name.")
     if not os.access(folder, os.W_OK | os.X_OK):
@@ -178,10 +180,9 @@ class StateFile:
 
     def _move(self, view: memoryview, place: int, write: bool) -> None:
         """All bytes of `view` to or from `place` in the file."""
-        move = self._positioned_write if write else self._positioned_read
         try:
             while len(view):
-                done = move(view, place)
+                done = self._transfer(view, place, write)
                 if done <= 0:
                     raise OSError(0, "the file ends early")
                 view, place = view[done:], place + done
@@ -191,27 +192,14 @@ class StateFile:
                 f"The file of a state cannot be {action}: {error.strerror or error}. The run has no result."
             ) from None
 
-    _positioned_read: Callable[[memoryview, int], int]
-    _positioned_write: Callable[[memoryview, int], int]
-
-    if hasattr(os, "preadv"):
-
-        def _positioned_read(self, view: memoryview, place: int) -> int:  # type: ignore[no-redef]
-            return os.preadv(self._file, [view], place)
-
-        def _positioned_write(self, view: memoryview, place: int) -> int:  # type: ignore[no-redef]
-            return os.pwritev(self._file, [view], place)
-
-    else:  # one thread at a time
-
-        def _positioned_read(self, view: memoryview, place: int) -> int:  # type: ignore[no-redef]
-            with self._seeking:
-                os.lseek(self._file, place, os.SEEK_SET)
-                data = os.read(self._file, len(view))
-            view[: len(data)] = data
-            return len(data)
-
-        def _positioned_write(self, view: memoryview, place: int) -> int:  # type: ignore[no-redef]
-            with self._seeking:
-                os.lseek(self._file, place, os.SEEK_SET)
+    def _transfer(self, view: memoryview, place: int, write: bool) -> int:
+        """Some bytes, as many as the system moves in one call; their number."""
+        if hasattr(os, "preadv"):
+            return (os.pwritev if write else os.preadv)(self._file, [view], place)
+        with self._seeking:  # one thread at a time
+            os.lseek(self._file, place, os.SEEK_SET)
+            if write:
                 return os.write(self._file, view)
+            data = os.read(self._file, len(view))
+        view[: len(data)] = data
+        return len(data)
