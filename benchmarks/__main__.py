@@ -46,8 +46,9 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument("--peer-limit", type=float, default=60.0, metavar="SECONDS",
                         help="a peer whose first run takes longer has no other one; one that would take ten times "
                              "as long, going by fewer qubits, has none")  # fmt: skip
-    result.add_argument("--row-limit", type=float, default=300.0, metavar="SECONDS",
-                        help="once the peers have taken so long for one circuit, the rest of them is left out")  # fmt: skip
+    result.add_argument("--row-limit", type=float, default=120.0, metavar="SECONDS",
+                        help="for all runs on one circuit: peers that would go over it, by their times for fewer qubits "
+                             "here or in rows that are appended to, are left out, and there are as many rounds as fit")  # fmt: skip
     result.add_argument("--peers", nargs="+", choices=[peer.__name__ for peer in PEERS], default=[], metavar="PEER",
                         help=f"of {', '.join(peer.__name__ for peer in PEERS)}; all by default")  # fmt: skip
     result.add_argument("--output", type=Path, default=Path("benchmarks/results"), help="folder of the files written")

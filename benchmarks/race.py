@@ -14,7 +14,7 @@ from benchmarks.circuits import Case
 from benchmarks.measure import AMPLITUDE_BYTES, Run, bandwidth, fma_rate, interleaved, timed
 from benchmarks.peers import AGAIN, Engine, installed, ours
 from benchmarks.report import Floor, Report, Row
-from qsim.compiler import compile_circuit
+from qsim.compiler import DIRECT_QUBITS, compile_circuit, compile_thin
 from qsim.memory import available_memory, readable
 
 Array = npt.NDArray[Any]
@@ -40,8 +40,9 @@ class Race:
         threads: of each engine.
         rounds: turns that each engine has.
         peer_limit: seconds; a peer whose first run takes longer has no other one.
-        row_limit: seconds that the peers' runs on one circuit may take together before the rest of them is left out; the
-            fastest come first, as far as it is known from smaller circuits.
+        row_limit: seconds that all runs on one circuit may take together. The fastest peers come first, as far as it is
+            known from smaller circuits, in this run or in the report's earlier rows; a peer that would go over the limit,
+            by its time for fewer qubits, is left out, and where not all rounds fit, there are fewer.
         only: the peers that take part, by the first word of their names; all if empty.
     """
 
@@ -55,6 +56,9 @@ class Race:
     def __post_init__(self) -> None:
         self._engines = {p: (ours(p, self.threads), self._peers(p)) for p in AMPLITUDE_BYTES}
         self._last: dict[tuple[str, str, str], tuple[int, float]] = {}  # qubits and seconds of a peer's last circuit
+        for row in self.report.rows:  # ascending in qubits
+            for name, seconds in (row.peers | row.known_peers).items():
+                self._last[name, row.circuit, row.precision] = row.qubits, seconds
 
     def run(self, case: Case, precision: str) -> Row | None:
         """Compare on one circuit; None, with a remark, where it does not fit or a peer disagrees."""
@@ -68,12 +72,16 @@ class Race:
         peers = [peer for peer in peers if self._is_patient(peer, case, precision)]
         peers.sort(key=lambda peer: self._expected(peer, case, precision))
         ready: dict[str, Callable[[], Run]] = {engine.name: _readier(engine, case) for engine in mine}
-        expected = Sample(mine[0].amplitudes(ready["ours"]()()))
+        seconds_of_ours, result = timed(ready["ours"]())
+        expected = Sample(mine[0].amplitudes(result))
+        del result
         ready["ours" + AGAIN]()()
-        once, spent = {}, 0.0
+        once: dict[str, float] = {}
+        first, spent = {"ours": seconds_of_ours, "ours" + AGAIN: seconds_of_ours}, 0.0
         for peer in peers:
-            if spent > self.row_limit:
-                self._remark(case, precision, f"without {peer.name}: the other peers took {spent:.0f} s already")
+            if spent + self._expected(peer, case, precision) > self.row_limit:
+                text = f"after {spent:.0f} s of the others it would take {self._expected(peer, case, precision):.0f} s"
+                self._remark(case, precision, f"without {peer.name}: {text}")
                 continue
             try:
                 seconds = self._warm(peer, case, precision, expected, ready)
@@ -86,10 +94,21 @@ class Race:
                 ready.pop(peer.name, None)
                 continue
             spent += seconds
+            first[peer.name] = seconds
             if seconds > self.peer_limit:
                 once[peer.name] = seconds
                 del ready[peer.name]
-        times = interleaved(ready, self.rounds, frozenset()) | once
+        # Rounds by what is left of the time. The first run of each counts: kernels, threads and memory were ready for it.
+        turn = sum(first[name] for name in ready)
+        rounds = (
+            int(max(min(self.rounds, (self.row_limit - spent - 2 * seconds_of_ours) / turn), 0))
+            if turn
+            else self.rounds
+        )
+        if rounds == 0:
+            once = {name: first[name] for name in first if name in ready or name in once}
+            ready = {name: ready[name] for name in ("ours", "ours" + AGAIN)}
+        times = once | interleaved(ready, max(rounds, 1), frozenset())
         for peer in peers:
             if peer.name in times:
                 self._last[peer.name, case.name, precision] = case.num_qubits, times[peer.name]
@@ -167,14 +186,14 @@ class Sample:
 
 def floor(circuit: Any, precision: str, threads: int) -> Floor:
     """What the engine's own plan takes at the machine's best: its passes over memory, and its multiply-adds."""
-    program = compile_circuit(circuit, dtype=np.complex128 if precision == "double" else np.complex64)
     size = AMPLITUDE_BYTES[precision] << circuit.num_qubits
+    thin = compile_thin(circuit) if circuit.num_qubits > DIRECT_QUBITS else None
+    if thin is not None:  # what is not zero is written, once
+        return Floor(passes=0, memory=0.0 if thin.is_sparse else size / bandwidth(size, threads), arithmetic=0.0)
+    program = compile_circuit(circuit, dtype=np.complex128 if precision == "double" else np.complex64)
     passes = program.num_passes
-    multiply_adds = getattr(program, "flops_per_amplitude", None)
     return Floor(
         passes=passes,
         memory=passes * 2 * size / bandwidth(size, threads),  # each pass reads and writes the state
-        arithmetic=None
-        if multiply_adds is None
-        else float(multiply_adds) * 2**circuit.num_qubits / fma_rate(precision, threads),
+        arithmetic=program.flops_per_amplitude * 2**circuit.num_qubits / fma_rate(precision, threads),
     )

@@ -11,7 +11,7 @@ import argparse
 import math
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.circuits import FAMILIES
-from benchmarks.measure import AMPLITUDE_BYTES, bandwidth, interleaved
+from benchmarks.measure import AMPLITUDE_BYTES, bandwidth, interleaved, timed
 from benchmarks.report import markdown_table
 from qsim import Circuit, Simulator
 from qsim.pool import available_cores
@@ -153,6 +153,12 @@ def check(name: str, outcomes: tuple[Array, Array], n: int, shots: int, expected
         raise ValueError(f"{name} gives qubit {wrong[0]} another distribution")
 
 
+def expected_ones(n: int, seed: int, threads: int) -> Array:
+    """For each qubit, the exact probability of a 1 in the circuit that is sampled."""
+    weights = np.abs(Simulator(threads=threads).statevector(FAMILIES[FAMILY](n, seed))) ** 2
+    return np.array([weights.reshape(-1, 2, 1 << q)[:, 1].sum() for q in range(n)])
+
+
 def rows(
     qubits: list[int],
     shots: int = 10**6,
@@ -160,27 +166,37 @@ def rows(
     rounds: int = 3,
     seed: int = 1,
     names: set[str] | None = None,
-) -> list[SamplingRow]:
-    """Times of both tasks for each number of qubits; of the named contestants, or of all."""
-    result = []
+    limit: float = math.inf,
+) -> Iterator[SamplingRow]:
+    """Times of both tasks for each number of qubits, of the named contestants or of all, as soon as they are there.
+
+    limit: seconds; a contestant whose first run, which is checked, takes longer has no other one. One that would take four
+    times as long, going by its time for fewer qubits, has none.
+    """
+    last: dict[tuple[str, str], tuple[int, float]] = {}
     for n in qubits:
-        simulator, circuit = Simulator(threads=threads), FAMILIES[FAMILY](n, seed)
-        expected = np.array([simulator.probabilities(circuit, qubits=[q])[1] for q in range(n)])
+        expected = expected_ones(n, seed, threads)
         size = AMPLITUDE_BYTES["double"] << n
         floor = size / bandwidth(size, threads)  # two reads; the rate counts a read and a write
         for task in ("state", "run"):
-            ready = {}
+            ready, seconds = {}, {}
             for name, one in contestants(task, n, shots, seed, threads).items():
-                if names is None or name in names:
-                    check(name, one.outcomes(one.ready()()), n, shots, expected)
+                before, took = last.get((task, name), (n, 0.0))
+                if (names is not None and name not in names) or took * 2.0 ** (n - before) > 4 * limit:
+                    continue
+                first, result = timed(one.ready())
+                check(name, one.outcomes(result), n, shots, expected)
+                last[task, name] = n, first
+                if first > limit:
+                    seconds[name] = first
+                else:
                     ready[name] = one.ready
-            seconds = interleaved(ready, rounds, frozenset())
+            seconds |= interleaved(ready, rounds, frozenset())
             peers = {name: value for name, value in seconds.items() if name != "ours"}
-            result.append(SamplingRow(task, n, shots, seconds["ours"], peers, floor))
-    return result
+            yield SamplingRow(task, n, shots, seconds["ours"], peers, floor)
 
 
-def table(found: list[SamplingRow]) -> str:
+def table(found: Iterable[SamplingRow]) -> str:
     """Milliseconds, and how many times longer than ours a peer takes."""
     lines = []
     for row in found:
@@ -199,12 +215,16 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--shots", type=int, default=10**6)
     parser.add_argument("--threads", type=int, default=available_cores())
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--limit", type=float, default=5.0, metavar="SECONDS",
+                        help="who takes longer has one run, who would take four times as long none")  # fmt: skip
     options = parser.parse_args(arguments)
     os.environ["OMP_NUM_THREADS"] = str(options.threads)  # read when a peer's library is loaded
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else math.nan
     warm_up()
     print(f"load average at the start: {load:.1f}; {options.threads} threads; {FAMILY}, double precision\n")
-    print(table(rows(options.qubits, options.shots, options.threads, options.rounds)))
+    found = rows(options.qubits, options.shots, options.threads, options.rounds, limit=options.limit)
+    for k, row in enumerate(found):
+        print("\n".join(table([row]).splitlines()[0 if k == 0 else 2 :]), flush=True)
     return 0
 
 

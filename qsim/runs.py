@@ -148,6 +148,21 @@ class Runs:
             report(1, 1)
         return state
 
+    def _thin_state(self, circuit: Circuit) -> Array | None:
+        """The state of a larger circuit without parameters that has few amplitudes or little entanglement all the time."""
+        from qsim.compiler import DIRECT_QUBITS, compile_thin
+
+        if circuit.num_qubits <= DIRECT_QUBITS or circuit.parameters or self._tile_bits is not None:
+            return None
+        thin = compile_thin(circuit)
+        if thin is None:
+            return None
+        from qsim.state import write_thin
+
+        state = write_thin(thin, self._dtype, self.threads)
+        self._note_compiled()
+        return state
+
     def _note_compiled(self) -> None:
         if self.precision not in first_runs.compiled:
             first_runs.remember_compiled(self.precision)
@@ -156,8 +171,12 @@ class Runs:
         """The final state, in natural order; `initial` is overwritten by it when given."""
         from qsim.state import evolve
 
-        if initial is None and (state := self._small_state(circuit)) is not None:
-            return state
+        if initial is None:
+            small = self._small_state(circuit)
+            if small is None:
+                small = self._thin_state(circuit)
+            if small is not None:
+                return small
         program, row = self._program(circuit, row, natural_start=initial is not None)
         state = evolve(program, row, self._dtype, self.threads, initial)
         self._note_compiled()

@@ -8,11 +8,12 @@ import numpy as np
 import numpy.typing as npt
 
 from qsim.compiler.program import Program
+from qsim.compiler.thin import Thin
 from qsim.kernels import operators
 from qsim.observable import Observable, compiled, terms_to_apply
 from qsim.pauli import SparsePauliOp
 from qsim.pool import part, report, run_shares
-from qsim.workspace import rooms, state_room
+from qsim.workspace import rooms, state_room, zeros_unwritten
 
 Array = npt.NDArray[Any]
 #: A share of a pass below this many amplitudes is not worth a thread.
@@ -29,6 +30,8 @@ _ALIGN_FROM = 1 << 12
 _FRESH = 1 << 17
 #: States of so many bytes get their pages before a pass writes to them, so many pages at a time.
 _TOUCHED_FROM, _PAGE, _PAGES = 1 << 28, 1 << 12, 1 << 9
+#: Thin states from so many bytes on are written by several threads, or are memory that nobody writes to where they are zero.
+_UNWRITTEN_FROM = 1 << 21
 _NO_ROWS = np.zeros(0)
 
 
@@ -76,6 +79,27 @@ def evolve_from(program: Program, parameters: Array, place: Array, amplitude: co
         return
     with rooms(real, program.workspace_numbers, threads) as workspaces:
         _run_passes(program, place.view(real), coefficients, complex(phase * amplitude), workspaces)
+
+
+def write_thin(thin: Thin, dtype: Any, threads: int) -> Array:
+    """A thin state in full, shape (2**n,)."""
+    length = np.dtype(dtype).itemsize << thin.num_qubits
+    if thin.is_sparse and length >= _UNWRITTEN_FROM:
+        room = zeros_unwritten(length, lambda array: thin.put_entries(flat_view(array.view(dtype))))
+        report(1, 1)
+        sparse: Array = room.view(dtype)
+        return sparse
+    state = _room(length, dtype, clear=False)
+    flat = flat_view(state)
+    if length < _UNWRITTEN_FROM:
+        thin.put_rows(flat, 0, thin.num_rows)
+    else:
+        chunk = max(1, _FRESH >> thin.row_bits)
+        run_shares(
+            lambda _, start, stop: thin.put_rows(flat, start, stop), thin.num_rows, threads, chunk=chunk, steady=True
+        )
+    report(1, 1)
+    return state
 
 
 def _run_passes(program: Program, flat: Array, coefficients: Array, phase: complex, workspaces: list[Array]) -> None:
@@ -177,7 +201,11 @@ def _fresh(program: Program, dtype: Any) -> Array:
     if size < _ALIGN_FROM:
         return np.empty(size, dtype=dtype) if program.num_passes and program.writes_all else np.zeros(size, dtype=dtype)
     length = size * np.dtype(dtype).itemsize
-    room = state_room(length + 64, clear=not (program.num_passes and program.writes_all))
+    return _room(length, dtype, clear=not (program.num_passes and program.writes_all))
+
+
+def _room(length: int, dtype: Any, clear: bool) -> Array:
+    room = state_room(length + 64, clear=clear)
     start = -room.ctypes.data % 64  # at the beginning of a cache line, so that no vector lies across two
     view: Array = room[start : start + length].view(dtype)
     return view

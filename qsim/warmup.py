@@ -105,9 +105,10 @@ def _checked(precision: str) -> str:
 
 def _compile_planning() -> None:
     from qsim.circuit import Circuit
-    from qsim.compiler import compile_circuit
+    from qsim.compiler import compile_circuit, compile_thin
 
     circuit = Circuit(4).h(0).s(0).u(0.1, 0.2, 0.3, 1).cx(0, 1).rz(0.4, 1).cx(1, 0)
+    compile_thin(circuit)
     compile_circuit(circuit, tile_bits=6)
 
 
@@ -115,7 +116,7 @@ def _compile_running(precision: str) -> None:
     import numpy as np
 
     from qsim.circuit import Circuit
-    from qsim.compiler import run_directly
+    from qsim.compiler import compile_thin, run_directly
     from qsim.compiler.program import compile_kernels
     from qsim.kernels import small
     from qsim.parameters import Parameter
@@ -129,6 +130,10 @@ def _compile_running(precision: str) -> None:
     compile_kernels(np.float64 if precision == "double" else np.float32)
     state = np.array([1, 0], dtype=dtype)
     run_directly(Circuit(1), dtype.type)
+    thin = compile_thin(Circuit(1))
+    if thin is not None:
+        thin.put_entries(np.zeros(4, state.real.dtype))
+        thin.put_rows(np.zeros(4, state.real.dtype), 0, 1)
     frames.compile_kernels()
     sample_state(state, 1, 0, 1)
     operator_moments(state.reshape(1, 2), Pauli.X(0), 1)

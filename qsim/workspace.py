@@ -10,7 +10,7 @@ from __future__ import annotations
 import mmap
 import threading
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -93,6 +93,25 @@ def state_room(size: int, clear: bool) -> npt.NDArray[np.uint8]:
                 pages.madvise(mmap.MADV_HUGEPAGE)
     room = np.frombuffer(pages, np.uint8)
     weakref.finalize(room, _keep_one, pages).atexit = False
+    return room
+
+
+def zeros_unwritten(size: int, write: Callable[[npt.NDArray[np.uint8]], None]) -> npt.NDArray[np.uint8]:
+    """`size` bytes, of which `write` sets a few; the rest are zeros that the system gives when they are first read.
+
+    >>> int(zeros_unwritten(1 << 21, lambda room: room.__setitem__(5, 7)).sum())
+    7
+    """
+    if not hasattr(mmap, "MAP_ANONYMOUS"):
+        room = np.zeros(size, np.uint8)
+        write(room)
+        return room
+    pages = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    room = np.frombuffer(pages, np.uint8)
+    write(room)
+    if hasattr(mmap, "MADV_HUGEPAGE"):  # not before, or each number written would clear a huge page
+        with suppress(OSError):
+            pages.madvise(mmap.MADV_HUGEPAGE)
     return room
 
 

@@ -26,7 +26,7 @@ from qsim.methods import METHODS, choose
 from qsim.pauli import SparsePauliOp
 from qsim.version import __version__
 from qsim.warmup import can_keep_kernels, kernels_ready, warm_up
-from session import cli_jobs
+from session import cli_jobs, cli_plan
 from session.cli_backends import backends
 from session.cli_input import read_text, read_values
 from session.cli_programs import check, convert
@@ -85,6 +85,7 @@ def cli() -> None:
 
 cli.add_command(cli_jobs.jobs)
 cli.add_command(cli_jobs.worker)
+cli.add_command(cli_plan.plan)
 
 
 # options that several commands share ---------------------------------------------------------------------------
@@ -177,6 +178,7 @@ def _note_method(facts: Mapping[str, Any]) -> None:
 @_BACKEND
 @_engine_options
 @click.option("--submit", is_flag=True, help="Store it as a job and print its id; 'qsim worker' runs it.")
+@cli_plan.in_file_options
 @_TOP
 @_JSON
 def run(
@@ -189,16 +191,27 @@ def run(
     **options: Any,
 ) -> None:
     """Run a program and count its outcomes."""
-    session = _open(file, include, options)
-    values = read_values(settings, session.circuit)
-    session.check(values)
-    if not writes_bits(session.circuit) and not isinstance(session.program, QuantumProgram):
+    place = cli_plan.Place.of(options, submit)
+    if place is None:
+        session = _open(file, include, options)
+        values = read_values(settings, session.circuit)
+        session.check(values)
+        program = session._program
+    else:
+        program = _program(file, include)
+        values = read_values(settings, program.circuit)
+    if not writes_bits(program.circuit) and not isinstance(program.source, QuantumProgram):
         print("note: the program has no measurement, so all its qubits are measured", file=sys.stderr)
     if submit:
         cli_jobs.print_submitted(session._submit(session._sample_task(values, None), start=False), as_json)
         return
-    _prepare_engine(session)
-    details: ExecutionDetails = session.sample(values)
+    details: ExecutionDetails
+    if place is None:
+        _prepare_engine(session)
+        details = session.sample(values)
+    else:
+        _prepare_engine()
+        details = place.sample(program, values, options)
     _note_method(details.metadata)
     if as_json:
         print(json.dumps({**details.to_dict(), "parameters": values}))

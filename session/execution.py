@@ -17,7 +17,7 @@ from qsim.simulator import Simulator
 from session.backends.bound import BoundBackend
 from session.backends.executor import ExecutorBackend
 from session.backends.protocol import Backend
-from session.backends.registry import load_backend
+from session.backends.registry import load_backend, own_backend
 from session.costs import read_cost, read_quantile
 from session.errors import SessionError
 from session.filters import StateFilter, read_filter
@@ -43,7 +43,8 @@ class ExecutionSession:
     Args:
         program: OpenQASM 2 or 3 text, a `qsim.Circuit`, or a `QuantumProgram`. It is parsed and compiled once. A circuit
             without measurements is measured on all qubits, register by register; a quantum program on its outputs.
-        backend: one of `BackendNames`, or the name of another (``qsim backends``). The default, ``simulator_statevector``,
+        backend: one of `BackendNames`, the name of another (``qsim backends``), a backend of this package's protocol, or a
+            Qiskit `BackendV2` or `SamplerV2`. The default, ``simulator_statevector``,
             samples shots and estimates exactly; ``simulator`` estimates from shots too.
         num_shots: shots of each `sample` (2048 by default).
         random_seed: makes the session repeatable: its first call uses this seed, call k one derived from the seed and
@@ -84,7 +85,7 @@ class ExecutionSession:
         execution_preferences: ExecutionPreferences | Mapping[str, Any] | None = None,
         executor: Executor | None = None,
     ) -> None:
-        own = backend if backend is not None and hasattr(backend, "run") else None
+        own = own_backend(backend)
         named: Any = None if own is not None else backend
         base = checked_preferences(execution_preferences)
         self._preferences = base.updated(backend=named, num_shots=num_shots, random_seed=random_seed)
@@ -426,6 +427,11 @@ class ExecutionSession:
         self._check_open()
         rows, batched = self._program.bind(parameters)
         shots = self._preferences.num_shots if num_shots is None else num_shots
+        if more.get("observables"):
+            more |= {
+                "grouping": self._preferences.grouping,
+                "mitigation_shots": self._preferences.mitigation_shots(shots) if kind is not TaskKind.GRADIENT else 0,
+            }
         task = Task(kind, rows.copy(), batched, shots, self._random_seed, filters=self._kept_filters(kind), **more)
         self._backend.check(task)
         return task

@@ -22,11 +22,12 @@ from qsim.compiler.fusion import COSTS
 from qsim.compiler.idle import drop_idle
 from qsim.compiler.lowering import MATRIX, Lowered, lower
 from qsim.compiler.plan import plan
+from qsim.compiler.thin import Thin, thin_state
 from qsim.errors import ParameterError
 from qsim.gates import GATES, GateRow, Structure
 from qsim.kernels import opcodes as oc
 from qsim.kernels.passes import run
-from qsim.parameters import Expression, Parameter
+from qsim.parameters import Expression, Parameter, Value
 from qsim.workspace import borrow, give_back
 
 Floats = npt.NDArray[np.float64]
@@ -219,8 +220,11 @@ def compile_circuit(
     key = (len(circuit), tile_bits, natural_start, start, stop)
     program = circuit._compiled.get(key)
     if program is None:
-        lowered = lower(circuit, start, stop)
-        program = _compile(lowered, circuit.num_qubits, circuit.parameters, tile_bits, natural_start)
+        whole = start == 0 and stop is None and not natural_start
+        simple = circuit._compiled.pop(("simple", len(circuit)), None) if whole else None
+        if simple is None:
+            simple = _simplify(lower(circuit, start, stop), circuit.num_qubits, natural_start)
+        program = _compile(simple, circuit.num_qubits, circuit.parameters, tile_bits, natural_start)
         circuit._compiled[key] = program
     assert isinstance(program, Program)
     return program
@@ -232,14 +236,27 @@ def compile_lowered(
 ) -> Program:  # fmt: skip
     """Compile lowered rows on `num_qubits` qubits, bound to values in the order of `parameters`; nothing is kept."""
     tile_bits = tile_bits or default_tile_bits(num_qubits, np.float64 if dtype == np.complex128 else np.float32)
-    return _compile(lowered, num_qubits, parameters, tile_bits, natural_start)
+    return _compile(_simplify(lowered, num_qubits, natural_start), num_qubits, parameters, tile_bits, natural_start)
+
+
+def compile_thin(circuit: Circuit) -> Thin | None:
+    """The final state of a circuit without parameters, if it is thin from beginning to end; this is kept on the circuit."""
+    key = ("thin", len(circuit))
+    if key not in circuit._compiled:
+        simple, thin = _simplify(lower(circuit), circuit.num_qubits, False), None
+        lowered, phase = simple.lowered, simple.phase
+        if not lowered.expressions and not isinstance(phase, Expression):
+            gates = _tables().gates
+            thin = thin_state(lowered, circuit.num_qubits, gates, simple.constants, simple.matrices, phase)
+        circuit._compiled[key] = thin
+        if thin is None:
+            circuit._compiled["simple", len(circuit)] = simple  # for `compile_circuit`, which comes next
+    found: Thin | None = circuit._compiled[key]
+    return found
 
 
 #: Up to so many qubits planning takes longer than it saves, for this many gates times amplitudes.
-_DIRECT_QUBITS, _DIRECT_WORK = 13, 1 << 24
-#: Up to so many qubits it is worth trying whether a circuit of so many gates is done with after working on as many
-#: amplitudes as some states have, because most of it is on qubits that are still |0>; more if there are few gates a qubit.
-_TRIED_QUBITS, _TRIED_GATES, _TRIED_STATES, _FEW_GATES, _MANY_STATES = 17, 1000, 4, 4, 12
+DIRECT_QUBITS, _DIRECT_WORK = 13, 1 << 24
 
 
 @cache
@@ -255,12 +272,10 @@ def _shared_integers() -> Ints:
 def run_directly(circuit: Circuit, dtype: Any) -> npt.NDArray[Any] | None:
     """The state of a small circuit of plain gates and final measurements, without parameters; None if it is another."""
     n, rows, phase = circuit._num_qubits, circuit._rows, circuit._global_phase
-    if not 0 < n <= _TRIED_QUBITS or circuit._expressions or isinstance(phase, Expression):
+    if not 0 < n <= DIRECT_QUBITS or circuit._expressions or isinstance(phase, Expression):
         return None
-    if len(rows) << n > ROW * _DIRECT_WORK if n <= _DIRECT_QUBITS else len(rows) > ROW * _TRIED_GATES:
+    if len(rows) << n > ROW * _DIRECT_WORK:
         return None
-    states = _MANY_STATES if len(rows) <= ROW * _FEW_GATES * n else _TRIED_STATES
-    budget = _DIRECT_WORK if n <= _DIRECT_QUBITS else states << n >> oc.LANE_BITS
     operands, values = circuit._operands, circuit._values
     state, real = np.empty(1 << n, dtype=dtype), np.float64 if dtype == np.complex128 else np.float32
     workspace = borrow(real, (2 << max(n, oc.LANE_BITS)) + DIRECT_NUMBERS)
@@ -268,7 +283,7 @@ def run_directly(circuit: Circuit, dtype: Any) -> npt.NDArray[Any] | None:
     with memoryview(rows), memoryview(operands), memoryview(values):
         done = run_rows(
             *rows.buffer_info(), *operands.buffer_info(), *values.buffer_info(), _shared_integers(), FACTORS,
-            _tables().constants, n, phase, budget, workspace, state.view(real),
+            _tables().constants, n, phase, _DIRECT_WORK, workspace, state.view(real),
         )  # fmt: skip
     give_back(workspace)
     return state if done else None
@@ -278,17 +293,31 @@ _NO_FLOATS, _ONE_ZERO = np.zeros(0), np.zeros(1, np.int64)
 _NO_MATRICES = np.zeros((0, 2), np.int64)
 
 
-def _compile(
-    lowered: Lowered, num_qubits: int, parameters: Sequence[Parameter], tile_bits: int, natural_start: bool
-) -> Program:
+@dataclass(frozen=True)
+class _Simple:
+    """Lowered rows after the peephole steps, with constants, given matrices (kind and place each) and the global phase."""
+
+    lowered: Lowered
+    constants: Floats
+    matrices: Ints
+    phase: Value
+
+
+def _simplify(lowered: Lowered, num_qubits: int, natural_start: bool) -> _Simple:
     if not natural_start:
         drop_idle(lowered, num_qubits)
     peephole.simplify(lowered, num_qubits)
-    tables, phase = _tables(), lowered.phase
-    constants, matrices = tables.constants, _NO_MATRICES
-    if lowered.matrices:
-        constants, matrices, extra = _given_matrices(lowered)
-        phase = phase + extra
+    if not lowered.matrices:
+        return _Simple(lowered, _tables().constants, _NO_MATRICES, lowered.phase)
+    constants, matrices, extra = _given_matrices(lowered)
+    return _Simple(lowered, constants, matrices, lowered.phase + extra)
+
+
+def _compile(
+    simple: _Simple, num_qubits: int, parameters: Sequence[Parameter], tile_bits: int, natural_start: bool
+) -> Program:
+    tables, lowered, phase = _tables(), simple.lowered, simple.phase
+    constants, matrices = simple.constants, simple.matrices
     last = len(lowered.values)
     # A formula reads four values, of which a gate has some: zeros behind the last.
     values = np.zeros(last + 5)

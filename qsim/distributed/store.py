@@ -165,7 +165,7 @@ class StateFile:
         size = self.dtype.itemsize
         order = np.argsort(places, kind="stable")  # the disk's
         pairs = list(zip((size * begins[order]).tolist(), (HEADER + size * places[order]).tolist(), strict=True))
-        view = memoryview(amplitudes.view(np.uint8))
+        view = amplitudes.data.cast("B")
         step = size * length
 
         def share(_: int, start: int, stop: int) -> None:

@@ -1,7 +1,19 @@
 """Backends: what runs a session's tasks, by one protocol."""
 
 from session.backends.bound import BoundBackend, open_backend
-from session.backends.protocol import API_VERSION, Backend, Capabilities, RemoteBackend
+from session.backends.protocol import (
+    API_VERSION,
+    Backend,
+    CancelOutcome,
+    Capabilities,
+    Cost,
+    Prepared,
+    RawResult,
+    RemoteBackend,
+    RemoteRef,
+    RemoteState,
+    RemoteStatus,
+)
 from session.backends.registry import BackendEntry, BackendError, backend_names, list_backends, load_backend
 
 __all__ = [
@@ -10,8 +22,15 @@ __all__ = [
     "BackendEntry",
     "BackendError",
     "BoundBackend",
+    "CancelOutcome",
     "Capabilities",
+    "Cost",
+    "Prepared",
+    "RawResult",
     "RemoteBackend",
+    "RemoteRef",
+    "RemoteState",
+    "RemoteStatus",
     "backend_names",
     "list_backends",
     "load_backend",

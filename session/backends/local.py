@@ -95,7 +95,7 @@ class LocalBackend:
         if task.observables and self._from_shots and task.kind is not TaskKind.GRADIENT and task.quantile == 1:
             try:
                 for operator in task.observables:
-                    self._simulator.check_estimate(circuit, operator, task.num_shots)
+                    self._simulator.check_estimate(circuit, operator, task.num_shots, task.grouping or "commuting")
             except QsimError as error:
                 raise SessionError(f"{error} Raise num_shots.") from None
 
@@ -179,7 +179,10 @@ class LocalBackend:
 
     def _estimate_from_shots(self, program: Program, task: Task) -> list[Result]:
         operators: Any = list(task.observables) if task.several else task.observables[0]
-        found = self._simulator.estimate(program.circuit, operators, task.num_shots, task.rows, task.seed)
+        grouping = task.grouping or "commuting"
+        found = self._simulator.estimate(
+            program.circuit, operators, task.num_shots, task.rows, task.seed, grouping=grouping
+        )
         return [self._from_estimates(task, row, one) for row, one in enumerate(found)]
 
     def _from_estimates(self, task: Task, row: int, found: Any) -> Result:

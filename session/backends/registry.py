@@ -29,6 +29,8 @@ _BUILT_IN = {
     BackendNames.SIMULATOR.value: ("session.backends.local", "LocalBackend", "", "this engine, everything from shots"),
     "aer_statevector": ("session.backends.aer", "AerBackend", "qiskit", "Qiskit Aer, estimates exact"),
     "aer": ("session.backends.aer", "AerBackend", "qiskit", "Qiskit Aer, everything from shots"),
+    "qiskit": ("session.backends.qiskit", "open_qiskit", "qiskit", "any Qiskit BackendV2, by its provider's name"),
+    "braket": ("session.backends.braket", "open_braket", "braket", "Amazon Braket, through boto3"),
 }
 
 
@@ -92,6 +94,23 @@ def load_backend(preferences: ExecutionPreferences) -> Backend:
         names = backend_names()
         raise BackendError(f"There is no backend '{name}'.{suggestion(name, names)} There are {', '.join(names)}.")
     return _from_plug_in(name, point, preferences)
+
+
+def own_backend(given: Any) -> Any:
+    """A backend that is given as an object: itself, or the one that runs a Qiskit backend or sampler; None for a name.
+
+    >>> own_backend("simulator") is None
+    True
+    """
+    if given is None or not hasattr(given, "run"):
+        return None
+    if not hasattr(given, "capabilities") and any(
+        kind.__module__.partition(".")[0] == "qiskit" for kind in type(given).__mro__
+    ):
+        from session.backends.qiskit import QiskitBackend
+
+        return QiskitBackend(given)
+    return given
 
 
 def _from_plug_in(name: str, point: EntryPoint, preferences: ExecutionPreferences) -> Backend:

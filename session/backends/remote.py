@@ -45,7 +45,7 @@ def run_remotely(
         ref = backend.submit(prepared, client_ref)
     wait = FIRST_WAIT
     while not (status := backend.status(ref)).state.is_final:
-        sleep(status.retry_after_sec or wait)
+        sleep(max(wait, status.retry_after_sec or 0.0))
         wait = min(wait * GROWTH, LONGEST_WAIT)
     if status.state is not RemoteState.COMPLETED:
         said = status.message or status.raw or "it gave no reason"

@@ -21,7 +21,7 @@ from session.store.result_files import read_header
 from session.store.upkeep import is_job_id
 
 _MOST_PROBES = 200_000
-_TABLES = ("program", "job", "event")
+_TABLES = ("program", "job", "event", "submission")
 
 
 @dataclass(frozen=True)
@@ -105,6 +105,9 @@ class _Salvage:
         for row in self.rows["event"]:
             if row["job"] in numbers:
                 self._insert(connection, "event", row)
+        for row in self.rows["submission"]:
+            if row["job"] in numbers:
+                self._insert(connection, "submission", row)
         self._index(connection, results)
 
     def _check(self, row: dict[str, Any], programs: set[str]) -> None:

@@ -6,13 +6,13 @@ All of it is JSON of plain data with floats that come back exactly; arrays of a 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
 from parsers.threads import deep
 from session.backends.bound import BoundBackend
+from session.backends.profiles import CREDENTIAL_NAME
 from session.errors import JobError, SessionError, StoreCorruptError, StoreError, StoreVersionError
 from session.preferences import ExecutionPreferences
 from session.programs import Program
@@ -22,7 +22,6 @@ from session.work import opened
 
 _T = TypeVar("_T")
 FORMAT = 1
-_CREDENTIAL = re.compile(r"token|secret|passw|credential|api_?key|access_?key|authoriz|bearer", re.IGNORECASE)
 
 
 def program_text(program: Program) -> str:
@@ -63,7 +62,7 @@ def _refuse_credentials(preferences: ExecutionPreferences) -> None:
         item = stack.pop()
         if isinstance(item, Mapping):
             for name in item:
-                if _CREDENTIAL.search(str(name)):
+                if CREDENTIAL_NAME.search(str(name)):
                     raise StoreError(
                         f"Credentials are never stored, and a job stores the options of its backend; {name!r} is called like "
                         "one. Give it by the environment or the provider's own configuration."

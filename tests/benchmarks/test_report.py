@@ -1,6 +1,7 @@
 """A report survives being written and read; tables and summaries say what was measured."""
 
 import math
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -133,6 +134,29 @@ def test_peers_of_whom_one_is_asked_for_and_peers_after_the_time_of_a_row(monkey
     short = Race(Report(dict(CONDITIONS)), threads=1, rounds=1, peer_limit=60.0, row_limit=0.0)
     assert set(short.run(CASE, "double").peers) == {"one"}
     assert [remark.split(": ")[1] for remark in short.report.remarks] == ["without two light", "without three"]
+
+
+def test_a_peer_whose_time_for_fewer_qubits_in_an_earlier_report_is_too_long(monkeypatch):
+    race_with(monkeypatch, engine("slow", GHZ), engine("quick", GHZ))
+    earlier = Race(Report(dict(CONDITIONS)), threads=1, rounds=1, peer_limit=60.0)
+    row = earlier.run(Case("ghz", "ghz", 3, lambda: ghz(3, 0)), "double")
+    report = Report(dict(CONDITIONS), rows=[replace(row, qubits=1, peers={"slow": 30.0, "quick": 1e-3})])
+    race = Race(report, threads=1, rounds=1, peer_limit=60.0, row_limit=100.0)
+    assert set(race.run(CASE, "double").peers) == {"quick"}
+    assert "without slow: after 0 s of the others it would take 120 s" in report.remarks[0]
+
+
+def test_rounds_that_do_not_fit_the_time_of_a_row_are_left_out(monkeypatch):
+    calls = []
+    slow = Engine("slow", lambda circuit: lambda: calls.append(time.sleep(0.06)) or GHZ)
+    race_with(monkeypatch, slow)
+    race = Race(Report(dict(CONDITIONS)), threads=1, rounds=50, peer_limit=60.0, row_limit=0.3)
+    assert race.run(CASE, "double").peers["slow"] > 0.05
+    assert 1 <= len(calls) < 10
+    hurried = Race(Report(dict(CONDITIONS)), threads=1, rounds=50, peer_limit=60.0, row_limit=0.05)
+    calls.clear()
+    assert hurried.run(CASE, "double").peers["slow"] > 0.05
+    assert len(calls) == 1
 
 
 def test_a_peer_over_the_limit_runs_once(monkeypatch):

@@ -67,7 +67,7 @@ def test_every_gate(name):
         assert np.abs(run_directly(circuit, np.complex128) - oracle.statevector(circuit)).max() < 1e-12
 
 
-@pytest.mark.parametrize("n", [13, 14, 16, 17])
+@pytest.mark.parametrize("n", [11, 12, 13])
 def test_wide_circuits_that_mostly_stay_zero(n):
     ghz = Circuit(n).h(0)
     for q in range(n - 1):

@@ -277,8 +277,9 @@ def test_a_plug_in_is_named_like_any_backend() -> None:
     with ExecutionSession(Circuit(2).x(0), "constant", num_shots=9) as session:
         assert session.sample().counts == {"00": 9}
         assert session.estimate_cost(lambda state: state["q"] + 1.0) == 1.0
-        with pytest.raises(SessionError, match="Backend 'constant' has no operation estimate; it has sample"):
-            session.estimate(Pauli.Z(0))
+        assert session.estimate(Pauli.Z(0)).value == 1.0  # made of samples
+        with pytest.raises(SessionError, match="Backend 'constant' has no operation gradient; it has estimate, sample"):
+            session.gradient(Pauli.Z(0))
         with pytest.raises(SessionError, match="takes at most 50 shots, got 51"):
             session.sample(num_shots=51)
         with pytest.raises(SessionError, match="does not run on this package's engine"):
@@ -339,7 +340,7 @@ class Service(Constant):
         self.sent[client_ref] = (f"task{len(self.sent)}", prepared.payload)
         return RemoteRef(self.sent[client_ref][0])
 
-    def find(self, client_ref: str) -> RemoteRef | None:
+    def find(self, client_ref: str, since: Any = None) -> RemoteRef | None:
         return RemoteRef(self.sent[client_ref][0]) if client_ref in self.sent else None
 
     def status(self, ref: RemoteRef) -> RemoteStatus:
@@ -354,6 +355,9 @@ class Service(Constant):
 
     def decode(self, raw: RawResult, prepared: Prepared, program: Program, task: Task) -> Sequence[Any]:
         return [ExecutionDetails.from_counts(json.loads(raw.body), program.outputs) for _ in range(prepared.circuits)]
+
+    def cost(self, prepared: Prepared) -> None:
+        return None
 
 
 def test_a_remote_task_is_sent_once_however_often_it_is_tried() -> None:

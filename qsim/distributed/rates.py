@@ -1,0 +1,163 @@
+"""How fast a node is: memory, arithmetic, exchanges and the disk, measured here in a second or two each, or given.
+
+Each rate says where it comes from, so that a plan can tell what is measured from what is assumed.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from qsim.errors import QsimError
+from qsim.memory import available_memory
+from qsim.pool import check_cancelled
+
+#: Rates that nobody measured: two memory channels, a thread, a network of 100 Gbit/s, a disk on a serial bus.
+_ASSUMED = {
+    "memory": 20e9, "arithmetic": 1.0, "exchange": 5e9, "network": 12.5e9, "disk_read": 0.5e9, "disk_write": 0.5e9,
+}  # fmt: skip
+#: What each rate is a rate of.
+UNITS = {name: "bytes/s" for name in _ASSUMED} | {"arithmetic": "of one reference thread's time"}
+#: Bytes that are written to the disk and read again.
+_FILE = 1 << 28
+
+
+@dataclass(frozen=True)
+class Rate:
+    """A number and where it comes from: "measured here", "given" or "assumed", with details."""
+
+    value: float
+    source: str
+
+
+@dataclass(frozen=True)
+class Rates:
+    """Of a node, all of whose cores work.
+
+    Attributes:
+        memory: bytes that passes load and store a second.
+        arithmetic: seconds that take a second of the reference thread's, so that less is faster.
+        exchange: bytes that ranks on one node send a second, all together.
+        network: bytes that a node sends a second to others.
+        disk_read, disk_write: bytes of a file a second.
+
+    >>> Rates.assumed().network
+    Rate(value=12500000000.0, source='assumed')
+    """
+
+    memory: Rate
+    arithmetic: Rate
+    exchange: Rate
+    network: Rate
+    disk_read: Rate
+    disk_write: Rate
+
+    @classmethod
+    def assumed(cls) -> Rates:
+        """Rates of no machine in particular."""
+        return cls(**{name: Rate(value, "assumed") for name, value in _ASSUMED.items()})
+
+    def given(self, values: Mapping[str, float | None]) -> Rates:
+        """With the rates that were given in place of others.
+
+        Raises:
+            QsimError: a rate is not a positive number.
+        """
+        made = self
+        for name, value in values.items():
+            if value is None:
+                continue
+            if not 0 < value < float("inf"):
+                raise QsimError(f"A rate is a positive number of bytes a second; {name} is {value!r}.")
+            made = replace(made, **{name: Rate(float(value), "given")})
+        return made
+
+    def to_dict(self) -> dict[str, dict[str, Any]]:
+        """Each rate's value, unit and source."""
+        return {
+            name: {"value": rate.value, "unit": UNITS[name], "source": rate.source} for name, rate in vars(self).items()
+        }
+
+
+def measured(precision: str, threads: int, *, exchange: bool = False, folder: Any = None, size: int = 0) -> Rates:
+    """The rates of this machine; those that are not asked for, and the network, are assumed.
+
+    Args:
+        precision: of the amplitudes.
+        threads: all that a node's ranks have together.
+        exchange: measure how fast two processes exchange messages, over MPI if it is there.
+        folder: where a file would be, or None.
+        size: bytes of that file: one that fits into half of the free memory is read and written at the speed of the system's
+            cache.
+    """
+    from qsim.distributed.engine_rates import measure_engine
+
+    memory, arithmetic = measure_engine(precision, threads)
+    here = f"measured here, {threads} thread{'s' * (threads > 1)}"
+    made = replace(Rates.assumed(), memory=Rate(memory, here), arithmetic=Rate(arithmetic, here))
+    if exchange:
+        made = replace(made, exchange=measure_exchange())
+    if folder is not None:
+        cached = 2 * size < available_memory()
+        read, written = measure_disk(folder, cached)
+        source = "measured here, " + ("through the system's cache" if cached else "from the disk itself")
+        made = replace(made, disk_read=Rate(read, source), disk_write=Rate(written, source))
+    return made
+
+
+def measure_disk(folder: Any, cached: bool) -> tuple[float, float]:
+    """Bytes a second that are read from and written to a file in a folder.
+
+    Args:
+        cached: as long as the system keeps the file in memory; else with the disk itself.
+    """
+    place = Path(folder) if Path(folder).is_dir() else Path(folder).parent
+    count = min(_FILE, max(shutil.disk_usage(place).free // 4, 1 << 22)) >> 22
+    block = memoryview(np.random.default_rng(1).bytes(1 << 22))
+    with tempfile.TemporaryFile(dir=place, buffering=0) as file:
+        begun = time.perf_counter()
+        for _ in range(count):
+            check_cancelled()
+            file.write(block)
+        if not cached:
+            os.fsync(file.fileno())
+        written = time.perf_counter() - begun
+        if not cached and hasattr(os, "posix_fadvise"):
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+        room = bytearray(1 << 22)
+        file.seek(0)
+        begun = time.perf_counter()
+        for _ in range(count):
+            check_cancelled()
+            file.readinto(room)
+        read = time.perf_counter() - begun
+    size = float(count << 22)
+    return size / max(read, 1e-9), size / max(written, 1e-9)
+
+
+def measure_exchange() -> Rate:
+    """Bytes a second that two processes on this machine send each other, both together, over MPI if it is there."""
+    launcher = shutil.which("mpiexec") or shutil.which("mpirun")
+    under_mpi = any(name.startswith(("PMI_", "OMPI_COMM", "PMIX_")) for name in os.environ)
+    if launcher is not None and not under_mpi:
+        command = [launcher, "-n", "2", sys.executable, "-m", "qsim.distributed.exchange_rate"]
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+        try:
+            found = subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment)
+            if found.returncode == 0:
+                return Rate(float(found.stdout.split()[-1]), "measured here, 2 processes over MPI")
+        except (OSError, subprocess.TimeoutExpired, ValueError, IndexError):
+            pass
+    from qsim.distributed.exchange_rate import over_copies
+
+    return Rate(over_copies(), "measured here, copies in memory; without MPI")
