@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from qsim.distributed.file_simulator import FileSimulator
     from qsim.distributed.rates import Rates
 
+Function = TypeVar("Function", bound=Callable[..., Any])
 _UNITS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4, "p": 5, "e": 6}
 #: Below so many qubits a run in a file is over before its time is estimated.
 _ESTIMATED_FROM = 24
@@ -47,18 +48,12 @@ def read_size(text: str) -> int:
     return size
 
 
-class _Size(click.ParamType):
-    name = "size"
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> int:
-        return value if isinstance(value, int) else read_size(value)
+def _size(context: Any, parameter: Any, value: str | None) -> int | None:
+    return None if value is None else read_size(value)
 
 
-SIZE = _Size()
-
-
-def _rate_option(name: str, what: str) -> Any:
-    return click.option(f"--{name}", type=SIZE, metavar="BYTES", help=f"{what}, bytes a second: 12.5GB.")
+def _size_option(name: str, what: str) -> Callable[[Function], Function]:
+    return click.option(name, callback=_size, metavar="BYTES", help=what)
 
 
 @click.command()
@@ -67,16 +62,14 @@ def _rate_option(name: str, what: str) -> Any:
 @click.option("--nodes", "nodes", metavar="N", default="1", show_default=True,
               help="How many nodes: 4, or 1,2,4 or 1..64 for a table.")  # fmt: skip
 @click.option("--ranks-per-node", type=int, metavar="R", default=1, show_default=True, help="Processes on a node.")
-@click.option(
-    "--memory", type=SIZE, metavar="BYTES", help="Memory of a node, or of the process with --state-file: 64GB."
-)
+@_size_option("--memory", "Memory of a node, or of the process with --state-file: 64GB.")
 @click.option("--precision", type=click.Choice(["double", "single"]), default="double")
 @click.option("--cores", type=click.IntRange(min=1), metavar="C", help="Cores of a node; those here when left out.")
 @click.option("--state-file", metavar="PATH", help="Plan a state in a file there, on one node.")
-@_rate_option("memory-bandwidth", "What passes load and store on a node")
-@_rate_option("exchange-bandwidth", "What the ranks of one node send each other")
-@_rate_option("network-bandwidth", "What a node sends to others")
-@_rate_option("disk-bandwidth", "What is read from and written to the disk")
+@_size_option("--memory-bandwidth", "What passes load and store on a node, bytes a second: 12.5GB.")
+@_size_option("--exchange-bandwidth", "What the ranks of one node send each other, bytes a second: 12.5GB.")
+@_size_option("--network-bandwidth", "What a node sends to others, bytes a second: 12.5GB.")
+@_size_option("--disk-bandwidth", "What is read from and written to the disk, bytes a second: 12.5GB.")
 @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON.")
 def plan(
     file: str, include: tuple[str, ...], nodes: str, ranks_per_node: int, memory: int | None, precision: str,
@@ -271,12 +264,12 @@ def seconds_text(seconds: float) -> str:
 
 
 # running -------------------------------------------------------------------------------------------------------------
-def in_file_options(function: Any) -> Any:
+def in_file_options(function: Function) -> Function:
     """Options of ``qsim run`` for a state in a file."""
     place = click.option(
         "--state-file", metavar="PATH", help="Hold the state in a file: a folder, or the name of a new file."
     )
-    memory = click.option("--memory", type=SIZE, metavar="BYTES", help="With --state-file: memory of the process, 2GB.")
+    memory = _size_option("--memory", "With --state-file: memory of the process, 2GB.")
     keep = click.option("--keep-state", is_flag=True, help="With --state-file: leave the file behind, for numpy.load.")
     return place(memory(keep(function)))
 

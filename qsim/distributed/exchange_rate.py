@@ -46,4 +46,8 @@ def over_copies() -> float:
 
 
 if __name__ == "__main__":
-    print(over_mpi())
+    from mpi4py import MPI
+
+    rate = over_mpi()
+    if MPI.COMM_WORLD.rank == 0:
+        print(rate)
