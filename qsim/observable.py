@@ -87,15 +87,13 @@ def compile_observable(operators: Sequence[SparsePauliOp], num_qubits: int) -> O
         operators: Hermitian, on no more than `num_qubits` qubits.
         num_qubits: of the states.
     """
-    parts = [terms_of(operator) for operator in operators]
+    return compile_terms([terms_of(operator) for operator in operators], num_qubits)
+
+
+def compile_terms(parts: Sequence[tuple[Array, Array, Array, Array]], num_qubits: int) -> Observable:
+    """The same from each operator's terms, as `terms_of` gives them."""
     which = np.repeat(np.arange(len(parts)), [len(part[0]) for part in parts])
     x, z, re, im = (np.concatenate([part[k] for part in parts] or [np.zeros(0, np.int64)]) for k in range(4))
-    return compile_terms((x, z, re, im), which, len(parts), num_qubits)
-
-
-def compile_terms(terms: tuple[Array, Array, Array, Array], which: Array, count: int, num_qubits: int) -> Observable:
-    """Compile terms, as `terms_of` gives them, each of which belongs to one of `count` operators, that in `which`."""
-    x, z, re, im = terms
     bits = min(num_qubits, kernels.BLOCK_BITS)
     low = (1 << bits) - 1
     x_high, far, order = x >> bits, (x & low) >> LANE_BITS, x & low & _LANES
@@ -104,7 +102,7 @@ def compile_terms(terms: tuple[Array, Array, Array, Array], which: Array, count:
     sort = np.lexsort((z, odd, far, order, x_high))
     x, z, re, im, which, odd = x[sort], z[sort], re[sort], im[sort], which[sort], odd[sort]
     weights = np.where(odd == 1, -im, re) * np.where(x >> bits != 0, 2.0, 1.0)
-    columns = np.stack([z & low, z >> bits, which], axis=1).astype(np.int64)
+    terms = np.stack([z & low, z >> bits, which], axis=1).astype(np.int64)
     begins = np.flatnonzero(np.diff(x, prepend=-1)) if len(x) else np.zeros(0, np.int64)
     ends = np.append(begins[1:], len(x)) if len(x) else begins
     first_odd = ends - np.add.reduceat(odd, begins) if len(x) else begins
@@ -114,7 +112,7 @@ def compile_terms(terms: tuple[Array, Array, Array, Array], which: Array, count:
     groups = np.stack(
         [masks >> bits, (masks & low) >> LANE_BITS, masks & low & _LANES, half, begins, first_odd, ends], axis=1
     ).astype(np.int64)
-    return Observable(num_qubits, count, groups.reshape(-1), columns.reshape(-1), weights)
+    return Observable(num_qubits, len(parts), groups.reshape(-1), terms.reshape(-1), weights)
 
 
 def compiled(operator: SparsePauliOp, num_qubits: int) -> Observable:
@@ -131,7 +129,13 @@ def terms_to_apply(operator: SparsePauliOp, bits: int) -> tuple[Array, Array, Ar
     if operator._applied is not None and operator._applied[0] == bits:
         kept: tuple[Array, Array, Array] = operator._applied[1]
         return kept
-    x, z, re, im = terms_of(operator)
+    arranged = arrange_terms(*terms_of(operator), bits)
+    operator._applied = bits, arranged
+    return arranged
+
+
+def arrange_terms(x: Array, z: Array, re: Array, im: Array, bits: int) -> tuple[Array, Array, Array]:
+    """The same from the terms' masks and coefficients."""
     low, with_real, with_imaginary = (1 << bits) - 1, np.flatnonzero(re), np.flatnonzero(im)
     which = np.concatenate([with_real, with_imaginary])
     imaginary = np.arange(len(which)) >= len(with_real)
@@ -142,7 +146,6 @@ def terms_to_apply(operator: SparsePauliOp, bits: int) -> tuple[Array, Array, Ar
     terms = np.stack([x >> bits, (x & low) >> applied.GROUP_BITS, z & low, z >> bits], axis=1)
     terms = terms.astype(np.int64).reshape(-1)
     spans = np.searchsorted(order[sort], np.arange(applied.SPANS)).astype(np.int64)
-    operator._applied = bits, (terms, weights[sort], spans)
     return terms, weights[sort], spans
 
 

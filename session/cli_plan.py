@@ -15,8 +15,9 @@ from qsim.circuit import Circuit
 from qsim.errors import QsimError
 from qsim.memory import readable
 from session.cli_input import read_text
+from session.cli_ranks import several_ranks
 from session.errors import SessionError
-from session.programs import Program, read_program
+from session.programs import Program, read_program, writes_bits
 from session.quantum_program import QuantumProgram
 from session.results import ExecutionDetails
 from session.terminal import aligned
@@ -299,6 +300,8 @@ class Place:
                 raise SessionError(
                     f"--state-file runs the statevector engine without noise, so --{name} does not go with it."
                 )
+        if several_ranks():
+            raise SessionError("A state is in a file or on several ranks. Leave out --state-file, or mpiexec.")
         if submit:
             raise SessionError("A job does not hold its state in a file. Leave out --submit or --state-file.")
         return cls(path, memory, keep)
@@ -310,6 +313,8 @@ class Place:
         simulator = FileSimulator(self.path, options["precision"], options["threads"], self.memory, keep=self.keep)
         rows, _ = program.bind(values or None)
         circuit = program.measured
+        if not writes_bits(program.circuit) and not isinstance(program.source, QuantumProgram):
+            print("note: the program has no measurement, so all its qubits are measured", file=sys.stderr)
         if circuit.num_qubits >= _ESTIMATED_FROM:
             cost = file_cost(circuit, simulator, {})
             read, written = cost.bytes_on_disk()

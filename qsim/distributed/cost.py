@@ -15,7 +15,7 @@ import numpy as np
 
 from qsim.circuit import Circuit
 from qsim.compiler.program import Program, compile_lowered
-from qsim.distributed.file_state import segments
+from qsim.distributed.file_state import block_bits, segments
 from qsim.distributed.plan import CHUNK, Local, NeedsNumbers, RankPlan, plan_ranks
 from qsim.distributed.rates import Rates
 from qsim.distributed.resolve import resolve
@@ -23,7 +23,6 @@ from qsim.dynamic import can_be_deferred
 from qsim.errors import CircuitError, MemoryLimitError, QsimError
 from qsim.kernels import opcodes as oc
 from qsim.memory import readable
-from qsim.sampling import block_bits
 
 _TYPES = {16: np.complex128, 8: np.complex64}
 #: Hundredths of a nanosecond an amplitude, on one thread of the reference machine in single precision (docs/engine.md): up

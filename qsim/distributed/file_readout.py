@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from qsim.distributed.file_state import FileState
+from qsim.distributed.file_state import FileState, block_bits
 from qsim.errors import MemoryLimitError
 from qsim.kernels import sampling
 from qsim.measured import as_clbits, qubits_to_sample, shots_at_a_time
@@ -28,7 +28,7 @@ from qsim.memory import readable
 from qsim.observable import Observable, compile_terms, terms_of
 from qsim.pauli import SparsePauliOp
 from qsim.pool import report, run_shares
-from qsim.sampling import block_bits, block_norms, marginal_probabilities, sample_state, targets_by_block
+from qsim.sampling import block_norms, marginal_probabilities, sample_state, targets_by_block
 from qsim.state import flat_view
 
 Array = npt.NDArray[Any]
@@ -90,7 +90,7 @@ def norms_of(state: FileState) -> Array:
     norms = np.empty(1 << (n - low))
     for part in range(1 << len(fixed)):
         amplitudes = state.read(inside + chunk, int(_deposit(part, fixed)))
-        found = block_norms(amplitudes, state.threads, low)[0]
+        found = block_norms(amplitudes, state.threads, 1 << low)[0]
         norms[numbers | _deposit(part, [qubit_at[bit] - low for bit in fixed])] = found
         report(part + 1, 1 << len(fixed))
     return norms
@@ -252,8 +252,10 @@ def _compiled(
     free = z_high & ~sum(1 << pivot for pivot in one.pivots)
     keys = np.stack([free, which[rows]], axis=1)
     groups, belongs = np.unique(keys, axis=0, return_inverse=True)
-    terms = x_low, z_low, weights[0][rows], weights[1][rows]
-    return compile_terms(terms, belongs.reshape(-1), len(groups), size), groups[:, 0], groups[:, 1]
+    columns = x_low, z_low, weights[0][rows], weights[1][rows]
+    members = [np.flatnonzero(belongs.reshape(-1) == k) for k in range(len(groups))]
+    parts = [(x[own], z[own], re[own], im[own]) for own in members for x, z, re, im in [columns]]
+    return compile_terms(parts, size), groups[:, 0], groups[:, 1]
 
 
 def _closed(state: FileState, one: _Pass, rest: int) -> Array:

@@ -240,7 +240,7 @@ class FileSimulator:
         limit = self._limit()
         itemsize = int(np.dtype(self._dtype).itemsize)
         local = self._local(circuit.num_qubits, itemsize, limit)
-        from qsim.sampling import block_bits
+        from qsim.distributed.file_state import block_bits
 
         keep = min(block_bits(circuit.num_qubits), local)
         try:

@@ -21,12 +21,17 @@ from qsim.distributed.plan import Exchange, Local, RankPlan
 from qsim.distributed.resolve import resolve
 from qsim.distributed.store import StateFile
 from qsim.pool import part, report
-from qsim.sampling import block_bits
+from qsim.sampling import block_size
 from qsim.state import evolve, evolve_from
 
 Array = npt.NDArray[Any]
 #: Amplitudes that lie together when qubits change places, if that can be: 2**14.
 _TOGETHER = 14
+
+
+def block_bits(num_qubits: int) -> int:
+    """Qubits of a block of the cumulative distribution that shots are drawn from."""
+    return block_size(num_qubits).bit_length() - 1
 
 
 def room_bits(num_qubits: int, local_qubits: int) -> int:

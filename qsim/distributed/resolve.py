@@ -166,3 +166,23 @@ class _Resolver:
             self._emit(_GPHASE, controls, self._new_value(angle), len(controls), bits)
         else:
             self.phase = self.phase + angle
+
+
+def phase_as_rows(lowered: Lowered) -> Lowered:
+    """The same with the phase of the part as two phases, of where qubit 0 is 0 and where it is 1.
+
+    A rank's phase is no global one: where derivatives are taken it has to be a gate.
+    """
+    if not isinstance(lowered.phase, Expression) and lowered.phase == 0.0:
+        return lowered
+    expressions, number = dict(lowered.expressions), 0.0
+    if isinstance(lowered.phase, Expression):
+        expressions[len(lowered.values)] = lowered.phase
+    else:
+        number = lowered.phase
+    at = len(lowered.operands)
+    rows = [[_GPHASE, at + bit, 1, len(lowered.values), 1, bit] for bit in (0, 1)]
+    return Lowered(
+        np.concatenate([lowered.rows, np.array(rows, dtype=np.int64)]), np.append(lowered.operands, [0, 0]),
+        np.append(lowered.values, number), expressions, lowered.matrices,
+    )  # fmt: skip
