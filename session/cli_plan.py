@@ -139,8 +139,12 @@ def _node_rates(precision: str, cores: int | None, several: bool, given: dict[st
     chosen = _rates_given(given)
     made = replace(found, **{name: rate for name, rate in vars(chosen).items() if rate.source == "given"})
     if cores is not None:
-        factor, note = cores / threads, f", for {cores} cores in place of {threads}"
-        made = replace(made, arithmetic=Rate(made.arithmetic.value / factor, made.arithmetic.source + note))
+        note = f", for {cores} cores in place of {threads}"
+        scaled = {
+            name: Rate(rate.value * threads / cores, rate.source + note)
+            for name, rate in (("sweeps", made.sweeps), ("products", made.products))
+        }
+        made = replace(made, **scaled)
     return made
 
 
@@ -243,7 +247,7 @@ def _print_rates(cost: Cost) -> None:
     for name, text in names.items():
         rate = getattr(cost.rates, name)
         print(f"{text}: {rate.value / 1e9:.3g} GB/s, {rate.source}")
-    print(f"arithmetic: {cost.rates.arithmetic.source}")
+    print(f"arithmetic: {cost.rates.sweeps.source}")
 
 
 def seconds_text(seconds: float) -> str:

@@ -29,8 +29,8 @@ _WHERE = {
 }  # fmt: skip
 
 __all__ = [
-    "DistributedSimulator", "Exchange", "FilePlan", "FileSimulator", "Local", "MPITransport", "RankPlan", "launched_ranks", "plan_ranks",
-    "run_in_threads",
+    "DistributedSimulator", "Exchange", "FilePlan", "FileSimulator", "Local", "MPITransport", "RankPlan",
+    "launched_ranks", "plan_ranks", "run_in_threads",
 ]  # fmt: skip
 
 

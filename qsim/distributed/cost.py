@@ -28,6 +28,7 @@ _TYPES = {16: np.complex128, 8: np.complex64}
 #: Hundredths of a nanosecond an amplitude, on one thread of the reference machine in single precision (docs/engine.md): up
 #: to three real matrices at once, and operations by kind; a dense matrix is one on two qubits. Double takes twice as long.
 _REALS = (0, 14, 17, 21)
+_PRODUCTS = (oc.DENSE, oc.DENSE1)
 _COSTS = {
     oc.DIAGONAL: 5, oc.FLIP: 10, oc.REAL1: 14, oc.DENSE1: 15, oc.DENSE: 52, oc.PHASES: 32, oc.PERMUTATION: 25,
     oc.TRANSPOSITION: 10,
@@ -41,15 +42,21 @@ class Work:
     Attributes:
         passes: over the part, those counted that visit only some of it.
         amplitudes: that passes load and store, in all.
-        operations: hundredths of nanoseconds on one thread of the reference machine in single precision, in all.
+        sweeps: of operations that are bound by loading and storing a tile: hundredths of nanoseconds on one thread of the
+            reference machine in single precision, in all.
+        products: the same of matrix products, which are bound by multiply-adds.
     """
 
     passes: int = 0
     amplitudes: float = 0.0
-    operations: float = 0.0
+    sweeps: float = 0.0
+    products: float = 0.0
 
     def __add__(self, other: Work) -> Work:
-        return Work(self.passes + other.passes, self.amplitudes + other.amplitudes, self.operations + other.operations)
+        return Work(
+            self.passes + other.passes, self.amplitudes + other.amplitudes, self.sweeps + other.sweeps,
+            self.products + other.products,
+        )  # fmt: skip
 
 
 def work_of(program: Program) -> Work:
@@ -65,7 +72,9 @@ def work_of(program: Program) -> Work:
     for number in range(program.num_passes):
         amplitudes = float(program.num_tiles(number) << program.tile_bits)
         own = records[limits[number][oc.OPS_FROM] : limits[number][oc.OPS_TO]]
-        total += Work(1, amplitudes, amplitudes * sum(_cost(op) for op in own))
+        sweeps = sum(_cost(op) for op in own if op[oc.KIND] not in _PRODUCTS)
+        products = sum(_cost(op) for op in own if op[oc.KIND] in _PRODUCTS)
+        total += Work(1, amplitudes, amplitudes * sweeps, amplitudes * products)
     return total
 
 
@@ -80,6 +89,11 @@ def _cost(op: list[int]) -> float:
     controls += max(fixed - targets, 0)
     scale = 2.0 ** (targets - 2) if kind == oc.DENSE else 1.0
     return _COSTS[kind] * scale / (1 << controls)
+
+
+def reference_seconds(operations: float, itemsize: int) -> float:
+    """Seconds on one thread of the reference machine."""
+    return 1e-11 * (itemsize / 8) * operations
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,8 +171,9 @@ class Cost:
         """Of local parts. Parts in a file take turns on the one node."""
         turns = self.plan.num_ranks if self.in_file else self.ranks_per_node
         move = 2 * self.itemsize * self.work.amplitudes / self.rates.memory.value
-        factor = 1e-11 * (self.itemsize / 8) * self.rates.arithmetic.value
-        return turns * (move + factor * self.work.operations)
+        rates, work = self.rates, self.work
+        operations = rates.sweeps.value * work.sweeps + rates.products.value * work.products
+        return turns * (move + reference_seconds(operations, self.itemsize))
 
     @property
     def exchange_seconds(self) -> float:

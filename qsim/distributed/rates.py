@@ -24,10 +24,10 @@ from qsim.pool import check_cancelled
 
 #: Rates that nobody measured: two memory channels, a thread, a network of 100 Gbit/s, a disk on a serial bus.
 _ASSUMED = {
-    "memory": 20e9, "arithmetic": 1.0, "exchange": 5e9, "network": 12.5e9, "disk_read": 0.5e9, "disk_write": 0.5e9,
+    "memory": 20e9, "sweeps": 1.0, "products": 1.0, "exchange": 5e9, "network": 12.5e9, "disk_read": 0.5e9, "disk_write": 0.5e9,
 }  # fmt: skip
 #: What each rate is a rate of.
-UNITS = {name: "bytes/s" for name in _ASSUMED} | {"arithmetic": "of one reference thread's time"}
+UNITS = {name: "bytes/s" for name in _ASSUMED} | dict.fromkeys(("sweeps", "products"), "of one reference thread's time")
 #: Bytes that are written to the disk and read again.
 _FILE = 1 << 28
 
@@ -46,7 +46,8 @@ class Rates:
 
     Attributes:
         memory: bytes that passes load and store a second.
-        arithmetic: seconds that take a second of the reference thread's, so that less is faster.
+        sweeps, products: seconds that a second of the reference thread's takes here, so that less is faster: of operations
+            bound by loading and storing a tile, and of matrix products.
         exchange: bytes that ranks on one node send a second, all together.
         network: bytes that a node sends a second to others.
         disk_read, disk_write: bytes of a file a second.
@@ -56,7 +57,8 @@ class Rates:
     """
 
     memory: Rate
-    arithmetic: Rate
+    sweeps: Rate
+    products: Rate
     exchange: Rate
     network: Rate
     disk_read: Rate
@@ -102,9 +104,9 @@ def measured(precision: str, threads: int, *, exchange: bool = False, folder: An
     """
     from qsim.distributed.engine_rates import measure_engine
 
-    memory, arithmetic = measure_engine(precision, threads)
+    memory, sweeps, products = measure_engine(precision, threads)
     here = f"measured here, {threads} thread{'s' * (threads > 1)}"
-    made = replace(Rates.assumed(), memory=Rate(memory, here), arithmetic=Rate(arithmetic, here))
+    made = replace(Rates.assumed(), memory=Rate(memory, here), sweeps=Rate(sweeps, here), products=Rate(products, here))
     if exchange:
         made = replace(made, exchange=measure_exchange())
     if folder is not None:
