@@ -125,7 +125,7 @@ def _rates_given(given: dict[str, int | None]) -> Rates:
 
     disk = given.get("disk_bandwidth")
     names = {name: given.get(f"{name}_bandwidth") for name in ("memory", "exchange", "network")}
-    return Rates.assumed().given({**names, "disk_read": disk, "disk_write": disk})
+    return Rates.assumed().given({**names, "disk_read": disk, "disk_write": disk, "disk_first": disk})
 
 
 def _node_rates(precision: str, cores: int | None, several: bool, given: dict[str, int | None]) -> Rates:
@@ -241,7 +241,7 @@ def _show_table(rows: Sequence[Any], memory: int | None, as_json: bool) -> None:
 def _print_rates(cost: Cost) -> None:
     names = {"memory": "memory", "exchange": "exchange within a node", "network": "network"}
     if cost.in_file:
-        names = {"memory": "memory", "disk_read": "reading", "disk_write": "writing"}
+        names = {"memory": "memory", "disk_read": "reading", "disk_write": "writing", "disk_first": "writing first"}
     elif cost.num_ranks == 1:
         names = {"memory": "memory"}
     for name, text in names.items():

@@ -187,7 +187,9 @@ class Cost:
     def disk_seconds(self) -> float:
         """Of reading and writing the file."""
         read, written = self.bytes_on_disk()
-        return read / self.rates.disk_read.value + written / self.rates.disk_write.value
+        first = min(written, self.itemsize << self.plan.num_qubits)
+        again = (written - first) / self.rates.disk_write.value
+        return first / self.rates.disk_first.value + again + read / self.rates.disk_read.value
 
     @property
     def seconds(self) -> float:

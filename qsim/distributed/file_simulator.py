@@ -132,6 +132,7 @@ class FileSimulator:
         self.last_traffic = (0, 0)
         self._dtype = np.complex128 if precision == "double" else np.complex64
         self._local_qubits = _local_qubits
+        self._chosen: dict[int, int] = {}  # local qubits by qubits: what has been planned is what runs
 
     def __repr__(self) -> str:
         return f"FileSimulator({str(self.state_file)!r}, precision={self.precision!r}, threads={self.threads})"
@@ -239,7 +240,10 @@ class FileSimulator:
         self._check(circuit)
         limit = self._limit()
         itemsize = int(np.dtype(self._dtype).itemsize)
-        local = self._local(circuit.num_qubits, itemsize, limit)
+        n = circuit.num_qubits
+        if n not in self._chosen:
+            self._chosen[n] = self._local(n, itemsize, limit)
+        local = self._chosen[n]
         from qsim.distributed.file_state import block_bits
 
         keep = min(block_bits(circuit.num_qubits), local)

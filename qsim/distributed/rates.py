@@ -9,7 +9,6 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -18,13 +17,14 @@ from typing import Any
 
 import numpy as np
 
+from qsim.distributed.store import StateFile
 from qsim.errors import QsimError
 from qsim.memory import available_memory
-from qsim.pool import check_cancelled
 
 #: Rates that nobody measured: two memory channels, a thread, a network of 100 Gbit/s, a disk on a serial bus.
 _ASSUMED = {
     "memory": 20e9, "sweeps": 1.0, "products": 1.0, "exchange": 5e9, "network": 12.5e9, "disk_read": 0.5e9, "disk_write": 0.5e9,
+    "disk_first": 0.5e9,
 }  # fmt: skip
 #: What each rate is a rate of.
 UNITS = {name: "bytes/s" for name in _ASSUMED} | dict.fromkeys(("sweeps", "products"), "of one reference thread's time")
@@ -51,6 +51,7 @@ class Rates:
         exchange: bytes that ranks on one node send a second, all together.
         network: bytes that a node sends a second to others.
         disk_read, disk_write: bytes of a file a second.
+        disk_first: bytes that are written to where nothing was yet, which the system has to find room for.
 
     >>> Rates.assumed().network
     Rate(value=12500000000.0, source='assumed')
@@ -63,6 +64,7 @@ class Rates:
     network: Rate
     disk_read: Rate
     disk_write: Rate
+    disk_first: Rate
 
     @classmethod
     def assumed(cls) -> Rates:
@@ -111,40 +113,35 @@ def measured(precision: str, threads: int, *, exchange: bool = False, folder: An
         made = replace(made, exchange=measure_exchange())
     if folder is not None:
         cached = 2 * size < available_memory()
-        read, written = measure_disk(folder, cached)
         source = "measured here, " + ("through the system's cache" if cached else "from the disk itself")
-        made = replace(made, disk_read=Rate(read, source), disk_write=Rate(written, source))
+        found = measure_disk(folder, threads, cached)
+        names = ("disk_read", "disk_write", "disk_first")
+        made = replace(made, **{name: Rate(rate, source) for name, rate in zip(names, found, strict=True)})
     return made
 
 
-def measure_disk(folder: Any, cached: bool) -> tuple[float, float]:
-    """Bytes a second that are read from and written to a file in a folder.
+def measure_disk(folder: Any, threads: int, cached: bool) -> tuple[float, float, float]:
+    """Bytes a second that are read from a state's file in a folder, written to it again, and written for the first time.
 
     Args:
         cached: as long as the system keeps the file in memory; else with the disk itself.
     """
     place = Path(folder) if Path(folder).is_dir() else Path(folder).parent
-    count = min(_FILE, max(shutil.disk_usage(place).free // 4, 1 << 22)) >> 22
-    block = memoryview(np.random.default_rng(1).bytes(1 << 22))
-    with tempfile.TemporaryFile(dir=place, buffering=0) as file:
-        begun = time.perf_counter()
-        for _ in range(count):
-            check_cancelled()
-            file.write(block)
-        if not cached:
-            os.fsync(file.fileno())
-        written = time.perf_counter() - begun
-        if not cached and hasattr(os, "posix_fadvise"):
-            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
-        room = bytearray(1 << 22)
-        file.seek(0)
-        begun = time.perf_counter()
-        for _ in range(count):
-            check_cancelled()
-            file.readinto(room)
-        read = time.perf_counter() - begun
-    size = float(count << 22)
-    return size / max(read, 1e-9), size / max(written, 1e-9)
+    size = 1 << min(_FILE.bit_length() - 1, max(shutil.disk_usage(place).free // 4, 1 << 16).bit_length() - 1)
+    with StateFile(place, size.bit_length() - 5, np.complex128, threads) as file:
+        amplitudes: Any = np.ones(size >> 4, np.complex128)
+        pieces = file.pieces(range(file.num_qubits), 0)
+
+        def timed(action: Any) -> float:
+            begun = time.perf_counter()
+            action(amplitudes, *pieces)
+            if not cached:
+                file.flush()
+            return size / max(time.perf_counter() - begun, 1e-9)
+
+        first = timed(file.write)
+        read = timed(file.read)
+        return read, timed(file.write), first
 
 
 def measure_exchange() -> Rate:

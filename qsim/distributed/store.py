@@ -134,6 +134,12 @@ class StateFile:
         self._move(memoryview(bytearray(header)), 0, True)
         os.fsync(self._file)
 
+    def flush(self) -> None:
+        """Write everything through to the disk, and let the system forget what it has of the file in memory."""
+        os.fsync(self._file)
+        if hasattr(os, "posix_fadvise"):
+            os.posix_fadvise(self._file, 0, 0, os.POSIX_FADV_DONTNEED)
+
     def pieces(self, bits: Sequence[int], base: int, most: int | None = None) -> tuple[Array, Array, int]:
         """Where 2**len(bits) amplitudes lie: entry i of them has bit j of i at bits[j] of its index, and `base` elsewhere.
 
