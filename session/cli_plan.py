@@ -14,7 +14,8 @@ import click
 from qsim.circuit import Circuit
 from qsim.errors import QsimError
 from qsim.memory import readable
-from session.cli_input import read_text
+from session.cli_input import read_text, read_values
+from session.cli_programs import checked_values
 from session.cli_ranks import several_ranks
 from session.errors import SessionError
 from session.programs import Program, read_program, writes_bits
@@ -60,6 +61,7 @@ def _size_option(name: str, what: str) -> Callable[[Function], Function]:
 @click.command()
 @click.argument("file")
 @click.option("--include", metavar="DIR", multiple=True, help="A folder whose files the program may include.")
+@click.option("--set", "settings", metavar="NAME=VALUE", multiple=True, help="Give a parameter its value: theta=pi/2.")
 @click.option("--nodes", "nodes", metavar="N", default="1", show_default=True,
               help="How many nodes: 4, or 1,2,4 or 1..64 for a table.")  # fmt: skip
 @click.option("--ranks-per-node", type=int, metavar="R", default=1, show_default=True, help="Processes on a node.")
@@ -73,8 +75,8 @@ def _size_option(name: str, what: str) -> Callable[[Function], Function]:
 @_size_option("--disk-bandwidth", "What is read from and written to the disk, bytes a second: 12.5GB.")
 @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON.")
 def plan(
-    file: str, include: tuple[str, ...], nodes: str, ranks_per_node: int, memory: int | None, precision: str,
-    cores: int | None, state_file: str | None, as_json: bool, **given: int | None,
+    file: str, include: tuple[str, ...], settings: tuple[str, ...], nodes: str, ranks_per_node: int,
+    memory: int | None, precision: str, cores: int | None, state_file: str | None, as_json: bool, **given: int | None,
 ) -> None:  # fmt: skip
     """Say what a program costs on several nodes, or in a file, without running it.
 
@@ -85,6 +87,9 @@ def plan(
 
     counts = node_counts(nodes)
     circuit = _program(file, include).circuit
+    values = read_values(settings, circuit)
+    if values:
+        circuit = circuit.bind(checked_values(values, circuit))
     if state_file is not None:
         if counts != [1] or ranks_per_node != 1:
             raise SessionError(
