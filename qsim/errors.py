@@ -34,6 +34,14 @@ class RunCancelled(QsimError):
     """A run was stopped through `qsim.pool.controlled`; nothing of it is kept."""
 
 
+class ExecutorError(QsimError):
+    """A batch could not be run on an executor: it takes no work, has no workers, or its workers are of another version."""
+
+
+class CheckpointError(QsimError):
+    """A checkpoint cannot be used: it is of another call, is another program's file, or cannot be written."""
+
+
 def suggestion(name: str, known: Iterable[str]) -> str:
     """A trailing hint ``" Did you mean 'cx'?"``, or an empty string when nothing is near.
 

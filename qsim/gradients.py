@@ -20,7 +20,7 @@ import numpy.typing as npt
 from qsim.circuit import Circuit
 from qsim.compiler.formulas import FACTORS, FORMULAS, SHAPES
 from qsim.compiler.lowering import MATRIX, Lowered, inverse, lower
-from qsim.compiler.program import Program, compile_lowered, postfix
+from qsim.compiler.program import SINGLE_TILE_QUBITS, Program, compile_lowered, postfix
 from qsim.errors import ParameterError
 from qsim.gates import GateRow, Structure, row_by_code
 from qsim.kernels import gradients as kernels
@@ -34,9 +34,11 @@ from qsim.parameters import Parameter
 from qsim.pauli import SparsePauliOp
 from qsim.pool import Share, part, report, run_shares
 from qsim.state import copy_into, evolve, touch
+from qsim.workspace import rooms
 
 Array = npt.NDArray[Any]
 _NO_BIT = 63
+_NO_ROWS = np.zeros(0)
 #: Blocks of the sums over other items.
 _ITEM_BITS = 12
 #: Amplitudes of both states up to which a program is bound and run in one call, on one thread.
@@ -157,6 +159,11 @@ def sweep_back(plan: Plan, both: Array, parameters: Array, threads: int) -> Arra
 
 def _take_back(program: Program, flat: Array, both: Array, parameters: Array, threads: int, keeps_phase: bool) -> None:
     """Run a segment's inverse on both states. Of a whole state a common global phase would not matter."""
+    if 1 << program.num_qubits < len(both):
+        phase = _take_back_each(program, flat, parameters, threads)
+        if keeps_phase:
+            both *= phase
+        return
     if len(both) > _ONE_CALL or not program.num_passes:
         evolve(program, parameters, both.dtype.type, threads, both)
         return
@@ -165,6 +172,21 @@ def _take_back(program: Program, flat: Array, both: Array, parameters: Array, th
     phase, _ = program.run(flat, parameters, 0, 1, program.num_passes, 0, 0, -1, coefficients, 1 + 0j, workspace)
     if keeps_phase:
         both *= phase
+
+
+def _take_back_each(program: Program, flat: Array, parameters: Array, threads: int) -> complex:
+    """The same where each state is a tile of its own: a thread for each. Returns the factor that is yet to be applied."""
+    coefficients, phase = program.bind(parameters, flat.dtype)
+    with rooms(flat.dtype.type, program.workspace_numbers, 2) as workspaces:
+
+        def share(_: int, start: int, stop: int) -> None:
+            for k in range(start, stop):
+                half = flat[k * len(flat) // 2 : (k + 1) * len(flat) // 2]
+                for number in range(program.num_passes):
+                    program.run(half, _NO_ROWS, 0, 0, 0, number, 0, 1, coefficients, 1 + 0j, workspaces[k])
+
+        run_shares(share, 2, threads, chunk=1)
+    return phase
 
 
 def _threads(size: int, threads: int) -> int:
@@ -415,8 +437,11 @@ class _Planner:
             lowered = self.lowered
             rows = lowered.rows[start : self.stop]
             block = Lowered(rows, lowered.operands, lowered.values, lowered.expressions, lowered.matrices)
+            # Both states at once, as one with one more qubit, unless that is several tiles, and each state one.
+            each = self.tile_bits is None and 2 << self.num_qubits > _ONE_CALL and self.num_qubits <= SINGLE_TILE_QUBITS
+            width = self.num_qubits + (0 if each else 1)
             program = compile_lowered(
-                inverse(block), self.num_qubits + 1, self.parameters, dtype=self.dtype, tile_bits=self.tile_bits
+                inverse(block), width, self.parameters, dtype=self.dtype, tile_bits=self.tile_bits
             )
         diagonals = _ints(self.found_diagonals, 4)
         first_diagonal = len(self.diagonals) - len(diagonals)

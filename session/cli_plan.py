@@ -304,10 +304,11 @@ class Place:
             if memory is not None or keep:
                 raise SessionError("--memory and --keep-state are about a state in a file. Add --state-file PATH.")
             return None
-        for name in ("backend", "method", "noise"):
-            if options.get(name) is not None:
+        for name in ("backend", "backend_options", "method", "noise"):
+            if options.get(name) and options[name] != "statevector":
+                option = "backend-option" if name == "backend_options" else name
                 raise SessionError(
-                    f"--state-file runs the statevector engine without noise, so --{name} does not go with it."
+                    f"--state-file runs the statevector engine without noise, so --{option} does not go with it."
                 )
         if several_ranks():
             raise SessionError("A state is in a file or on several ranks. Leave out --state-file, or mpiexec.")

@@ -24,6 +24,7 @@ from session.results import ExecutionDetails
 #: Where launchers tell a process its number.
 _RANKS = ("PMI_RANK", "OMPI_COMM_WORLD_RANK", "MV2_COMM_WORLD_RANK", "PMIX_RANK", "SLURM_PROCID")
 _LOCAL = (None, *BackendNames)
+_METHODS = ("automatic", "statevector")
 
 
 def several_ranks() -> bool:
@@ -43,7 +44,10 @@ class RankedCommand:
         from qsim.distributed.simulator import DistributedSimulator
 
         self.options = options
-        self.simulator = DistributedSimulator(transport, options["precision"], options["threads"])
+        method = options.get("method") or "automatic"
+        if method not in _METHODS:
+            method = "automatic"  # refused by `open`, on all ranks
+        self.simulator = DistributedSimulator(transport, options["precision"], options["threads"], method=method)
 
     @property
     def prints(self) -> bool:
@@ -101,7 +105,7 @@ class RankedCommand:
     def _check_options(self) -> None:
         if self.options.get("backend") not in _LOCAL:
             raise SessionError(f"Several ranks run the local simulator, got --backend {self.options['backend']}.")
-        if self.options.get("method") not in (None, "automatic", "statevector"):
+        if self.options.get("method") not in (None, *_METHODS):
             raise SessionError(f"Several ranks hold one statevector, got --method {self.options['method']}.")
         if self.options.get("shots") is not None and "submit" not in self.options:
             raise SessionError("Several ranks compute exact expectation values. Leave out --shots.")

@@ -38,13 +38,13 @@ _NO_INTS = np.zeros(0, np.int64)
 #: that was up to a fifth slower, since there are more passes.
 _MOST_TILE_BITS = {8: 15, 4: 16}
 #: States of up to so many qubits are one tile; the next larger ones have at least four, for several threads.
-_SINGLE_TILE_QUBITS = 14
+SINGLE_TILE_QUBITS = 14
 
 
 def default_tile_bits(num_qubits: int, real: Any) -> int:
     """The size of tiles, on which results may depend by rounding: the same whatever the number of threads."""
     most = _MOST_TILE_BITS[np.dtype(real).itemsize]
-    return num_qubits if num_qubits <= _SINGLE_TILE_QUBITS else min(num_qubits - 2, most)
+    return num_qubits if num_qubits <= SINGLE_TILE_QUBITS else min(num_qubits - 2, most)
 
 
 @dataclass(frozen=True, eq=False)

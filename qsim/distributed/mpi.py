@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
 import numpy as np
@@ -70,6 +71,17 @@ class MPITransport:
         starts = ends - lengths
         self._world.Allgatherv([np.frombuffer(data, np.uint8), mpi.BYTE], [room, lengths, starts, mpi.BYTE])
         return [room[start:end].tobytes() for start, end in zip(starts.tolist(), ends.tolist(), strict=True)]
+
+    def watch(self, agreed: Callable[[], BaseException | None]) -> None:
+        """End all ranks when this process ends by an error that they have not agreed on: they would wait for it."""
+        if self.size > 1:
+            atexit.register(self._leave, agreed)
+
+    def _leave(self, agreed: Callable[[], BaseException | None]) -> None:
+        error = getattr(sys, "last_value", None)  # what the interpreter ended by, if anything
+        if error is None or error is agreed() or self._mpi.Is_finalized():
+            return
+        self.abort(f"{type(error).__name__}: {error}")
 
     def abort(self, message: str) -> NoReturn:
         """As `qsim.distributed.transport.Transport` says."""

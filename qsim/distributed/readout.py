@@ -28,6 +28,11 @@ def sampled_low_qubits(num_qubits: int, local_qubits: int) -> int:
     return min(local_qubits, block_size(num_qubits).bit_length() - 1)
 
 
+def sampling_room(num_qubits: int, shots: int) -> int:
+    """Bytes that sampling takes on every rank beside its part: all blocks' weights, and the shots that are drawn at a time."""
+    return 24 * ((1 << num_qubits) // block_size(num_qubits)) + 64 * min(shots, FEWEST_SHOTS)
+
+
 def sample_bits(
     part: Part, pairs: Sequence[tuple[int, int]], shots: int, seed: int, memory_limit: int | None
 ) -> tuple[Array, Array]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -32,12 +33,14 @@ class Part:
         state: amplitudes, shape (2**local_qubits,).
         final: the position of each qubit; those from `local_qubits` on are bits of the rank's number.
         threads: that this rank uses.
+        seconds: that each step of the plan took on this rank, waiting for others included.
     """
 
     ranks: Ranks
     state: Array
     final: tuple[int, ...]
     threads: int
+    seconds: tuple[float, ...] = ()
 
     @property
     def num_qubits(self) -> int:
@@ -117,7 +120,9 @@ class RankProgram:
                 state, empty = self._begin(row, state)
         except Exception as raised:
             error = raised
+        seconds = []
         for number, step in enumerate(steps):
+            began = perf_counter()
             if isinstance(step, Exchange):
                 ranks.agree(error)
                 assert state is not None
@@ -132,9 +137,10 @@ class RankProgram:
                             state = evolve(self._program(number, step, True), row, self.dtype, threads, state)
                 except Exception as raised:
                     error = raised
+            seconds.append(perf_counter() - began)
         ranks.agree(error)
         assert state is not None
-        return Part(ranks, state, self.plan.final, threads)
+        return Part(ranks, state, self.plan.final, threads, tuple(seconds))
 
     def factors(self, row: Array) -> Array:
         """The amplitude that each rank's part |0...0> begins with."""

@@ -176,6 +176,9 @@ class Ranks:
             return
         rank, (kind, message) = failed[0]
         everywhere = len(failed) == self.size and all(found == [kind, message] for _, found in failed)
+        if everywhere and isinstance(own, QsimError):
+            self.agreed = own
+            raise own
         self.agreed = _KINDS[kind](message if everywhere else f"Rank {rank} of {self.size}: {message}")
         raise self.agreed from own
 

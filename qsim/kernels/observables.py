@@ -118,6 +118,61 @@ def load_group(typing_context: Any, out: Any, state: Any, to: Any, at: Any) -> A
     return types.void(out, state, types.int64, types.int64), code
 
 
+def _direct_sum(imaginary: bool) -> Any:
+    """As `_product` and `_signed_sum` in one, for a single term, with the other block read from the state as it lies.
+
+    (out, state, own, signs, patterns, at_state, at_own, z, groups, far, at_pattern); there are two groups at least.
+    """
+
+    @intrinsic
+    def emit(
+        typing_context: Any, out: Any, state: Any, own: Any, signs: Any, patterns: Any, at_state: Any, at_own: Any, z: Any,
+        groups: Any, far: Any, at_pattern: Any,
+    ) -> Any:  # fmt: skip
+        def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            e, source = _Emitter(context, builder, out), _Emitter(context, builder, state)
+            goal, mine, sign_of, pattern = (e.data_of(arguments[k]) for k in (0, 2, 3, 4))
+            data = source.data_of(arguments[1])
+            start, own_start, mask, count, across, at = arguments[5:]
+            w, zero = e.width, ir.Constant(ir.VectorType(e.element, e.width), None)
+            half = builder.lshr(count, e.index(1))
+            # Two groups at a time, so that their sums do not wait for each other.
+            sums = [[cgutils.alloca_once_value(builder, zero) for _ in e.slots()] for _ in range(2)]
+            with cgutils.for_range(builder, half) as loop:
+                for part in range(2):
+                    g = builder.add(loop.index, half) if part else loop.index
+                    sign = e.splat(builder.load(builder.gep(sign_of, [builder.and_(mask, g)])))
+                    there = builder.add(start, builder.mul(builder.xor(g, across), e.index(BLOCK)))
+                    here = builder.add(own_start, builder.mul(g, e.index(BLOCK)))
+                    for slot, total in zip(e.slots(), sums[part], strict=True):
+                        first = source.load(data, e.offset(there, 2 * slot), w)
+                        second = source.load(data, e.offset(there, 2 * slot + w), w)
+                        a, b = (e.pick(first, second, range(k, 2 * w, 2)) for k in range(2))
+                        if source.size < e.size:
+                            a, b = (builder.fpext(value, ir.VectorType(e.element, w)) for value in (a, b))
+                        c, d = e.load(mine, e.offset(here, slot)), e.load(mine, e.offset(here, slot + LANES))
+                        value = (
+                            e.fma(a, d, builder.fneg(builder.fmul(b, c)))
+                            if imaginary
+                            else e.fma(a, c, builder.fmul(b, d))
+                        )
+                        builder.store(e.fma(sign, value, builder.load(total)), total)
+            result = None
+            for k, slot in enumerate(e.slots()):
+                both = builder.fadd(builder.load(sums[0][k]), builder.load(sums[1][k]))
+                result = e.fma(both, e.load(pattern, e.offset(at, slot)), result)
+            while w > 1:
+                w //= 2
+                result = builder.fadd(e.pick(result, result, range(w)), e.pick(result, result, range(w, 2 * w)))
+            builder.store(builder.extract_element(result, ir.Constant(ir.IntType(32), 0)), goal)
+            return context.get_dummy_value()
+
+        return types.void(out, state, own, signs, patterns, *[types.int64] * 6), code
+
+    return emit
+
+
+direct_real, direct_imaginary = _direct_sum(False), _direct_sum(True)
 real_products, imaginary_products = _product(False), _product(True)
 signed_sum, butterfly = _signed_sum(), _butterfly()
 
@@ -176,6 +231,31 @@ def add_terms(
         out[terms[TERM_COLUMNS * t + OPERATOR]] += -value if odd(high & block) != odd(z & order) else value
 
 
+@kernel(inner=True)
+def is_last(groups: Any, k: int) -> bool:
+    """Whether the next group after `k` has another x_high."""
+    after = k + GROUP_COLUMNS
+    return after == len(groups) or groups[after + X_HIGH] != groups[k + X_HIGH]
+
+
+@kernel(apart=True)
+def add_term(
+    state: Any, own: Any, group: Any, terms: Any, weights: Any, b: int, block: int, bits: int, groups: int, signs: Any,
+    patterns: Any, one: Any, out: Any,
+) -> None:  # fmt: skip
+    """The only term of a group, with a block that no other group needs now."""
+    t, order = group[EVEN], group[ORDER]
+    z, high = terms[TERM_COLUMNS * t + Z_LOW], terms[TERM_COLUMNS * t + Z_HIGH]
+    at, mine, far = 2 * ((b ^ group[X_HIGH]) << bits), (2 * order) << bits, group[FAR]
+    pattern, over_groups = LANES * (z & (LANES - 1)), z >> LANE_BITS
+    if group[ODD] > t:
+        direct_real(one, state, own, signs, patterns, at, mine, over_groups, groups, far, pattern)
+    else:
+        direct_imaginary(one, state, own, signs, patterns, at, mine, over_groups, groups, far, pattern)
+    value = weights[t] * one[0]
+    out[terms[TERM_COLUMNS * t + OPERATOR]] += -value if odd(high & block) != odd(z & order) else value
+
+
 @kernel(fastmath=REDUCTION_MATH)
 def means(
     state: Any, bits: int, blocks: int, span: int, start: int, stop: int, groups: Any, terms: Any, weights: Any,
@@ -216,13 +296,18 @@ def means(
                 group = window(groups, k, GROUP_COLUMNS)
                 if block & group[HALF]:
                     continue
-                if group[X_HIGH] != loaded:
-                    loaded, source = group[X_HIGH], other_at
-                    load_block(own, source, state, b ^ loaded, bits)
                 order = group[ORDER]
                 if not (have >> order) & 1:
                     have |= 1 << order
                     exchange_lanes(own, numbers * order, 0 * b, num_groups, order)
+                if group[X_HIGH] != loaded:
+                    if group[END] - group[EVEN] == 1 and num_groups > 1 and is_last(groups, k):
+                        add_term(
+                            state, own, group, terms, weights, b, block, bits, num_groups, signs, patterns, one, values
+                        )
+                        continue
+                    loaded, source = group[X_HIGH], other_at
+                    load_block(own, source, state, b ^ loaded, bits)
                 if group[ODD] > group[EVEN]:
                     real_products(f, own, own, own, source, numbers * order, num_groups, group[FAR])
                     add_terms(

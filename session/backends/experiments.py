@@ -62,14 +62,20 @@ def calibrations_of(program: Program, task: Task) -> list[Experiment]:
 def experiments(program: Program, task: Task) -> list[Experiment]:
     """The circuits of a task: calibrations, then for each parameter set its own, or one for each group of terms.
 
+    They have no parameters, and no branches that parameters decide.
+
     Raises:
         SessionError: the task is none that counts answer, or has too few shots for its groups.
     """
+    from session.preparation.binding import settled
+
     found, parts = calibrations_of(program, task), parts_of(program, task)
     for k, row in enumerate(task.rows):
         values = program.named(row)
         for part in parts:
             bound = part.circuit.bind(values) if part.circuit.parameters else part.circuit
+            if bound.has_feed_forward:
+                bound = settled(bound)  # branches that parameters decide
             found.append(Experiment(bound, part.shots, set_seed(task.seed, k) + part.step))
     return found
 

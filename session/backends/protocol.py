@@ -229,11 +229,13 @@ class Cost:
         amount: in units of `currency`.
         currency: "USD", "EUR", or a service's own unit.
         basis: how it comes about, and when it may be different.
+        details: the service's own figures, as JSON can hold them.
     """
 
     amount: float
     currency: str
     basis: str = ""
+    details: dict[str, Any] = field(default_factory=dict)
 
     def __str__(self) -> str:
         return f"{self.amount:,.2f} {self.currency}" + (f" ({self.basis})" if self.basis else "")
@@ -287,6 +289,11 @@ class RemoteBackend(Backend, Protocol):
 
     def cost(self, prepared: Prepared) -> Cost | None:
         """What a task would cost, where the service says it through its interface; None where it does not."""
+
+
+def is_remote(backend: object) -> bool:
+    """Whether a backend's tasks run in a service, in the steps of a `RemoteBackend`."""
+    return all(callable(getattr(backend, step, None)) for step in ("prepare", "submit", "status", "fetch", "decode"))
 
 
 def clock_slack(since: datetime | None) -> datetime | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any
 
 from qsim.circuit import Barrier, Circuit, Delay, Measure, Reset, Snapshot
@@ -78,7 +79,7 @@ def check_target(
     found = list(_limits(circuit, can, shots))
     chosen = None if can.gates is None else gate_set(can.gates)
     rules = _Rules(can, chosen, exact_gates, can.connectivity if coupled else None)
-    rules.delays = delays
+    rules.delays, rules.num_qubits = delays, circuit.num_qubits
     found += rules.walk(circuit, ())
     if not found:
         return
@@ -110,6 +111,7 @@ class _Rules:
         midway = getattr(can, "mid_circuit", None)
         self.midway = can.feed_forward if midway is None else bool(midway)
         self.delays = True
+        self.num_qubits = 0
         self.measured: set[int] = set()
         self.written: set[int] = set()
 
@@ -176,16 +178,31 @@ class _Rules:
 
     def coupling(self, gate: Gate, qubits: tuple[int, ...], at: Path) -> Iterator[Problem]:
         assert self.pairs is not None
-        if len(qubits) > 2:
+        missing = [pair for pair in self.used_pairs(gate, qubits) if pair not in self.pairs]
+        advice = (
+            "Put the program's qubits elsewhere or swap them closer, or let the vendor's compiler or Qiskit route it."
+        )
+        if len(qubits) == 2 and missing:
             yield Problem(
-                f"couples pairs of qubits; gate '{_spelled(gate)}' acts on {len(qubits)}{{place}}. Rebase the circuit first.",
-                at,
-            )
-        elif (qubits[0], qubits[1]) not in self.pairs:
-            yield Problem(
-                f"has no coupling of qubits {qubits[0]} and {qubits[1]}, which gate '{_spelled(gate)}' acts on{{place}}. Put "
-                "the program's qubits elsewhere or swap them closer, or let the vendor's compiler or Qiskit route it.", at
+                f"has no coupling of qubits {qubits[0]} and {qubits[1]}, which gate '{_spelled(gate)}' acts on{{place}}. "
+                f"{advice}", at
             )  # fmt: skip
+        elif missing:
+            shown = ", ".join(f"{a} and {b}" for a, b in missing[:3])
+            yield Problem(
+                f"has no coupling of qubits {shown}, which gate '{_spelled(gate)}' takes{{place}}. {advice}", at
+            )
+
+    def used_pairs(self, gate: Gate, qubits: tuple[int, ...]) -> list[tuple[int, int]]:
+        """The pairs that a gate's two-qubit gates are on."""
+        if len(qubits) == 2:
+            return [(qubits[0], qubits[1])]
+        if gate.is_symbolic:
+            return list(combinations(sorted(qubits), 2))
+        from session.preparation.rebase import rebase
+
+        made = rebase(Circuit(self.num_qubits)._append(gate, qubits, ()), ("u", "cx"))
+        return sorted({(min(i.qubits), max(i.qubits)) for i in made if len(i.qubits) == 2})
 
 
 def _spelled(gate: Gate) -> str:

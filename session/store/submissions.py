@@ -82,6 +82,11 @@ class Submission:
         """Whether the service has it, or may have it, and has not ended it."""
         return not self.has_reply and (self.state is None or not self.state.is_final)
 
+    @property
+    def is_unfinished(self) -> bool:
+        """Whether a result may still be had: nobody ended it without one, and there is no reply yet."""
+        return self.is_open or (self.state is RemoteState.COMPLETED and not self.has_reply)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Destination:

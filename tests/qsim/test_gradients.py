@@ -164,6 +164,23 @@ def test_one_segment_a_layer_of_the_ansatz():
     assert len(plan(circuit, np.complex128).segments) == 6  # and one for the last CX gates
 
 
+@pytest.mark.parametrize("precision", ["double", "single"])
+def test_states_that_are_a_tile_each(monkeypatch, precision):
+    monkeypatch.setattr("qsim.gradients._ONE_CALL", 16)
+    circuit, values = ansatz(6, 3)
+    operator, tolerance = operator_on(6), 1e-12 if precision == "double" else 1e-5
+    rows = [Simulator(precision, threads=t).gradient(circuit, operator, values)["w"] for t in (1, 2)]
+    assert np.array_equal(*rows)
+    assert (
+        plan(circuit, np.dtype(f"complex{128 if precision == 'double' else 64}").type).segments[0].inverse.num_qubits
+        == 6
+    )
+    monkeypatch.undo()
+    together, _ = ansatz(6, 3)
+    expected = Simulator().gradient(together, operator, values)["w"]
+    assert np.abs(rows[0] - expected).max() < tolerance
+
+
 def test_threads_give_identical_results():
     circuit, values = ansatz(16, 2)
     circuit.crx(0.2 * Parameter("a"), 3, 12).rzz(Parameter("a"), 1, 15).rxx(Parameter("a"), 2, 9)

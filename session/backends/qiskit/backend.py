@@ -6,12 +6,13 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from qsim.circuit import Circuit
-from session.backends.experiments import experiments, results_of
+from session.backends.experiments import calibrations_of, experiments, results_of
 from session.backends.protocol import CancelOutcome, Capabilities, Cost, Prepared, RawResult, RemoteRef, RemoteStatus
 from session.backends.qiskit import estimating, jobs, results, targets
 from session.backends.qiskit.circuits import (
@@ -21,6 +22,7 @@ from session.backends.qiskit.circuits import (
     registers_of,
     to_named_bits,
     transpiled,
+    transpiled_alike,
     widths_of,
 )
 from session.backends.qiskit.kinds import (
@@ -36,7 +38,7 @@ from session.backends.several import join_bodies, join_ids, joint_cancel, joint_
 from session.circuit_json import circuit_from_json, circuit_to_json
 from session.errors import SessionError
 from session.preparation import check_task
-from session.programs import Program
+from session.programs import Program, without_measurements
 from session.results import Result
 from session.tasks import Task, TaskKind
 
@@ -95,9 +97,9 @@ class QiskitBackend:
             raise SessionError(f"A sampler is a BaseSamplerV2, got {type(sampler).__name__}.")
         if optimization_level not in (0, 1, 2, 3):
             raise SessionError(f"optimization_level is 0, 1, 2 or 3, got {optimization_level!r}.")
-        self._target = backend
+        self._target: Any = backend
         self._sampler = sampler if sampler is not None else provider_sampler(backend)
-        self._estimator = estimating.provider_estimator(backend) if estimator is True else estimator or None
+        self._estimator: Any = estimating.provider_estimator(backend) if estimator is True else estimator or None
         if self._estimator is not None and not estimating.is_estimator(self._estimator):
             raise SessionError(f"An estimator is a BaseEstimatorV2 or True, got {type(estimator).__name__}.")
         self._retrieve = retrieve or jobs.retriever(backend)
@@ -155,6 +157,8 @@ class QiskitBackend:
             made = experiments(program, task)
             circuits, shots = [one.circuit for one in made], [one.shots for one in made]
             seed = made[0].seed if made else 0
+            if calibrations_of(program, task):
+                payload["head"] = len(without_measurements(program.circuit))
         missing = self._missing(circuits[0]) if circuits else ()
         if missing:
             raise SessionError(f"'{self.name}' has no operation '{min(missing)}', which the program needs.")
@@ -181,10 +185,11 @@ class QiskitBackend:
         for number, batch in enumerate(payload["batches"]):
             chosen, shots = [circuits[k] for k in batch], [payload["shots"][k] for k in batch]
             try:
-                if "estimator" in payload:
-                    job = self._start_estimator(chosen, payload["estimator"])
-                else:
-                    job = self._start(chosen, shots, payload["seed"] + number)
+                with self._asking("Submission", submits=True):
+                    if "estimator" in payload:
+                        job = self._start_estimator(chosen, payload["estimator"])
+                    else:
+                        job = self._start(chosen, shots, payload["seed"] + number)
             except Exception:
                 self._abandon(ids)
                 raise
@@ -198,11 +203,13 @@ class QiskitBackend:
 
     def status(self, ref: RemoteRef) -> RemoteStatus:
         """Where its jobs are."""
-        return joint_status([jobs.status_of(self._job(job_id)) for job_id in split_ids(ref.remote_id)])
+        with self._asking("Status"):
+            return joint_status([jobs.status_of(self._job(job_id)) for job_id in split_ids(ref.remote_id)])
 
     def cancel(self, ref: RemoteRef) -> CancelOutcome:
         """Ask its jobs to stop."""
-        return joint_cancel([jobs.cancel(self._job(job_id)) for job_id in split_ids(ref.remote_id)])
+        with self._asking("Cancelling"):
+            return joint_cancel([jobs.cancel(self._job(job_id)) for job_id in split_ids(ref.remote_id)])
 
     def cost(self, prepared: Prepared) -> Cost | None:
         """None: Qiskit has no prices."""
@@ -212,8 +219,8 @@ class QiskitBackend:
         """The outcomes of all circuits by register, as JSON: what Qiskit gives are objects, which are not stored."""
         bodies = []
         for job_id in split_ids(ref.remote_id):
-            job = self._job(job_id)
-            result = job.result()
+            with self._asking("The result"):
+                result = self._job(job_id).result()
             bodies.append(estimating.to_bytes(result) if is_estimate(result) else results.to_bytes(result))
         return join_bodies(bodies, results.MEDIA_TYPE)
 
@@ -247,14 +254,21 @@ class QiskitBackend:
         if key not in self._ready:
             data = json.loads(payload)
             own = circuits if circuits is not None else [circuit_from_json(one) for one in data["circuits"]]
-            made = transpiled(
-                [to_named_bits(one) for one in own], self._target, data["optimization_level"], data["seed_transpiler"]
-            )
+            how = (self._target, data["optimization_level"], data["seed_transpiler"])
+            if "head" in data:
+                made = transpiled_alike(own, data["head"], *how)
+            else:
+                made = transpiled([to_named_bits(one) for one in own], *how)
             self._ready = {**dict(list(self._ready.items())[1 - _KEPT :]), key: made}
         return self._ready[key]
 
     def _estimates(self, task: Task) -> bool:
-        return task.kind is TaskKind.ESTIMATE and self._estimator is not None
+        wanted = task.kind is TaskKind.ESTIMATE and self._estimator is not None
+        if wanted and task.mitigation_shots:
+            raise SessionError(
+                "An estimator mitigates errors in its own way, by its options; leave readout_mitigation out."
+            )
+        return wanted
 
     def _start_estimator(self, circuits: list[Any], wanted: Mapping[str, Any]) -> Any:
         return self._estimator.run(estimating.pubs(circuits, wanted, wanted["num_qubits"]))
@@ -268,6 +282,9 @@ class QiskitBackend:
         if hasattr(getattr(self._target, "options", None), "seed_simulator"):
             options["seed_simulator"] = seed % _SEEDS
         return self._target.run(circuits, **{**options, **self._run_options})
+
+    def _asking(self, what: str, submits: bool = False) -> AbstractContextManager[None]:
+        return jobs.asking(f"{what} of '{self.name}'", submits=submits, is_local=self._retrieve is None)
 
     def _job(self, job_id: str) -> Any:
         if job_id not in self._jobs:

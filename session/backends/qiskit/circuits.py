@@ -68,6 +68,65 @@ def transpiled(circuits: Sequence[Any], backend: Any, level: int, seed: int) -> 
     Raises:
         SessionError: Qiskit cannot rewrite a circuit so, with what it says.
     """
+    return transpile_for(backend, circuits, optimization_level=level, seed_transpiler=seed)
+
+
+def transpiled_alike(circuits: Sequence[Circuit], head: int, backend: Any, level: int, seed: int) -> list[Any]:
+    """Circuits that are measured on the same qubits of the device, the first two of which measure its readout errors.
+
+    Args:
+        circuits: ours. After the first two each begins with `head` operations that make a state, and turns and measures
+            it then. Both parts are transpiled on their own, the second one where the first ends.
+        head: how many operations make the state.
+        backend: the target.
+        level: of optimization.
+        seed: of the transpiler.
+
+    Raises:
+        SessionError: Qiskit cannot rewrite a circuit so, or moves qubits differently from circuit to circuit.
+    """
+    options: dict[str, Any] = {"optimization_level": level, "seed_transpiler": seed}
+    states = [to_named_bits(_part(one, 0, head)) for one in circuits[2:]]
+    made = transpile_for(backend, states[:1], **options)
+    start = _layout(made[0], "initial_index_layout") if made else None
+    made += transpile_for(backend, states[1:], **options, initial_layout=start)
+    ends = [_layout(one, "final_index_layout") for one in made]
+    there = ends[0] if ends else None
+    tails = [*circuits[:2], *(_part(one, head, len(one)) for one in circuits[2:])]
+    measured = transpile_for(backend, [to_named_bits(one) for one in tails], **options, initial_layout=there)
+    moved = any(_layout(one, "final_index_layout") != there for one in measured)
+    if moved or any(end != there for end in ends):
+        raise SessionError(
+            "Readout errors are measured on the qubits that a program ends on, and Qiskit moves this one's circuits to "
+            "different ones. Do without readout_mitigation, or give another optimization_level or seed_transpiler."
+        )
+    joined = [
+        state.compose(tail, qubits=state.qubits, clbits=state.clbits)
+        for state, tail in zip(made, measured[2:], strict=True)
+    ]
+    return [*measured[:2], *joined]
+
+
+def _part(circuit: Circuit, start: int, stop: int) -> Circuit:
+    """Some of a circuit's operations, on all of its qubits and bits."""
+    part = circuit.block()
+    for k in range(start, stop):
+        one = circuit[k]
+        part._append(one.operation, one.qubits, one.clbits)
+    return part
+
+
+def transpile_for(backend: Any, circuits: Sequence[Any], **options: Any) -> list[Any]:
+    """Qiskit's `transpile`, its errors as ours, and a look at whether everything left is the target's."""
+    made = _transpile(list(circuits), backend, {"backend": backend, **options})
+    names = operation_names(backend)
+    if names is not None:
+        for before, after in zip(circuits, made, strict=True):
+            _check_isa(before, after, names, backend)
+    return made
+
+
+def _transpile(circuits: list[Any], backend: Any, options: dict[str, Any]) -> list[Any]:
     from qiskit import transpile
     from qiskit.exceptions import QiskitError
 
@@ -76,14 +135,14 @@ def transpiled(circuits: Sequence[Any], backend: Any, level: int, seed: int) -> 
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # of providers' own plug-ins
-            made = transpile(list(circuits), backend=backend, optimization_level=level, seed_transpiler=seed)
+            return list(transpile(circuits, **options))
     except QiskitError as error:
         raise SessionError(f"Qiskit cannot rewrite this circuit for '{name_of(backend)}': {error.message}") from None
-    names = operation_names(backend)
-    if names is not None:
-        for before, after in zip(circuits, made, strict=True):
-            _check_isa(before, after, names, backend)
-    return list(made)
+
+
+def _layout(circuit: Any, which: str) -> list[int] | None:
+    """The device's qubit of each of the program's, at the beginning or the end; None where nothing was moved."""
+    return None if circuit.layout is None else list(getattr(circuit.layout, which)(filter_ancillas=True))
 
 
 def _check_isa(before: Any, after: Any, names: frozenset[str], backend: Any) -> None:

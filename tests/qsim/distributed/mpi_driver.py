@@ -145,6 +145,8 @@ if __name__ == "__main__":
         gradient(*given)
     elif case == "dies":
         dies(*given)
+    elif case == "uncaught":
+        DistributedSimulator().statevector(Circuit(1))
     elif case == "stops":
         stops_inside()
     else:

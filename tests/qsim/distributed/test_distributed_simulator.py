@@ -149,6 +149,17 @@ def test_circuits_that_one_process_runs_in_another_way_give_its_counts():
         assert on_ranks(2, lambda simulator, one=circuit: simulator.sample(one, shots=500, seed=3))[0] == expected
 
 
+def test_a_wide_clifford_circuit_is_sampled_as_one_process_does():
+    circuit = Circuit(24).h(0)
+    for q in range(23):
+        circuit.cx(q, q + 1)
+    circuit.measure_all()
+    expected = Simulator(threads=1).sample(circuit, shots=300, seed=3)
+    found = on_ranks(2, lambda simulator: simulator.sample(circuit, shots=300, seed=3))
+    assert found[0] == found[1] == expected
+    assert found[1].metadata == expected.metadata
+
+
 def test_a_batch_of_samples_uses_one_seed_more_a_set():
     circuit = ansatz(6, 1).measure_all()
     rows = np.random.default_rng(0).uniform(-2, 2, (2, len(circuit.parameters)))
@@ -173,6 +184,16 @@ def test_gradients_are_those_of_one_process(size):
     found = same_everywhere(on_ranks(size, run))
     expected = np.concatenate([values.reshape(-1), *[list(one.values()) for one in slopes[0]]])
     np.testing.assert_allclose(found, expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("n", [14, 15, 17])
+def test_gradients_of_parts_of_all_kinds_of_size(n):
+    circuit = ansatz(n, 1)
+    row = np.random.default_rng(n).uniform(-2, 2, (1, len(circuit.parameters)))
+    operator = Pauli.X(0) * Pauli.Y(n - 1) + Pauli.Z(1) + Pauli.X(n - 2)
+    expected = Simulator(threads=1).gradient(circuit, operator, row)[0]
+    found = on_ranks(2, lambda simulator: simulator.gradient(circuit, operator, row)[0])[1]
+    np.testing.assert_allclose(list(found.values()), list(expected.values()), atol=1e-12)
 
 
 @settings(deadline=None, max_examples=25)
@@ -213,6 +234,8 @@ def test_bytes_and_messages_are_those_of_the_plan(size):
     def run(simulator):
         simulator.expectation(circuit, Pauli.Z(0))
         plan, ranks = simulator.last_plan, simulator.ranks
+        assert len(simulator.last_seconds) == len(plan.steps)
+        assert min(simulator.last_seconds) > 0
         return [ranks.bytes_sent * size, plan.bytes_exchanged(16), ranks.messages_sent * size, plan.messages(100)]
 
     sent, planned, messages, planned_messages = same_everywhere(on_ranks(size, run, chunk=100))
@@ -342,5 +365,7 @@ def test_what_has_no_state_is_refused_on_all_ranks():
             assert re.search(message, str(error)), str(error)
     with pytest.raises(QsimError, match="precision"):
         on_ranks(1, lambda s: s, precision="half")
+    with pytest.raises(QsimError, match="'automatic' or 'statevector', got 'mps'"):
+        on_ranks(1, lambda s: s, method="mps")
     with pytest.raises(QsimError, match="A message holds"):
         on_ranks(1, lambda s: s, chunk=0)

@@ -87,10 +87,17 @@ def test_a_rank_that_is_killed_ends_the_run():
     assert "never printed" not in run.stdout
 
 
-def test_a_rank_that_fails_outside_ends_the_run():
-    run = driver(4, "dies", "raises", timeout=60, before=("-m", "mpi4py"))
+@pytest.mark.parametrize("before", [(), ("-m", "mpi4py")])
+def test_a_rank_that_fails_outside_ends_the_run(before):
+    run = driver(4, "dies", "raises", timeout=60, before=before)
     assert run.returncode != 0
     assert "this rank has an error of its own" in run.stderr
+
+
+def test_an_error_of_all_ranks_that_nobody_catches_is_told_by_all():
+    run = driver(4, "uncaught", timeout=60)
+    assert run.returncode == 1
+    assert run.stderr.count("CircuitError: Each rank holds at least one qubit") == 4
 
 
 def test_an_interrupt_inside_a_call_ends_the_run():

@@ -84,6 +84,14 @@ def test_a_backend_that_samples_estimates_without_bias_and_knows_its_error(group
     assert all(rows == 300 for rows, _ in backend.asked[:groups])
 
 
+def test_qubit_wise_groups_are_turned_by_one_qubit_gates_alone() -> None:
+    program = read_program(Circuit(3).h(0))
+    rows, batched = program.bind(None)
+    task = Task(TaskKind.ESTIMATE, rows, batched, 1000, 1, (HAMILTONIAN,))
+    for one in experiments(program, task):
+        assert all(len(i.qubits) == 1 for i in one.circuit)
+
+
 def test_commuting_groups_are_fewer_and_have_entangling_gates() -> None:
     operator = SparsePauliOp.from_string("X0*X1 + Y0*Y1 + Z0*Z1")
     program = read_program(Circuit(2).h(0))

@@ -91,7 +91,7 @@ def test_connectivity() -> None:
         check_target(circuit, target, coupled=True)
     first, second = caught.value.problems
     assert "no coupling of qubits 0 and 2, which gate 'cz' acts on (operation 1)" in first
-    assert "couples pairs of qubits; gate 'ccx' acts on 3" in second
+    assert "has no coupling of qubits 0 and 2, which gate 'ccx' takes (operation 2)" in second
 
 
 def test_snapshots_are_of_simulations() -> None:

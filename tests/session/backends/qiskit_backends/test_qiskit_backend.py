@@ -8,10 +8,10 @@ import pytest
 
 from qsim import Circuit, Parameter, Simulator
 from session import ExecutionPreferences, ExecutionSession, Pauli
-from session.backends.protocol import CancelOutcome, RawResult, RemoteState
+from session.backends.protocol import CancelOutcome, RawResult, RemoteRef, RemoteState
 from session.backends.qiskit import QiskitBackend, open_qiskit
 from session.backends.qiskit import results as outcomes
-from session.errors import SessionError
+from session.errors import ServiceRefused, ServiceUnavailable, SessionError, SubmitUnknown
 from session.programs import read_program
 from session.tasks import Task, TaskKind
 
@@ -124,6 +124,43 @@ def test_estimates_are_the_engine_s(target: str) -> None:
             assert result.metadata["num_shots"] == 4000
 
 
+def test_readout_errors_are_measured_on_the_qubits_that_count_and_taken_out() -> None:
+    from qiskit.transpiler import InstructionProperties
+
+    class Noisy(type(generic())):  # type: ignore[misc]
+        """Each qubit is read wrongly in its own way; everything else is exact."""
+
+        def run(self, circuits: Any, **options: Any) -> Any:
+            from qiskit_aer import AerSimulator
+            from qiskit_aer.noise import NoiseModel, ReadoutError
+
+            model = NoiseModel()
+            for k in range(5):
+                p, q = 0.02 + 0.06 * k, 0.05 + 0.03 * k
+                model.add_readout_error(ReadoutError([[1 - p, p], [q, 1 - q]]), [k])
+            seen.extend(circuits)
+            return AerSimulator(noise_model=model).run(circuits, **options)
+
+    seen: list[Any] = []
+    target = Noisy(5, coupling_map=[[k, k + 1] for k in range(4)], noise_info=False, seed=3)
+    for k in range(5):  # errors that make the transpiler choose other qubits than the first
+        target.target.update_instruction_properties("measure", (k,), InstructionProperties(error=0.1 / (k + 1)))
+    circuit = Circuit(3).ry(0.7, 0).cx(0, 2).rx(1.2, 1).cx(1, 2).cx(0, 1)
+    operator = Pauli.Z(0) * Pauli.Z(2) + Pauli.Z(1) + 0.5 * Pauli.X(0) * Pauli.X(1)
+    preferences = ExecutionPreferences(num_shots=40_000, random_seed=4, readout_mitigation=40_000)
+    with ExecutionSession(circuit, backend=QiskitBackend(target), execution_preferences=preferences) as session:
+        mitigated = session.estimate(operator)
+    exact = Simulator().expectation(circuit, operator)
+    assert abs(mitigated.value - exact) < 0.04
+    measured = [
+        {one.clbits[0]._index: circuit.find_bit(one.qubits[0]).index for one in circuit if one.name == "measure"}
+        for circuit in seen
+    ]
+    assert len(measured) == 4 and all(one == measured[0] for one in measured)
+    with ExecutionSession(circuit, backend=QiskitBackend(target), num_shots=40_000, random_seed=4) as session:
+        assert abs(session.estimate(operator).value - exact) > 0.1
+
+
 def test_an_estimator_estimates() -> None:
     from qiskit.primitives import StatevectorEstimator
 
@@ -169,7 +206,7 @@ def test_refusals_come_before_anything_is_sent(monkeypatch: pytest.MonkeyPatch) 
     for text, shots, said in (
         ("qubit[6] q; x q[0];", 10, "5 qubits"),
         ("qubit q; x q;", 1001, "1,000 shots"),
-        ("qubit q; bit c; c = measure q; if (c) { x q; }", 10, "branches|if_else"),
+        ("qubit q; bit c; c = measure q; if (c) { x q; }", 10, r"has no feed-forward: if \(line 1\)"),
     ):
         with (
             ExecutionSession(HEAD + text, backend=own, num_shots=shots) as session,
@@ -326,9 +363,26 @@ def test_a_job_that_is_refused_stops_those_before_it() -> None:
     own._target.run = run
     program = read_program(Circuit(1).rx(Parameter("t"), 0))
     prepared = own.prepare(program, Task(TaskKind.SAMPLE, np.array([[0.1], [0.2]]), True, 10, 1))
-    with pytest.raises(RuntimeError, match="budget"):
+    with pytest.raises(ServiceRefused, match="budget"):  # a job of this process alone: nothing is on its way
         own.submit(prepared, "ref")
     assert first.words == ["CANCELLED"]
+    sent.append(Job(["RUNNING"]))
+    far = QiskitBackend(own._target, max_circuits=1, retrieve=lambda job_id: None)
+    with pytest.raises(SubmitUnknown, match="budget"):
+        far.submit(prepared, "ref")
+
+
+def test_what_a_provider_raises_is_an_error_of_ours() -> None:
+    def retrieve(job_id: str) -> Any:
+        raise {"j1": KeyError("j1"), "j2": ConnectionError("away, Bearer canary-token-1234567890abcdef")}[job_id]
+
+    own = QiskitBackend(aer(), retrieve=retrieve)
+    with pytest.raises(ServiceRefused) as refused:
+        own.status(RemoteRef("j1"))
+    assert refused.value.status == 404
+    with pytest.raises(ServiceUnavailable, match="ConnectionError: away") as away:
+        own.fetch(RemoteRef("j2"))
+    assert "canary-token" not in str(away.value)
 
 
 def test_the_payload_is_the_same_each_time_and_holds_no_object() -> None:
