@@ -18,6 +18,7 @@ from session.backends.measuring import plan
 from session.backends.mitigation import ReadoutCalibration, _bits
 from session.backends.protocol import Capabilities
 from session.preferences import ExecutionPreferences
+from session.preparation import combine, measurement_groups
 from session.programs import Program, read_program
 from session.results import Result
 from session.tasks import Task, TaskKind
@@ -198,6 +199,24 @@ def test_many_outcomes_and_many_qubits() -> None:
         calibration.estimate(group, [{}])
     with pytest.raises(SessionError, match="without any shots"):
         plan(read_program(Circuit(1)), Pauli.Z(0), 10).estimate([{}])
+
+
+def test_groups_and_their_counts_for_those_who_send_circuits_themselves() -> None:
+    circuit = ansatz().bind({"theta": 0.9})
+    found = []
+    for seed in range(40):
+        made = measurement_groups(circuit, HAMILTONIAN, 500, "commuting" if seed % 2 else "qubit-wise")
+        counts = [
+            Simulator().sample(group.circuit, group.shots, seed=100 * seed + k) for k, group in enumerate(made.groups)
+        ]
+        found.append(combine(made, [{int(key, 2): n for key, n in one.items()} for one in counts]))
+    assert abs(pulls(found).mean()) < 4 / math.sqrt(40) and found[0].metadata["num_shots"] == 500
+    with pytest.raises(SessionError, match="each of the .* circuits, got 0"):
+        combine(made, [])
+    with pytest.raises(SessionError, match="grouping is"):
+        measurement_groups(circuit, HAMILTONIAN, 500, "all")
+    with pytest.raises(SessionError, match="acts on the program's qubits"):
+        measurement_groups(Circuit(1), HAMILTONIAN, 500)
 
 
 def test_bad_preferences() -> None:
