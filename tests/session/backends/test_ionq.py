@@ -514,6 +514,7 @@ def test_an_unknown_word_is_waited_for(caplog: pytest.LogCaptureFixture) -> None
 @pytest.mark.parametrize(
     "answer", [reply(200, {}), reply(200, {"shots": 7}), reply(200, {"shots": [{"registers": {"c": [2]}}]}), reply(200, []),
                reply(200, {"shots": [{"registers": {"c": [0, 1]}}]}), reply(200, {"shots": [{"registers": {}}]}),
+               reply(200, {"shots": [{"registers": {"c": [[0]]}}]}),
                reply(200, body=b'{"shots": [')]
 )  # fmt: skip
 def test_malformed_results_are_told_and_kept(answer: Any) -> None:
