@@ -344,6 +344,26 @@ def status_of_remote(job: ExecutionJob) -> None:
         time.sleep(0.01)
 
 
+def test_the_command_that_cancels_waits_for_the_service_and_says_what_it_said(
+    toy: ToyService, toy_vendor: Path, capsys: Any
+) -> None:
+    toy.words = ["busy"]
+    job = after_a_kill(toy, toy_vendor, "ref-after-commit")  # nobody watches it
+    assert main(["jobs", "cancel", job.id]) == 0
+    assert "CANCELLED; toy was told to cancel task toy-" in capsys.readouterr().out
+    assert next(iter(toy.jobs.values()))["words"] == ["stopped"]
+
+
+def test_cancelling_without_a_credential_says_that_the_task_may_run(
+    toy: ToyService, toy_vendor: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = after_a_kill(toy, toy_vendor, "ref-after-commit")
+    monkeypatch.delenv("TOY_KEY")
+    assert main(["jobs", "cancel", job.id, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)[job.id]
+    assert told["status"] == "CANCELLED" and "may run" in told["service"] and "CredentialError" in told["service"]
+
+
 def test_cancelling_what_is_unknown_looks_for_it(toy: ToyService) -> None:
     toy.words, toy.after = ["busy"], [("POST", reset)]
     toy.faults = [("GET", "ref=", reply(200, {"jobs": []}))]
