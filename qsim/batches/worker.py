@@ -29,6 +29,8 @@ Part = tuple[int, int, str, dict[str, Array]]
 
 #: Runs whose caller has gone, of which blocks may still run on threads of this process.
 _stopped: deque[str] = deque(maxlen=256)
+#: The programs that were run here last.
+_warm: deque[int] = deque(maxlen=64)
 #: One block runs at a time in a process, with all of the threads that the process has.
 _turn = threading.RLock()
 _LOOK_SECONDS = 0.2
@@ -73,22 +75,28 @@ def run_block(
 def _work(
     runner: Runner, program: bytes, rows: Array, start: int, seed: int, terms: dict[str, Any], reply: dict[str, Any]
 ) -> None:
-    """All rows at once; of a pilot one, and then more and more of them, until its time is over."""
-    threads, pilot = threads_here(terms["threads"]), terms["pilot"]
-    at, size, timed, spent, first = 0, 1 if pilot else len(rows), 0, 0.0, 0.0
-    while at < len(rows) and (not pilot or spent < pilot):
+    """All rows at once; of a pilot one, and then more and more of them, until its time is over.
+
+    The first set of a program in a process compiles, so its time tells nothing about others, and is not told.
+    """
+    threads, pilot, key = threads_here(terms["threads"]), terms["pilot"], hash(program)
+    at, size, is_cold = 0, 1 if pilot else len(rows), key not in _warm
+    while at < len(rows):
         stop = min(at + size, len(rows))
         began = time.perf_counter()
         text, arrays = runner(program, rows[at:stop], (seed + start + at) % (1 << 64), threads)
         seconds = time.perf_counter() - began
         reply["parts"].append((start + at, stop - at, text, arrays))
-        if pilot and not at:
-            first = seconds  # compiling included, so it tells nothing about those that follow
-        else:
-            spent, timed = spent + seconds, timed + stop - at
-            size = max(1, min(2 * size, 1 + int((pilot - spent) * timed / (spent + 1e-9))))
-        at = stop
-    reply["seconds"], reply["timed"] = (spent, timed) if timed else (first, at)
+        if not (pilot and is_cold):
+            reply["seconds"], reply["timed"] = reply["seconds"] + seconds, reply["timed"] + stop - at
+        if is_cold:
+            _warm.append(key)
+        if pilot and (reply["seconds"] >= pilot or (is_cold and seconds >= pilot)):
+            return
+        if reply["timed"]:
+            each = reply["seconds"] / reply["timed"] + 1e-9
+            size = max(1, min(2 * size, 1 + int((pilot - reply["seconds"]) / each)))
+        at, is_cold = stop, False
 
 
 class _Stop:
