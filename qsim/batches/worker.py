@@ -15,10 +15,9 @@ from typing import Any
 
 import numpy.typing as npt
 
-from qsim import first_runs
+from qsim import first_runs, version
 from qsim.errors import ExecutorError
 from qsim.pool import check_cancelled, controlled, thread_count
-from qsim.version import __version__
 
 Array = npt.NDArray[Any]
 #: From a program, rows of parameters (sets, parameters), the seed of the first and the most threads, to results: text and
@@ -145,28 +144,34 @@ def _dask_worker() -> Any:
 
 
 # versions -------------------------------------------------------------------------------------------------------
-def check_sender(version: str, sources: str) -> None:
+def check_sender(sender: str, sources: str) -> None:
     """Raise when a task comes from another version of the package: its results might differ.
 
-    >>> check_sender(__version__, sources_digest())
+    >>> check_sender(own_version(), sources_digest())
     """
-    own = sources_digest()
-    if version == __version__ and (sources == own or not sources or not own):
+    mine, own = own_version(), sources_digest()
+    if sender == mine and (sources == own or not sources or not own):
         return
-    theirs, mine = (f"{v} (sources {s})" if s else v for v, s in ((version, sources), (__version__, own)))
+    theirs, mine = (f"{v} (sources {s})" if s else v for v, s in ((sender, sources), (mine, own)))
     raise ExecutorError(
         f"A worker has qsim-session {mine}, and this batch was sent by {theirs}: results may differ. Install the same "
         "version in both places, and start the workers again."
     )
 
 
+def own_version() -> str:
+    """The version of the package that this process runs."""
+    return " as ".join(dict.fromkeys((str(version.__version__), str(sys.modules["qsim"].__version__))))
+
+
 @functools.cache
 def sources_digest() -> str:
-    """A digest of the engine's sources, so that two checkouts of one version are told apart; empty without sources."""
-    digest, folder = hashlib.sha256(), Path(__file__).parent.parent
+    """A digest of this distribution's sources, so that two checkouts of one version are told apart; empty without them."""
+    digest, folder = hashlib.sha256(), Path(__file__).parents[2]
     try:
-        for path in sorted(folder.rglob("*.py")):
-            digest.update(path.relative_to(folder).as_posix().encode() + b"\0" + path.read_bytes())
+        for package in ("qsim", "parsers", "session"):
+            for path in sorted((folder / package).rglob("*.py")):
+                digest.update(path.relative_to(folder).as_posix().encode() + b"\0" + path.read_bytes())
     except OSError:
         return ""
     return digest.hexdigest()[:16]
@@ -183,7 +188,7 @@ def _machine() -> str:
 def own_terms(run: str, threads: int | None, pilot: float) -> dict[str, Any]:
     """The terms of a block that this process sends."""
     sources = sources_digest()
-    return {"version": __version__, "sources": sources, "run": run, "threads": threads, "pilot": pilot}
+    return {"version": own_version(), "sources": sources, "run": run, "threads": threads, "pilot": pilot}
 
 
 def _after_fork() -> None:

@@ -379,9 +379,9 @@ def test_a_worker_of_another_version_is_told(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(driver, "own_terms", others)
     with ThreadPoolExecutor(2) as pool, pytest.raises(ExecutorError, match=r"this batch was sent by 0\.0\.1"):
         CALLS["expectation"](Simulator(), executor=pool)
-    worker.check_sender(worker.__version__, "")  # without sources, the version alone counts
+    worker.check_sender(worker.own_version(), "")  # without sources, the version alone counts
     with pytest.raises(ExecutorError, match="start the workers again"):
-        worker.check_sender(worker.__version__, "0" * 16)
+        worker.check_sender(worker.own_version(), "0" * 16)
 
 
 def test_workers_that_differ_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
