@@ -26,6 +26,10 @@ class MemoryLimitError(QsimError, MemoryError):
     """A run would need more memory than there is; raised before anything is allocated."""
 
 
+class RankError(QsimError):
+    """Ranks of one run do not fit together, or one of them failed; every rank raises it."""
+
+
 class RunCancelled(QsimError):
     """A run was stopped through `qsim.pool.controlled`; nothing of it is kept."""
 

@@ -87,6 +87,7 @@ class LocalBackend:
             accepts=frozenset(("circuit", "openqasm2", "openqasm3")),
             estimate_filters=not self._mixed,
             precision="shots" if self._from_shots else self._simulator.precision,
+            tested_against="dense matrices of random circuits, and other simulators where they are installed (pytest -m peer)",
         )
 
     def check(self, program: Program, task: Task) -> None:

@@ -29,7 +29,14 @@ from session.backends.protocol import (
 )
 from session.backends.remote import run_remotely
 from session.backends.several import join_bodies, join_ids, joint_cancel, joint_status, split_bodies, split_ids
-from session.errors import BadReply, ServiceRefused, ServiceUnavailable, SessionError, SubmitUnknown
+from session.errors import (
+    BadReply,
+    CredentialError,
+    ServiceRefused,
+    ServiceUnavailable,
+    SessionError,
+    SubmitUnknown,
+)
 from session.preferences import ExecutionPreferences
 from session.preparation import check_task, rebase
 from session.programs import Program
@@ -199,7 +206,8 @@ class BraketBackend:
     def submit(self, prepared: Prepared, client_ref: str) -> RemoteRef:
         """Create a task for each program, with the tokens that this reference gives, so that none is created twice."""
         arns: list[str] = []
-        for number, one in enumerate(json.loads(prepared.payload)):
+        programs = json.loads(prepared.payload)
+        for number, one in enumerate(programs):
             token = _token(client_ref, number)
             arguments = {
                 "clientToken": token,
@@ -217,6 +225,11 @@ class BraketBackend:
             except ServiceRefused:
                 self._abandon(arns)
                 raise
+            except (ServiceUnavailable, CredentialError) as error:
+                if not arns:
+                    raise
+                why = f"{len(arns)} of {len(programs)} tasks were created before this came: {error}"
+                raise SubmitUnknown(why, retry_after_sec=getattr(error, "retry_after_sec", None)) from None
             arns.append(_arn(reply))
         return RemoteRef(join_ids(arns), self._client.region if arns else "", self._options.target)
 

@@ -6,6 +6,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -184,10 +185,11 @@ class QiskitBackend:
         for number, batch in enumerate(payload["batches"]):
             chosen, shots = [circuits[k] for k in batch], [payload["shots"][k] for k in batch]
             try:
-                if "estimator" in payload:
-                    job = self._start_estimator(chosen, payload["estimator"])
-                else:
-                    job = self._start(chosen, shots, payload["seed"] + number)
+                with self._asking("Submission", submits=True):
+                    if "estimator" in payload:
+                        job = self._start_estimator(chosen, payload["estimator"])
+                    else:
+                        job = self._start(chosen, shots, payload["seed"] + number)
             except Exception:
                 self._abandon(ids)
                 raise
@@ -201,11 +203,13 @@ class QiskitBackend:
 
     def status(self, ref: RemoteRef) -> RemoteStatus:
         """Where its jobs are."""
-        return joint_status([jobs.status_of(self._job(job_id)) for job_id in split_ids(ref.remote_id)])
+        with self._asking("Status"):
+            return joint_status([jobs.status_of(self._job(job_id)) for job_id in split_ids(ref.remote_id)])
 
     def cancel(self, ref: RemoteRef) -> CancelOutcome:
         """Ask its jobs to stop."""
-        return joint_cancel([jobs.cancel(self._job(job_id)) for job_id in split_ids(ref.remote_id)])
+        with self._asking("Cancelling"):
+            return joint_cancel([jobs.cancel(self._job(job_id)) for job_id in split_ids(ref.remote_id)])
 
     def cost(self, prepared: Prepared) -> Cost | None:
         """None: Qiskit has no prices."""
@@ -215,8 +219,8 @@ class QiskitBackend:
         """The outcomes of all circuits by register, as JSON: what Qiskit gives are objects, which are not stored."""
         bodies = []
         for job_id in split_ids(ref.remote_id):
-            job = self._job(job_id)
-            result = job.result()
+            with self._asking("The result"):
+                result = self._job(job_id).result()
             bodies.append(estimating.to_bytes(result) if is_estimate(result) else results.to_bytes(result))
         return join_bodies(bodies, results.MEDIA_TYPE)
 
@@ -278,6 +282,9 @@ class QiskitBackend:
         if hasattr(getattr(self._target, "options", None), "seed_simulator"):
             options["seed_simulator"] = seed % _SEEDS
         return self._target.run(circuits, **{**options, **self._run_options})
+
+    def _asking(self, what: str, submits: bool = False) -> AbstractContextManager[None]:
+        return jobs.asking(f"{what} of '{self.name}'", submits=submits, is_local=self._retrieve is None)
 
     def _job(self, job_id: str) -> Any:
         if job_id not in self._jobs:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
+from qsim.errors import QsimError
+from session.backends.credentials import redact
 from session.backends.protocol import CancelOutcome, RemoteState, RemoteStatus
 from session.backends.qiskit.kinds import is_simulated
-from session.errors import SessionError
+from session.errors import ServiceRefused, ServiceUnavailable, SessionError, SubmitUnknown
 
 #: Words of `JobStatus` and of those providers that have their own -> ours. Others are not final, and kept as they are.
 _STATES = {
@@ -16,6 +19,37 @@ _STATES = {
     "COMPLETED": RemoteState.COMPLETED, "CANCELLED": RemoteState.CANCELLED, "CANCELED": RemoteState.CANCELLED,
     "ERROR": RemoteState.FAILED, "FAILED": RemoteState.FAILED,
 }  # fmt: skip
+
+
+@contextmanager
+def asking(what: str, *, submits: bool, is_local: bool) -> Iterator[None]:
+    """What a provider raises, as an error of this package.
+
+    Args:
+        what: is asked, for the message.
+        submits: whether the provider may have taken a job before it raised.
+        is_local: whether its jobs live in this process alone, so that nothing can be on its way and a later question has
+            the same answer.
+
+    >>> with asking("The status of job 7", submits=False, is_local=False):
+    ...     raise KeyError("7")
+    Traceback (most recent call last):
+    ...
+    session.errors.ServiceRefused: The status of job 7: the provider says KeyError: '7'
+    """
+    try:
+        yield
+    except QsimError:
+        raise
+    except Exception as error:  # providers have no common exceptions
+        said = f"{what}: the provider says {type(error).__name__}: {redact(str(error))[:500]}"
+        if submits and not is_local:
+            raise SubmitUnknown(said) from None
+        if isinstance(error, LookupError) or "NotFound" in type(error).__name__:
+            raise ServiceRefused(said, status=404) from None
+        if is_local:
+            raise ServiceRefused(said) from None
+        raise ServiceUnavailable(said) from None
 
 
 def status_of(job: Any) -> RemoteStatus:

@@ -66,8 +66,8 @@ def capabilities(backend: Any, *, resumable: bool, shots: int, cancel: bool) -> 
         gates=gates(names),
         connectivity=connectivity(backend),
         accepts=frozenset(("qiskit",)),
-        feed_forward=names is None or bool(names & {"if_else", "switch_case", "while_loop"}),
-        mid_circuit=True,
+        feed_forward=bool((names or set()) & {"if_else", "switch_case", "while_loop"}),
+        mid_circuit=backend is not None,  # a sampler that simulates by itself takes gates, then measurements
         precision="shots",
         is_remote=True,
         idempotency="none",

@@ -7,9 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-
-BUCKET = "amazon-braket-qsim-tests"
-SECRET = "canary0SECRET0canary0SECRET0canary000000"
+from braket_server import BUCKET, SECRET, BraketServer, simulator_capabilities
 
 
 @pytest.fixture(scope="session")
@@ -43,7 +41,6 @@ def s3_url() -> Iterator[str]:
 def one_service(s3_url: str, aws_environment: None) -> Iterator[Any]:
     pytest.importorskip("braket.default_simulator")
     boto3 = pytest.importorskip("boto3")
-    from braket_server import BraketServer, simulator_capabilities
 
     client = boto3.client("s3", endpoint_url=s3_url, region_name="us-east-1")
     client.create_bucket(Bucket=BUCKET)

@@ -156,6 +156,24 @@ def test_a_refusal_is_final_and_the_tasks_before_it_are_stopped(backend: Any, se
     assert states == ["CREATED", "CANCELLING"]
 
 
+def test_a_service_that_is_too_busy_midway_is_asked_again_with_the_same_tokens(backend: Any, service: Any) -> None:
+    program = read_program('OPENQASM 3.0; include "stdgates.inc"; input float a; qubit q; ry(a) q;')
+    prepared = backend.prepare(program, Task(TaskKind.SAMPLE, np.array([[0.1], [0.2]]), True, 10, 1))
+    real = service._CreateQuantumTask
+
+    def second_is_throttled(given: dict[str, Any]) -> Any:
+        service._CreateQuantumTask = real
+        service.faults = [Fault("CreateQuantumTask", "error", 5, "ThrottlingException", {"Retry-After": "3"})]
+        return real(given)
+
+    service._CreateQuantumTask = second_is_throttled
+    with pytest.raises(SubmitUnknown, match="1 of 2 tasks") as caught:
+        backend.submit(prepared, "ref-11")
+    assert caught.value.retry_after_sec == 3
+    ref = backend.submit(prepared, "ref-11")
+    assert len(service.tasks) == 2 and set(ref.remote_id.split()) == set(service.tasks)
+
+
 # results --------------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize(
     "spoil, said",

@@ -8,10 +8,10 @@ import pytest
 
 from qsim import Circuit, Parameter, Simulator
 from session import ExecutionPreferences, ExecutionSession, Pauli
-from session.backends.protocol import CancelOutcome, RawResult, RemoteState
+from session.backends.protocol import CancelOutcome, RawResult, RemoteRef, RemoteState
 from session.backends.qiskit import QiskitBackend, open_qiskit
 from session.backends.qiskit import results as outcomes
-from session.errors import SessionError
+from session.errors import ServiceRefused, ServiceUnavailable, SessionError, SubmitUnknown
 from session.programs import read_program
 from session.tasks import Task, TaskKind
 
@@ -363,9 +363,26 @@ def test_a_job_that_is_refused_stops_those_before_it() -> None:
     own._target.run = run
     program = read_program(Circuit(1).rx(Parameter("t"), 0))
     prepared = own.prepare(program, Task(TaskKind.SAMPLE, np.array([[0.1], [0.2]]), True, 10, 1))
-    with pytest.raises(RuntimeError, match="budget"):
+    with pytest.raises(ServiceRefused, match="budget"):  # a job of this process alone: nothing is on its way
         own.submit(prepared, "ref")
     assert first.words == ["CANCELLED"]
+    sent.append(Job(["RUNNING"]))
+    far = QiskitBackend(own._target, max_circuits=1, retrieve=lambda job_id: None)
+    with pytest.raises(SubmitUnknown, match="budget"):
+        far.submit(prepared, "ref")
+
+
+def test_what_a_provider_raises_is_an_error_of_ours() -> None:
+    def retrieve(job_id: str) -> Any:
+        raise {"j1": KeyError("j1"), "j2": ConnectionError("away, Bearer canary-token-1234567890abcdef")}[job_id]
+
+    own = QiskitBackend(aer(), retrieve=retrieve)
+    with pytest.raises(ServiceRefused) as refused:
+        own.status(RemoteRef("j1"))
+    assert refused.value.status == 404
+    with pytest.raises(ServiceUnavailable, match="ConnectionError: away") as away:
+        own.fetch(RemoteRef("j2"))
+    assert "canary-token" not in str(away.value)
 
 
 def test_the_payload_is_the_same_each_time_and_holds_no_object() -> None:
