@@ -27,7 +27,7 @@ from session.errors import JobCancelledError
 
 distributed = pytest.importorskip("distributed")
 
-pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
+pytestmark = [pytest.mark.slow, pytest.mark.dask, pytest.mark.filterwarnings("ignore")]
 ROOT = Path(qsim.__file__).resolve().parents[1]
 POINTS = 10_000
 
