@@ -65,8 +65,8 @@ def joint_status(parts: Sequence[RemoteStatus]) -> RemoteStatus:
     """Where several jobs are together: final when all are, and completed when all are completed.
 
     >>> joint_status([RemoteStatus(RemoteState.COMPLETED), RemoteStatus(RemoteState.QUEUED, "QUEUED", "", 7)])
-    RemoteStatus(state=<RemoteState.RUNNING: 'RUNNING'>, raw='QUEUED', message='', queue_position=7, retry_after_sec=None)
-    """
+    RemoteStatus(state=<RemoteState.RUNNING: 'RUNNING'>, raw='QUEUED', message='', queue_position=7, retry_after_sec=None, eta_sec=None)
+    """  # noqa: E501
     if len(parts) == 1:
         return parts[0]
     states = [part.state for part in parts]

@@ -26,7 +26,7 @@ from session.backends.ionq import IonQBackend, backend, decoding, payload
 from session.backends.ionq.options import IonQOptions
 from session.backends.ionq.payload import copies
 from session.backends.profiles import Profile, define_profile, forget_profile
-from session.backends.protocol import CancelOutcome, RawResult, RemoteBackend, RemoteState
+from session.backends.protocol import CancelOutcome, RawResult, RemoteBackend, RemoteRef, RemoteState
 from session.errors import (
     BadReply,
     CredentialError,
@@ -604,3 +604,30 @@ def test_what_is_printed_about_the_adapter() -> None:
     said = backend.TESTED_AGAINST
     assert "not run on the live service" in said
     assert "October 1, 2026" in said
+
+
+@pytest.mark.parametrize("format", ["histogram.json.v2", "probabilities.json.v2", "histogram.json.v1", "probabilities.json.v1"])  # fmt: skip
+@pytest.mark.parametrize("weight", ["1" + "0" * 400, "1e999", "-1", "true", "null", '"1"', "[]"])
+def test_weights_that_are_none(format: str, weight: str) -> None:
+    asked = decoding.Asked((0,), (("c", 1),), (0,), 3, 7, False, 1)
+    text = f'{{"1": {weight}}}'
+    if format.endswith("v2"):
+        text = f'{{"{format.split(".")[0]}": {{"registers": {{"c": {text}}}}}}}'
+    with pytest.raises(BadReply):
+        decoding.read(f"ionq.result.{format}", json.loads(text), asked)
+
+
+def test_no_shots_are_no_result() -> None:
+    asked = decoding.Asked((0,), (("c", 1),), (0,), 3, 7, False, 1)
+    with pytest.raises(BadReply, match="holds no shots"):
+        decoding.read(FORMATS[0], {"shots": []}, asked)
+
+
+def test_predictions_and_prices_beyond_reason_are_left_out() -> None:
+    huge = int("1" + "0" * 400)
+    answer = {"status": "submitted", "predicted_wait_time_ms": huge, "estimated_total_cost": huge}
+    with loopback(otherwise=lambda request: reply(200, answer)) as here:
+        one = IonQBackend(preferences(here.url))
+        task = Task(TaskKind.SAMPLE, np.zeros((1, 0)), False, 10, 7)
+        assert one.status(RemoteRef("x", here.url)).eta_sec is None
+        assert one.cost(one.prepare(read_program(Circuit(1).h(0)), task)) is None
