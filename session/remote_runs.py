@@ -18,6 +18,7 @@ from typing import Any
 
 from qsim.errors import RunCancelled
 from session.backends import remote as pace
+from session.backends.in_parts import in_parts
 from session.backends.protocol import (
     CancelOutcome,
     Capabilities,
@@ -31,6 +32,7 @@ from session.backends.protocol import (
 )
 from session.errors import (
     BadReply,
+    BatchTooLarge,
     CredentialError,
     JobFailedError,
     ProfileError,
@@ -101,7 +103,7 @@ class RemoteRun:
         self._backend.check(program, task)
 
     def run(self, program: Program, task: Task) -> list[Result]:
-        """The results of the job's next task.
+        """The results of the job's next task, which is sent in several where one is too large for the service.
 
         Raises:
             SubmitUnknown: it may or may not be with the service; it was not, and will not be, sent again.
@@ -109,15 +111,21 @@ class RemoteRun:
             JobFailedError: the service ended it without a result.
             ServiceError, ProfileError: the service cannot be asked now; the task is there, and a later run goes on.
         """
-        part, self._part = self._part, self._part + 1
+        return in_parts(lambda some: self._run_part(program, some), task)
+
+    def _run_part(self, program: Program, task: Task) -> list[Result]:
+        part = self._part
         digest = hashlib.sha256(json.dumps(task.to_dict(), sort_keys=True).encode()).hexdigest()
         one, ref = self._submissions.get(part), None
         if one is None:
-            one, prepared = self._intend(part, digest, self._backend.prepare(program, task))
+            made = self._backend.prepare(program, task)
+            self._part = part + 1
+            one, prepared = self._intend(part, digest, made)
             ref = self._send_first(one, prepared)
         else:
+            self._check_same(one, digest, task)
+            self._part = part + 1
             prepared = self._submissions.prepared(part)
-            self._check_same(one, digest)
             if one.ref is not None or one.has_reply:
                 ref = one.ref
             elif one.state is RemoteState.FAILED and one.word == NOT_SENT:
@@ -293,8 +301,10 @@ class RemoteRun:
             raise RunCancelled("The job was told to stop.")
 
     # the same as before -------------------------------------------------------------------------------------
-    def _check_same(self, one: Submission, digest: str) -> None:
+    def _check_same(self, one: Submission, digest: str, task: Task) -> None:
         if one.task_sha256 != digest:
+            if len(task.rows) > 1:
+                raise BatchTooLarge("What was sent before is not this task; it may be a part of it.")
             raise JobFailedError(
                 f"Job {self._claim.id} was run again and came to another task than the one that it sent as number "
                 f"{one.part + 1}, so it is not gone on with; nothing was sent twice. 'qsim jobs raw' has the replies."

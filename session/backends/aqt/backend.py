@@ -126,7 +126,6 @@ class AQTBackend:
             operations=frozenset((TaskKind.SAMPLE, TaskKind.ESTIMATE)),
             num_qubits=qubits if known else None,
             max_shots=MAX_CIRCUITS * MAX_REPETITIONS,
-            max_sets=MAX_CIRCUITS,
             gates=GATES,
             accepts=frozenset(("aqt",)),
             feed_forward=False,

@@ -129,7 +129,6 @@ class IonQBackend:
             operations=frozenset((TaskKind.SAMPLE, TaskKind.ESTIMATE)),
             num_qubits=qubits if known else None,
             max_shots=MAX_SHOTS,
-            max_sets=MAX_CIRCUITS,
             gates=QASM3_GATES,
             accepts=frozenset(("openqasm3",)),
             feed_forward=False,
@@ -203,7 +202,8 @@ class IonQBackend:
 
     def find(self, client_ref: str, since: datetime | None = None) -> RemoteRef | None:
         """The job that has our reference in its metadata, among those since a time, newest first."""
-        start, params = clock_slack(since), {"limit": _PAGE}
+        start = clock_slack(since)
+        params: dict[str, Any] = {"limit": _PAGE}
         seen: set[str] = set()
         for _ in range(_PAGES):
             page = self._http.get("/jobs", params=params).object()
