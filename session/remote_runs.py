@@ -357,7 +357,7 @@ def _unknown(job_id: str, backend: str, one: Submission, why: str) -> str:
     """What happened, and what to do about it."""
     where = f"{backend} ({', '.join(filter(None, [one.endpoint, one.target]))})" if one.endpoint else backend
     found = {
-        "none": "The service offers no way to find out",
+        "none": f"The service offers no way to find out (our reference {one.client_ref} went with it)",
         "search": f"The service was searched for {one.client_ref} and did not have it",
         "token": "Sending it again with the same token gave no answer",
         "client_id": "Sending it again with the same id gave no answer",

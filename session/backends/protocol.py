@@ -245,12 +245,13 @@ _MOST_IN_QUEUE = 1 << 62  # what the store can hold
 
 
 def storable_text(text: str) -> str:
-    """A service's words without secrets of this process and without lone surrogates, which JSON can hold and UTF-8 cannot.
+    """A service's words without secrets of this process, and without what terminals obey or UTF-8 cannot hold.
 
-    >>> storable_text("half \\ud83d of it")
-    'half ? of it'
+    >>> storable_text("half \\ud83d of it"), storable_text("red \\x1b[31m")
+    ('half   of it', 'red  [31m')
     """
-    return redact(text.encode("utf-8", "replace").decode())
+    whole = text if text.isprintable() else "".join(letter if letter.isprintable() else " " for letter in text)
+    return redact(whole)
 
 
 def _is_time(seconds: float | None) -> bool:
