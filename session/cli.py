@@ -26,7 +26,7 @@ from qsim.methods import METHODS, choose
 from qsim.pauli import SparsePauliOp
 from qsim.version import __version__
 from qsim.warmup import can_keep_kernels, kernels_ready, warm_up
-from session import cli_jobs, cli_ranks
+from session import cli_jobs, cli_plan, cli_ranks
 from session.cli_backends import backends, read_options
 from session.cli_input import read_text, read_values
 from session.cli_programs import check, convert
@@ -85,6 +85,7 @@ def cli() -> None:
 
 cli.add_command(cli_jobs.jobs)
 cli.add_command(cli_jobs.worker)
+cli.add_command(cli_plan.plan)
 
 
 # options that several commands share ---------------------------------------------------------------------------
@@ -186,6 +187,7 @@ def _note_method(facts: Mapping[str, Any]) -> None:
 @_backend
 @_engine_options
 @click.option("--submit", is_flag=True, help="Store it as a job and print its id; 'qsim worker' runs it.")
+@cli_plan.in_file_options
 @_TOP
 @_JSON
 def run(
@@ -198,6 +200,13 @@ def run(
     **options: Any,
 ) -> None:
     """Run a program and count its outcomes; on several ranks under mpiexec."""
+    place = cli_plan.Place.of(options, submit)
+    if place is not None:
+        program = _program(file, include)
+        values = read_values(settings, program.circuit)
+        _prepare_engine()
+        _print_details(place.sample(program, values, options), values, top, as_json)
+        return
     if cli_ranks.several_ranks():
 
         def body(ranked: cli_ranks.RankedCommand) -> None:
