@@ -55,7 +55,7 @@ def gates(names: frozenset[str] | None) -> frozenset[str] | None:
     return known or None
 
 
-def capabilities(backend: Any, *, resumable: bool, shots: int, cancel: bool) -> Capabilities:
+def capabilities(backend: Any, *, resumable: bool, idempotency: str, shots: int) -> Capabilities:
     """What a backend can do, as a session asks it; gates and connectivity are Qiskit's to care for."""
     names = operation_names(backend)
     number = getattr(backend, "num_qubits", None)
@@ -70,8 +70,8 @@ def capabilities(backend: Any, *, resumable: bool, shots: int, cancel: bool) -> 
         mid_circuit=backend is not None,  # a sampler that simulates by itself takes gates, then measurements
         precision="shots",
         is_remote=True,
-        idempotency="none",
+        idempotency=idempotency,
         resumable=resumable,
-        cancel=cancel,
+        cancel=True,
         tested_against=TESTED,
     )
