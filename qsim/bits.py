@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from qsim.pool import check_cancelled
+
 Rows = npt.NDArray[np.uint8]
 #: Outcomes of up to so many bits are kept as integers of 64 bits.
 NARROW = 62
@@ -49,6 +51,17 @@ def as_integers(rows: Rows) -> list[int]:
     return [int.from_bytes(data[k * width : (k + 1) * width], "little") for k in range(len(rows))]
 
 
+def as_narrow_integers(rows: Rows) -> npt.NDArray[np.int64]:
+    """The same for rows of at most 62 bits, as an array.
+
+    >>> as_narrow_integers(np.array([[5, 1]], np.uint8))
+    array([261])
+    """
+    padded = np.zeros((len(rows), 8), np.uint8)
+    padded[:, : rows.shape[1]] = rows
+    return padded.view("<i8")[:, 0].astype(np.int64, copy=False)
+
+
 def from_integers(values: Sequence[int], num_bits: int) -> Rows:
     """Rows out of integers."""
     width = row_bytes(num_bits)
@@ -74,10 +87,13 @@ def distinct(rows: Rows, frequencies: npt.NDArray[Any] | None = None) -> tuple[R
     padded: npt.NDArray[Any] = np.zeros((count, 8 * words), np.uint8)
     padded[:, :width] = rows
     columns = padded.view("<u8")
+    check_cancelled()
     order = np.lexsort(columns.T) if words > 1 else np.argsort(columns[:, 0], kind="stable")
+    check_cancelled()
     ordered = columns[order]
     new = np.ones(count, bool)
     new[1:] = (ordered[1:] != ordered[:-1]).any(axis=1)
+    check_cancelled()
     starts = np.flatnonzero(new)
     weights = np.ones(count, np.int64) if frequencies is None else np.asarray(frequencies, np.int64)[order]
     return rows[order[starts]], np.add.reduceat(weights, starts)

@@ -194,9 +194,9 @@ def counts_of(
     metadata: dict[str, Any],
 ) -> Counts:  # fmt: skip
     """Counts out of packed rows; narrow outcomes become integers."""
-    from qsim.bits import NARROW, as_integers
+    from qsim.bits import NARROW, as_narrow_integers
 
-    values: Any = rows if num_bits > NARROW else as_integers(rows)
+    values: Any = rows if num_bits > NARROW else as_narrow_integers(rows)
     return Counts(values, frequencies, num_bits, registers, seed, memory=memory, metadata=metadata)
 
 

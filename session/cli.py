@@ -27,7 +27,7 @@ from qsim.pauli import SparsePauliOp
 from qsim.version import __version__
 from qsim.warmup import can_keep_kernels, kernels_ready, warm_up
 from session import cli_jobs
-from session.cli_backends import backends
+from session.cli_backends import backends, read_options
 from session.cli_input import read_text, read_values
 from session.cli_programs import check, convert
 from session.description import describe, fact_text
@@ -93,8 +93,16 @@ _SET = click.option(
 )
 _SEED = click.option("--seed", type=int, help="Repeat the counts of an earlier run.")
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print one line of JSON.")
-_BACKEND = click.option("--backend", metavar="B", help="Where to run it: one of those that 'qsim backends' lists.")
 _TOP = click.option("--top", type=click.IntRange(min=1), metavar="N", help="Show the first N rows only.")
+
+
+def _backend(function: Function) -> Function:
+    where = click.option("--backend", metavar="B", help="Where to run it: one of those that 'qsim backends' lists.")
+    option = click.option(
+        "--backend-option", "backend_options", metavar="NAME=VALUE", multiple=True,
+        help="What the backend takes besides: target=qpu.forte-1, profile=work. Never a credential.",
+    )  # fmt: skip
+    return where(option(function))
 
 
 def _file(function: Function) -> Function:
@@ -115,6 +123,7 @@ def _engine_options(function: Function) -> Function:
 def _open(file: str, include: Sequence[str], options: dict[str, Any]) -> ExecutionSession:
     """A session on a program file, with preferences out of a command's options."""
     names = {"shots": "num_shots", "seed": "random_seed"}
+    options["backend_options"] = read_options(options.get("backend_options", ()))
     if options.get("noise") is not None:
         options["noise"] = read_text(options["noise"])
     chosen = ExecutionPreferences().updated(**{names.get(name, name): value for name, value in options.items()})
@@ -174,7 +183,7 @@ def _note_method(facts: Mapping[str, Any]) -> None:
 @click.option("--shots", type=int, default=DEFAULT_SHOTS, show_default=True, metavar="N", help="How often to run it.")
 @_SEED
 @_SET
-@_BACKEND
+@_backend
 @_engine_options
 @click.option("--submit", is_flag=True, help="Store it as a job and print its id; 'qsim worker' runs it.")
 @_TOP
@@ -219,7 +228,7 @@ def run(
 @click.option("--shots", type=int, metavar="N", help="Estimate from so many shots; exact when left out.")
 @_SEED
 @_SET
-@_BACKEND
+@_backend
 @_engine_options
 @_JSON
 def estimate(

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from qsim.errors import RunCancelled
+from session.backends import remote as pace
 from session.backends.protocol import (
     CancelOutcome,
     Capabilities,
@@ -45,8 +46,6 @@ from session.store.records import Claim
 from session.store.submissions import Destination, Submission, Submissions
 from session.tasks import Task
 
-#: Seconds between two questions about a task: the first, the longest, and by what they grow.
-FIRST_WAIT, LONGEST_WAIT, GROWTH = 1.0, 60.0, 1.5
 _SLICE = 0.2  # of a wait, between two looks at whether to stop
 _SEND_TRIES, _CANCEL_TRIES, _BAD_REPLIES = 4, 3, 5
 _SEARCH_WAIT = 5.0
@@ -147,7 +146,7 @@ class RemoteRun:
         """Find out about what may have been sent, by what the service offers."""
         self._check_origin(one)
         if one.idempotency in ("token", "client_id"):
-            wait = FIRST_WAIT
+            wait = pace.FIRST_WAIT
             for last in (False,) * (_SEND_TRIES - 1) + (True,):
                 try:
                     return self._sent(one, self._backend.submit(prepared, one.client_ref))
@@ -191,7 +190,7 @@ class RemoteRun:
     def _wait(self, one: Submission, ref: RemoteRef) -> None:
         """Until the service has ended the task; raises when that was without a result."""
         self._check_origin(one)
-        wait, wrong, since = FIRST_WAIT, 0, time.monotonic()
+        wait, wrong, since = pace.FIRST_WAIT, 0, time.monotonic()
         seen: RemoteStatus | None = None
         while True:
             asked: float | None = None
@@ -213,14 +212,14 @@ class RemoteRun:
                 wrong, asked = 0, status.retry_after_sec
                 if status != seen:
                     self._submissions.note(one.part, status)
-                    wait = FIRST_WAIT if seen is not None and status.state != seen.state else wait
+                    wait = pace.FIRST_WAIT if seen is not None and status.state != seen.state else wait
                     seen = status
                 if status.state is RemoteState.COMPLETED:
                     return
                 if status.state.is_final:
                     raise self._ended(one, status)
             self._pause(max(wait * random.uniform(0.8, 1.2), min(asked or 0.0, 3600.0)))
-            wait = min(wait * GROWTH, LONGEST_WAIT)
+            wait = min(wait * pace.GROWTH, pace.LONGEST_WAIT)
 
     def _ended(self, one: Submission, status: RemoteStatus) -> JobFailedError:
         self._submissions.note(one.part, status)
@@ -230,7 +229,7 @@ class RemoteRun:
 
     def _fetch(self, one: Submission, ref: RemoteRef) -> None:
         """Get the reply and store it before anybody looks into it."""
-        wait, wrong = FIRST_WAIT, 0
+        wait, wrong = pace.FIRST_WAIT, 0
         while True:
             try:
                 raw: RawResult = self._backend.fetch(ref)
@@ -245,7 +244,7 @@ class RemoteRun:
                     raise
                 raise self._ended(one, RemoteStatus(RemoteState.EXPIRED, "its result is gone", str(error))) from None
             self._pause(max(wait, min(asked or 0.0, 3600.0)))
-            wait = min(wait * GROWTH, LONGEST_WAIT)
+            wait = min(wait * pace.GROWTH, pace.LONGEST_WAIT)
         fault("fetched")
         self._submissions.keep_reply(one.part, raw)
 
@@ -306,7 +305,7 @@ class RemoteRun:
             except (ServiceUnavailable, SubmitUnknown, BadReply):
                 if not left:
                     raise
-                self._sleep(FIRST_WAIT)
+                self._sleep(pace.FIRST_WAIT)
 
 
 def _unknown(job_id: str, backend: str, one: Submission, why: str) -> str:

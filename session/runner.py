@@ -110,7 +110,10 @@ def run_claimed(store: JobStore, claim: Claim, work: Work | None, stop: threadin
         store.fail(claim, error)
     except BaseException as error:  # whatever it is, those who wait must hear of it
         if claim.record.remote and any(one.is_unfinished for one in Submissions(store, claim.record).all()):
-            store.release(claim)  # what was sent, and paid for, is not given up because of an error here
+            # What was sent, and paid for, is not given up because of an error here.
+            store.release(
+                claim, f"the service could not be told, so what it has may run: {type(error).__name__}: {error}"
+            )
             raise
         store.fail(claim, error)
 

@@ -20,6 +20,7 @@ from qsim.mps.gates import apply_circuit, apply_lowered
 from qsim.mps.order import chain_order
 from qsim.mps.state import MatrixProductState, Settings
 from qsim.pauli import SparsePauliOp
+from qsim.pool import check_cancelled
 
 if TYPE_CHECKING:
     from qsim.noise import NoiseModel
@@ -78,6 +79,7 @@ class ProductStateEngine:
         columns = np.zeros((len(values), len(clbits)), np.uint8)
         column_of = {clbit: k for k, clbit in enumerate(clbits)}
         for k, qubit in enumerate(measured):
+            check_cancelled()
             columns[:, column_of[bit_of[qubit]]] = values[:, k]
         found, totals = distinct(pack(columns), frequencies)
         return found, totals, facts([state])

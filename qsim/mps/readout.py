@@ -56,8 +56,13 @@ def sample(
                 known, history = _extended(known, history), []
             site += 1
         found.append((_extended(known, history), counts))
-    rows = np.concatenate([row for row, _ in found])
-    return rows[:, sites], np.concatenate([count for _, count in found])
+    counts = np.concatenate([count for _, count in found])
+    result, at = np.empty((len(counts), len(sites)), np.uint8), 0
+    for rows, _ in found:
+        check_cancelled()
+        result[at : at + len(rows)] = rows[:, sites]
+        at += len(rows)
+    return result, counts
 
 
 def _next_site(
@@ -66,10 +71,13 @@ def _next_site(
     """Prefixes with one more bit: their vectors, shots, the prefix that each extends, and the bit."""
     left, _, right = tensor.shape
     both = (vectors @ tensor.reshape(left, 2 * right)).reshape(len(vectors), 2, right)
+    check_cancelled()  # these are as many prefixes as fit `_ROOM`, a tenth of a second for each step
     weights = np.einsum("psr,psr->ps", both.real, both.real) + np.einsum("psr,psr->ps", both.imag, both.imag)
     one = weights[:, 1] / weights.sum(axis=1)
     one = np.where(one < _CERTAIN, 0.0, np.where(one > 1 - _CERTAIN, 1.0, one)).astype(np.float64)
+    check_cancelled()
     ones = random.binomial(counts, one)
+    check_cancelled()
     at_zero, at_one = np.flatnonzero(counts > ones), np.flatnonzero(ones)
     parents = np.concatenate([at_zero, at_one])
     bits = np.repeat(np.array([0, 1], np.uint8), [len(at_zero), len(at_one)])

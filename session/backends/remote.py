@@ -12,7 +12,8 @@ from session.programs import Program
 from session.results import Result
 from session.tasks import Task
 
-FIRST_WAIT, LONGEST_WAIT, GROWTH = 1.0, 30.0, 1.5  # seconds between questions
+#: Seconds between two questions about a task: the first, the longest, and by what they grow.
+FIRST_WAIT, LONGEST_WAIT, GROWTH = 1.0, 60.0, 1.5
 
 
 def run_remotely(

@@ -10,7 +10,6 @@ from collections.abc import Iterator, Sequence
 
 #: A row of the gate table, its angles, and its qubits, controls first.
 Part = tuple[str, tuple[float, ...], tuple[int, ...]]
-_HALF = math.pi / 2
 
 
 def expansion(
@@ -58,17 +57,21 @@ def expansion(
 
 
 def _pauli_rotation(name: str, angle: float, controls: tuple[int, ...], a: int, b: int) -> Iterator[Part]:
-    letters = {"rxx": "XX", "ryy": "YY", "rzz": "ZZ", "rzx": "ZX"}[name]
-    turned = list(zip(letters, (a, b), strict=True))
-    for letter, qubit in turned:
-        if letter != "Z":
-            yield ("h", (), (qubit,)) if letter == "X" else ("rx", (_HALF,), (qubit,))
+    """A CX turns XX into X on its control and ZZ into Z on its target; phases turn YY into XX, and h Z into X."""
+    if name == "ryy":
+        yield from [("sdg", (), (a,)), ("sdg", (), (b,))]
+    elif name == "rzx":
+        yield "h", (), (b,)
     yield "cx", (), (a, b)
-    yield "rz", (angle,), (*controls, b)
+    if name in ("rxx", "ryy"):
+        yield "rx", (angle,), (*controls, a)
+    else:
+        yield "rz", (angle,), (*controls, b)
     yield "cx", (), (a, b)
-    for letter, qubit in turned:
-        if letter != "Z":
-            yield ("h", (), (qubit,)) if letter == "X" else ("rx", (-_HALF,), (qubit,))
+    if name == "ryy":
+        yield from [("s", (), (a,)), ("s", (), (b,))]
+    elif name == "rzx":
+        yield "h", (), (b,)
 
 
 def _exchange(theta: float, beta: float, controls: tuple[int, ...], a: int, b: int) -> Iterator[Part]:

@@ -20,6 +20,7 @@ from qsim.gates import GATES, Gate, GateRow
 from qsim.linalg import controlled_matrix
 from qsim.parameters import Expression
 from session.preparation import controls as many
+from session.preparation import unitaries
 from session.preparation.euler import ZERO, Matrix
 from session.preparation.euler import Step as Turn
 from session.preparation.expansions import expansion
@@ -36,6 +37,12 @@ _NAMES = {
     ("swap", 1): "cswap", ("gphase", 1): "p",
 }  # fmt: skip
 _BASES = {row: (base, count) for (base, count), row in _NAMES.items() if row != "p"}
+#: (controls, base) of two-qubit gates with a usual circuit, and its CX.
+_USUAL = {
+    **{(1, base): 2 for base in ("s", "sdg", "t", "sx", "sxdg", "p", "rx", "ry", "rz", "u", "cu")},
+    **{(0, name): 2 for name in ("rxx", "ryy", "rzz", "rzx", "dcx")},
+    (0, "swap"): 3,
+}
 _EYE: Matrix = np.eye(2, dtype=np.complex128)
 #: Ranges that ion traps take a rotation's angle in.
 _SMALL = ("rxx", "ryy", "rzz", "rzx")
@@ -112,7 +119,7 @@ class _Rebaser:
 
     def __init__(self, gates: GateSet, circuit: Circuit, small_angles: bool, merge: bool) -> None:
         self.gates, self.small, self.merge = gates, small_angles, merge
-        self.two = _two_qubit(gates)
+        self.synthesis = _two_qubit(gates)
         self.num_qubits = circuit.num_qubits
         self.out = circuit.block()
         self.runs: dict[int, _Run] = {}
@@ -186,13 +193,35 @@ class _Rebaser:
             self.phase(params[0])
         elif not targets:
             many.controlled_phase(self, params[0], qubits)
-        elif len(qubits) == 2:
+        elif len(qubits) == 2 and not (self.spells_out(name, count) and self.spell_out(gate, name, count)):
             self.pair((name, params, count), lambda: self.full(gate, count), qubits, f"Gate '{joined or name}'")
+        elif len(qubits) == 2:
+            return
         elif len(targets) == 1:
             many.controlled_unitary(self, gate.row.base_matrix(*params), qubits[:count], targets[0])
         else:
             for row, angles, on in expansion(name, params, qubits[:count], targets):
                 self.flat(FlatGate(GATES[row], angles, (1,) * (len(on) - GATES[row].num_qubits), on))
+
+    def spells_out(self, name: str, count: int) -> bool:
+        """Whether a two-qubit gate has a usual circuit of CX, with simpler one-qubit gates than the general one."""
+        return not self.gates.rotations and self.synthesis.cx_cost == 1 and (count, name) in _USUAL
+
+    def spell_out(self, gate: FlatGate, name: str, count: int) -> bool:
+        """The usual circuit of a two-qubit gate; False where the general one has fewer CX, and nothing has been done."""
+        assert gate.row is not None
+        key = (name, gate.params, count)
+        piece = self.pieces.get(key)
+        if piece is None:
+            piece = self.pieces[key] = self.synthesis.synthesize(self.full(gate, count), f"Gate '{name}'")
+        if piece.cost < _USUAL[count, name]:
+            return False
+        if count:
+            many.controlled_unitary(self, gate.row.base_matrix(*gate.params), gate.qubits[:1], gate.qubits[1])
+        else:
+            for row, angles, on in expansion(name, gate.params, (), gate.qubits):
+                self.flat(FlatGate(GATES[row], angles, (), on))
+        return True
 
     def keeps(self, name: str, params: Sequence[float]) -> bool:
         """Whether the target takes a gate with these angles."""
@@ -213,19 +242,13 @@ class _Rebaser:
         elif len(gate.qubits) == 1:
             self.one(gate.matrix, gate.qubits[0])
         elif len(gate.qubits) == 2:
-            full = controlled_matrix(gate.matrix, (1,) * count)
-            self.pair(full.tobytes(), lambda: full, gate.qubits, "A unitary of two qubits")
+            self.two(controlled_matrix(gate.matrix, (1,) * count), gate.qubits)
         elif width == 1:
             many.controlled_unitary(self, gate.matrix, gate.qubits[:count], gate.qubits[-1])
+        elif count:
+            unitaries.controlled(self, gate.matrix, gate.qubits[:count], gate.qubits[count:])
         else:
-            from parsers.synthesis import matrix_circuit
-
-            for instruction in matrix_circuit(gate.matrix):
-                assert isinstance(instruction.operation, Gate)
-                made = instruction.operation._with(controls=(1,) * count + instruction.operation.controls)
-                on = (*gate.qubits[:count], *[gate.qubits[count + k] for k in instruction.qubits])
-                for flat in flat_gates(made, on):
-                    self.flat(flat)
+            unitaries.unitary(self, gate.matrix, gate.qubits)
 
     # the sink -----------------------------------------------------------------------------------------------
     def phase(self, angle: float) -> None:
@@ -247,6 +270,10 @@ class _Rebaser:
         run = self.waiting(qubit, False)
         run.matrix = matrix @ run.matrix
         run.kept = None
+
+    def two(self, matrix: Matrix, qubits: Sequence[int]) -> None:
+        """A two-qubit unitary; the first qubit is the least significant bit."""
+        self.pair(matrix.tobytes(), lambda: matrix, qubits, "A unitary of two qubits")
 
     def single(self, name: str, params: tuple[float, ...], qubit: int) -> None:
         """A one-qubit gate with a name."""
@@ -272,7 +299,7 @@ class _Rebaser:
         """A two-qubit unitary; `key` stands for it."""
         piece = self.pieces.get(key)
         if piece is None:
-            piece = self.pieces[key] = self.two.synthesize(make(), what)
+            piece = self.pieces[key] = self.synthesis.synthesize(make(), what)
         self.phase(piece.phase)
         for step in piece.steps:
             if step.matrix is not None:

@@ -96,6 +96,11 @@ class TwoQubit:
         """Whether the gates make a CX."""
         return self._cx is not None
 
+    @property
+    def cx_cost(self) -> int:
+        """How many of the target's gates a CX takes; 0 where it has none."""
+        return 0 if self._cx is None else Piece(self._cx).cost
+
     def synthesize(self, unitary: Matrix, what: str) -> Piece:
         """The piece with the fewest two-qubit gates; `what` is for the message when there is none."""
         wanted = canonical(unitary)

@@ -87,6 +87,7 @@ def canonical(unitary: Matrix) -> Canonical:
     right = _factors(_MAGIC @ basis.T @ _MAGIC.conj().T)
     walk = _Walk(left, [float(angles @ sign) / 4 for sign in _SIGNS], right)
     walk.into_chamber()
+    walk.straighten()
     made = Canonical(0.0, (walk.left[0], walk.left[1]), (walk.at[0], walk.at[1], walk.at[2]),
                      (walk.right[0], walk.right[1]))  # fmt: skip
     return Canonical(phase_between(unitary, made.matrix()), made.left, made.coordinates, made.right)
@@ -156,6 +157,27 @@ class _Walk:
             self._shift(0, 1)
             self._flip(0, 2)
 
+    def straighten(self) -> None:
+        """Use what is free where coordinates are 0 or all equal, so that gates alike get one-qubit gates alike."""
+        a, b, c = self.at
+        if a > SAME and b < SAME and abs(c) < SAME:
+            self._straighten_one()
+        elif is_same_class((a, b, c), (math.pi / 4,) * 3):  # a swap, past which gates change qubits
+            first, second = self.right
+            self.left = [self.left[0] @ second, self.left[1] @ first]
+            self.right = [np.eye(2, dtype=np.complex128)] * 2
+
+    def _straighten_one(self) -> None:
+        """exp(i a XX) commutes with turns about X: the right gates become the shortest turns of their axes to X."""
+        axes = [_bloch(gate.conj().T @ _PAULIS[0] @ gate) for gate in self.right]
+        leading = axes[0][int(np.argmax(np.abs(axes[0]) > 0.1))]
+        if leading < 0:  # both axes turned around give the same
+            axes = [-axis for axis in axes]
+        for k in (0, 1):
+            turn = _onto_x(axes[k])
+            self.left[k] = self.left[k] @ (self.right[k] @ turn.conj().T)
+            self.right[k] = turn
+
     def _shift(self, k: int, times: int) -> None:
         """exp(i pi/2 PP) is PP up to a phase."""
         self.at[k] -= times * math.pi / 2
@@ -174,6 +196,27 @@ class _Walk:
         self.left = [gate @ turn for gate in self.left]
         self.right = [turn.conj().T @ gate for gate in self.right]
         self.at[j], self.at[k] = self.at[k], self.at[j]
+
+
+def _bloch(operator: Matrix) -> npt.NDArray[np.float64]:
+    """The components of a traceless Hermitian operator of one qubit."""
+    return np.array([np.trace(pauli @ operator).real / 2 for pauli in _PAULIS])
+
+
+def _onto_x(axis: npt.NDArray[np.float64]) -> Matrix:
+    """The shortest turn V of a unit vector onto x: V (axis . sigma) V**-1 = X."""
+    across = np.cross(axis, (1.0, 0.0, 0.0))
+    size = float(np.linalg.norm(across))
+    if size < 1e-9 and axis[0] < 0:
+        across, size = np.array([0.0, 0.0, 1.0]), 1.0
+        angle = math.pi
+    elif size < 1e-9:
+        return np.eye(2, dtype=np.complex128)
+    else:
+        angle = math.atan2(size, float(axis[0]))
+    turn = sum((across[k] / size * _PAULIS[k] for k in range(3)), np.zeros((2, 2), dtype=np.complex128))
+    result: Matrix = math.cos(angle / 2) * np.eye(2) - 1j * math.sin(angle / 2) * turn
+    return result
 
 
 def locals_between(wanted: Canonical, given: Canonical) -> tuple[tuple[Matrix, Matrix], tuple[Matrix, Matrix]]:

@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -269,8 +270,8 @@ CHILD = """
 import sys
 from qsim import Circuit
 from session import ExecutionPreferences, ExecutionSession
-from session import remote_runs
-remote_runs.FIRST_WAIT = remote_runs._SLICE = 0.02
+from session.backends import remote
+remote.FIRST_WAIT = 0.02
 options = dict(zip(sys.argv[1::2], sys.argv[2::2]))
 preferences = ExecutionPreferences(backend="toy", num_shots=50, backend_options=options)
 with ExecutionSession(Circuit(3, 3).x(1).measure(range(3), range(3)), execution_preferences=preferences) as one:
@@ -334,6 +335,29 @@ def test_a_kill_while_the_service_answers(toy: ToyService, toy_vendor: Path) -> 
     assert job.remote_tasks[0].ref is None
     assert job.result(20).counts == {"010": 50}
     assert posts(toy) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("idempotency", ["token", "search"])
+def test_kills_at_random_moments(toy: ToyService, toy_vendor: Path, idempotency: str) -> None:
+    """Twenty processes die wherever they are; each of their jobs is one task there, and has its result."""
+    toy.tokens = idempotency == "token"
+    random = Random(idempotency)
+    for _ in range(20):
+        process = child(toy_vendor, "grace_sec", "0.5", "idempotency", idempotency)
+        assert process.stdout is not None
+        if process.stdout.readline():
+            time.sleep(random.random() * 0.15)
+        process.kill()
+        process.communicate()
+    jobs = [ExecutionJob.from_id(record.id) for record in JobStore().find()]
+    assert len(jobs) == 20
+    for job in jobs:
+        if job.poll(30) is JobStatus.SUBMIT_UNKNOWN:
+            assert job.remote_tasks[0].client_ref not in [one["ref"] for one in toy.jobs.values()]
+            job.resolve(send_again=True)
+        assert job.result(30).counts == {"010": 50}
+    assert len(toy.jobs) == 20
 
 
 def test_a_worker_goes_on_with_what_another_process_sent(toy: ToyService, toy_vendor: Path, capsys: Any) -> None:

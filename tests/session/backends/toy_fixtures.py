@@ -23,14 +23,15 @@ def toy_vendor(tmp_path: Path, state: Path, monkeypatch: pytest.MonkeyPatch) -> 
     from toy import KEY
 
     from session import remote_runs
+    from session.backends import remote
 
     folder = tmp_path / "vendor"
     folder.mkdir()
     monkeypatch.syspath_prepend(str(folder))
     monkeypatch.setenv("QSIM_CONFIG_DIR", str(folder / "config"))
     monkeypatch.setenv("TOY_KEY", KEY)
-    monkeypatch.setattr(remote_runs, "FIRST_WAIT", 0.01)
-    monkeypatch.setattr(remote_runs, "LONGEST_WAIT", 0.05)
+    monkeypatch.setattr(remote, "FIRST_WAIT", 0.01)
+    monkeypatch.setattr(remote, "LONGEST_WAIT", 0.05)
     monkeypatch.setattr(remote_runs, "_SEARCH_WAIT", 0.05)
     monkeypatch.setattr(remote_runs, "_SLICE", 0.01)
     return folder

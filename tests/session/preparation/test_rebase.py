@@ -11,11 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import angles, circuits, unitaries
 
-from qsim import Circuit, Gate, GateDefinition, Parameter, Simulator
+from qsim import Circuit, Gate, GateDefinition, Parameter, Simulator, UnitaryMatrix
 from qsim.classical import Bits
 from qsim.gates import GATES
 from session.preparation import GateSetError, inlined, rebase
 from session.preparation.gate_sets import canonical_name, gate_set
+from session.preparation.unitaries import cx_count
 from session.preparation.weyl import canonical, interaction
 
 TARGETS = {
@@ -147,6 +148,28 @@ def test_one_qubit_runs_become_one_gate_or_three() -> None:
     assert rebase(Circuit(1).h(0), {"rz", "sx", "cx"}).count_ops() == {"rz": 2, "sx": 1}
 
 
+@pytest.mark.parametrize(("gates", "sizes"), [
+    ({"rz", "sx", "x", "cx"}, {"cz": 7, "rzz": 3, "cp": 5, "rxx": 9, "swap": 3, "dcx": 2}),
+    ({"rz", "sx", "x", "cz"}, {"cx": 7, "swap": 21}),
+    ({"u", "cx"}, {"cz": 3, "ch": 3, "rzz": 3, "crx": 5}),
+    ({"prx", "cz"}, {"cx": 3, "ch": 3, "rzz": 5, "swap": 9}),
+    ({"r", "rz", "rxx"}, {"rxx": 1, "rzz": 7, "cx": 7}),
+])  # fmt: skip
+def test_sizes_in_all_are_those_of_the_usual_circuits(gates: set[str], sizes: dict[str, int]) -> None:
+    for name, size in sizes.items():
+        circuit = Circuit(2).append(Gate(name, *[0.7] * GATES[name].num_params), [0, 1])
+        assert len(rebase(circuit, gates)) <= size, name
+
+
+def test_special_angles_take_fewer_gates() -> None:
+    for circuit, count in (
+        (Circuit(2).cp(math.pi, 0, 1), 1),
+        (Circuit(2).crz(0, 0, 1), 0),
+        (Circuit(2).rzz(math.pi, 0, 1), 0),
+    ):
+        assert entangling(rebase(circuit, {"u", "cx"})) == count
+
+
 def test_what_the_target_takes_stays_as_it_is() -> None:
     circuit = Circuit(2).h(0).s(0).cx(0, 1).rzz(2.5, 0, 1).t(1)
     made = rebase(circuit, {"h", "s", "t", "cnot", "zz", "rz", "ry"})
@@ -253,8 +276,40 @@ def test_names_of_vendors_are_known() -> None:
     assert gate_set(["cnot", "si", "phaseshift", "PRX", "zz"]).names == {"cx", "sdg", "p", "r", "rzz"}
 
 
-def test_a_matrix_of_three_qubits_is_exact() -> None:
+@pytest.mark.parametrize("num_qubits", [3, 4, 5])
+def test_matrices_of_many_qubits_take_as_many_cx_as_is_known(num_qubits: int) -> None:
     random = np.random.default_rng(3)
-    matrix = np.linalg.qr(random.normal(size=(8, 8)) + 1j * random.normal(size=(8, 8)))[0]
-    circuit = Circuit(3).unitary(matrix, [2, 0, 1])
-    assert distance(rebase(circuit, {"rz", "sx", "x", "cz"}), circuit) < 2e-12
+    size = 1 << num_qubits
+    matrix = np.linalg.qr(random.normal(size=(size, size)) + 1j * random.normal(size=(size, size)))[0]
+    circuit = Circuit(num_qubits).unitary(matrix, random.permutation(num_qubits).tolist())
+    made = rebase(circuit, {"rz", "sx", "x", "cz"})
+    assert distance(made, circuit) < 2e-12
+    assert entangling(made) <= cx_count(num_qubits)
+
+
+def test_matrices_under_controls_take_few_cx() -> None:
+    random = np.random.default_rng(4)
+    matrix = np.linalg.qr(random.normal(size=(4, 4)) + 1j * random.normal(size=(4, 4)))[0]
+    for controls, count in ((1, 12), (2, 20), (3, 36), (7, 1500)):
+        gate = Gate(UnitaryMatrix(matrix)).control(controls)
+        circuit = Circuit(controls + 2).append(gate, range(controls + 2))
+        made = rebase(circuit, {"u", "cx"})
+        assert entangling(made) <= count
+        assert np.abs(Simulator().unitary(made) - Simulator().unitary(circuit)).max() < 2e-12
+
+
+def test_special_matrices_are_exact() -> None:
+    random = np.random.default_rng(5)
+    permutation = np.eye(8)[random.permutation(8)]
+    block = np.kron(np.eye(2), np.linalg.qr(random.normal(size=(4, 4)))[0])
+    for matrix in (
+        np.eye(8),
+        permutation,
+        block,
+        np.diag(np.exp(1j * np.arange(8))),
+        -1j * permutation,
+        np.kron(permutation, block),
+    ):
+        qubits = len(matrix).bit_length() - 1
+        circuit = Circuit(qubits).unitary(matrix, range(qubits))
+        assert distance(rebase(circuit, {"r", "rz", "rxx"}), circuit) < 2e-12
