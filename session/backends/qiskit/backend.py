@@ -108,6 +108,7 @@ class QiskitBackend:
         self._max_shots = max_shots or targets.max_shots(backend)
         self._level, self._seed = optimization_level, seed_transpiler
         self._run_options = dict(run_options or {})
+        self._can: Capabilities | None = None
         self._ready: dict[str, list[Any]] = {}  # sha256 of a payload -> transpiled circuits
         self._jobs: dict[str, Any] = {}  # by id: some providers find none again
 
@@ -128,6 +129,11 @@ class QiskitBackend:
 
     def capabilities(self) -> Capabilities:
         """What the backend says of itself."""
+        if self._can is None:
+            self._can = self._read_capabilities()
+        return self._can
+
+    def _read_capabilities(self) -> Capabilities:
         return targets.capabilities(
             self._target,
             resumable=self._retrieve is not None,
