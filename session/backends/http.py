@@ -258,7 +258,8 @@ class HttpClient:
                 guard_loggers(_LOGGERS)
                 client = httpx.Client(
                     follow_redirects=False,
-                    trust_env=not is_loopback(self.base_url),  # proxies and SSL_CERT_FILE, as the user set them
+                    verify=httpx.create_ssl_context(),  # the system's certificates, or SSL_CERT_FILE
+                    trust_env=not is_loopback(self.base_url),  # proxies, as the user set them
                     limits=httpx.Limits(max_connections=8, max_keepalive_connections=4 if keep else 0),
                     headers={"User-Agent": f"qsim-session/{__version__}", "Accept": "application/json"},
                 )

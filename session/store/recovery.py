@@ -92,11 +92,13 @@ class _Salvage:
             if row["sha256"] in whole:
                 self._insert(connection, "program", row)
         numbers = set()
+        sent = {row["job"] for row in self.rows["submission"]}
         for row in self.rows["job"]:
             if not is_job_id(str(row.get("id"))):
                 self.lost += 1
                 continue
             self._check(row, whole)
+            self._check_sent(row, sent)
             if row["program"] not in whole:
                 _no_program(connection, row)
             if self._insert(connection, "job", row):
@@ -120,6 +122,20 @@ class _Salvage:
             error = json.dumps({"type": "session.errors.JobFailedError", "message": message})
             row.update(status="FAILED", owner=None, error=error, ended_ns=time.time_ns())
             self.lost += 1
+
+    def _check_sent(self, row: dict[str, Any], sent: set[Any]) -> None:
+        """A job whose record of what it sent elsewhere may be lost is not run again: it could send it twice."""
+        is_begun = (
+            row.get("remote")
+            and row["status"] in ("QUEUED", "RUNNING", "CANCELLING", "SUBMIT_UNKNOWN")
+            and row["fence"]
+        )
+        if is_begun and (row["number"] not in sent or row["kind"] in ("minimize", "estimate_cost")):
+            message = (
+                "The record of what this job sent to its service may be lost. Look there before you submit it again."
+            )
+            error = json.dumps({"type": "session.errors.SubmitUnknown", "message": message})
+            row.update(status="FAILED", owner=None, error=error, ended_ns=time.time_ns())
 
     def _insert(self, connection: sqlite3.Connection, table: str, row: dict[str, Any]) -> bool:
         known = {column[1] for column in connection.execute(f"PRAGMA table_info({table})")}

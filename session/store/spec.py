@@ -8,9 +8,8 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any
 
-from parsers.threads import deep
 from session.backends.bound import BoundBackend
 from session.backends.profiles import CREDENTIAL_NAME
 from session.backends.protocol import Backend
@@ -19,9 +18,8 @@ from session.preferences import ExecutionPreferences
 from session.programs import Program
 from session.results import result_from_dict, result_to_dict
 from session.tasks import Task
-from session.work import opened
+from session.work import opened, with_room
 
-_T = TypeVar("_T")
 FORMAT = 1
 
 
@@ -32,7 +30,7 @@ def program_text(program: Program) -> str:
         StoreError: its blocks are nested hundreds of levels deep.
     """
     try:
-        return _with_room(lambda: _line(program.data))
+        return with_room(lambda: _line(program.data))
     except RecursionError:
         raise StoreError(
             "A program that is stored has blocks inside blocks some 200 deep at most; this one has more. Use the call "
@@ -93,10 +91,10 @@ def read_work(program: str, spec: str, backend: Backend | None = None) -> tuple[
         task = Task.from_dict(data["task"])
         preferences = data["preferences"]
         if backend is not None:
-            own = _with_room(lambda: Program.from_data(json.loads(program)))
+            own = with_room(lambda: Program.from_data(json.loads(program)))
             return BoundBackend(backend, own), task
-        where = _with_room(lambda: _line({"program": json.loads(program), "preferences": preferences}))
-        return _with_room(lambda: opened(where)), task
+        where = with_room(lambda: _line({"program": json.loads(program), "preferences": preferences}))
+        return with_room(lambda: opened(where)), task
     except (KeyError, TypeError, ValueError) as error:
         if isinstance(error, SessionError):
             raise
@@ -123,14 +121,6 @@ def read_results(text: str, find: Callable[[Any], Any] | None = None) -> list[An
         if isinstance(error, StoreVersionError):
             raise
         raise StoreCorruptError(f"A stored result is damaged: {error!r}. Submit the job again.") from error
-
-
-def _with_room(action: Callable[[], _T]) -> _T:
-    """The result of an action that may recurse deeper than is left of the caller's stack."""
-    try:
-        return action()
-    except RecursionError:
-        return deep(action)
 
 
 def _line(data: Any) -> str:

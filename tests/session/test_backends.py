@@ -16,6 +16,7 @@ from qsim import Circuit, Parameter, ParameterArray
 from session import ExecutionPreferences, ExecutionSession, OutputType, Pauli, QuantumProgram, SessionError
 from session.backends import BackendError, Capabilities, RemoteBackend, list_backends, load_backend
 from session.backends.measuring import plan
+from session.backends.profiles import Profile
 from session.backends.protocol import CancelOutcome, Prepared, RawResult, RemoteRef, RemoteState, RemoteStatus
 from session.backends.remote import run_remotely
 from session.cli import main
@@ -146,15 +147,18 @@ def test_measurement_plans_give_the_expectation_value() -> None:
         plan(program, energy, 3)
 
 
+PLAIN = (bytes, np.ndarray, int, dict)
+
+
 # executors --------------------------------------------------------------------------------------------------------------
 class Strangers(Executor):
-    """Runs what it is given at once, after a look at whether it is plain text; it knows no number of workers."""
+    """Runs what it is given at once, after a look at whether it is plain data; it knows no number of workers."""
 
     def __init__(self) -> None:
         self.calls: list[tuple[Any, ...]] = []
 
     def submit(self, function: Any, /, *args: Any, **named: Any) -> Future[Any]:
-        assert all(isinstance(argument, str) for argument in args) and not named
+        assert not named and all(type(argument) in PLAIN for argument in args[1:])
         self.calls.append(args)
         future: Future[Any] = Future()
         try:
@@ -204,11 +208,15 @@ def test_results_from_a_cluster_are_the_same() -> None:
     distributed = pytest.importorskip("distributed")
     settings = {"processes": True, "n_workers": 2, "threads_per_worker": 1, "dashboard_address": None}
     with distributed.Client(**settings) as client:
-        assert everything(client.get_executor()) == everything(None)
+        direct = everything(None)
+        assert everything(client) == direct
+        assert everything(client.get_executor()) == direct
 
 
 def test_what_is_no_executor() -> None:
-    with pytest.raises(SessionError, match="An executor is a concurrent.futures.Executor, got int"):
+    with pytest.raises(
+        SessionError, match="An executor is a concurrent.futures.Executor, or a dask.distributed.Client; got int"
+    ):
         ExecutionSession(Circuit(1), executor=3)  # type: ignore[arg-type]
 
 
@@ -270,6 +278,9 @@ def plug_ins(monkeypatch: pytest.MonkeyPatch) -> None:
         return found.select(**wanted)
 
     monkeypatch.setattr("importlib.metadata.entry_points", entry_points)
+    here = {name: Profile(name, name, "http://127.0.0.1:1") for name in ("ionq", "aqt")}
+    monkeypatch.setattr("session.backends.profiles._defined", here)  # what asks a service finds none
+    monkeypatch.setattr("session.backends.http.TRIES", 1)
 
 
 @pytest.mark.usefixtures("plug_ins")

@@ -44,6 +44,7 @@ class Asked:
         shots: that were asked for.
         seed: of draws from exact probabilities.
         is_exact: whether probabilities are those of the state, not shares of shots.
+        num_qubits: of the circuit.
     """
 
     sources: tuple[int, ...]
@@ -52,6 +53,7 @@ class Asked:
     shots: int
     seed: int
     is_exact: bool
+    num_qubits: int
 
 
 def decode(raw: RawResult, prepared: Prepared) -> tuple[list[dict[int, int]], dict[str, Any]]:
@@ -65,30 +67,33 @@ def decode(raw: RawResult, prepared: Prepared) -> tuple[list[dict[int, int]], di
     results = envelope.get("results")
     if not isinstance(results, list) or not results:
         raise BadReply("The stored reply of IonQ holds no results.")
-    if len(results) == 1 and results[0].get("format") == AGGREGATE:
-        data = _object(_json(results[0]["body"], AGGREGATE), AGGREGATE)
-        parts = [(FORMATS[5], _member(data, child)) for child in envelope.get("children") or ()]
+    texts = [(str(_member(one, "format")), _json(_member(one, "body"), str(one["format"]))) for one in results]
+    if len(texts) == 1 and texts[0][0] == AGGREGATE:
+        children = envelope.get("children")
+        named = [str(child) for child in children] if isinstance(children, list) else []
+        parts = [(FORMATS[5], _member(texts[0][1], child)) for child in named]
     else:
-        parts = [(str(one.get("format")), _json(one["body"], str(one.get("format")))) for one in results]
+        parts = texts
     if len(parts) != len(asked):
         raise BadReply(f"IonQ gave the results of {len(parts)} circuits; {len(asked)} were sent.")
     counts = [read(format, data, one) for (format, data), one in zip(parts, asked, strict=True)]
     joined = [added(c for c, owner in zip(counts, owners, strict=True) if owner == k) for k in range(max(owners) + 1)]
     drawn = asked[0].is_exact and any("probabilities" in format for format, _ in parts)
-    about = {"target": prepared.details["target"], "job": envelope.get("id"), "format": str(results[0].get("format"))}
+    about = {"target": prepared.details["target"], "job": envelope.get("id"), "format": texts[0][0]}
     return joined, {**about, "drawn_from": "probabilities"} if drawn else about
 
 
 def _asked(details: Mapping[str, Any], prepared: Prepared) -> tuple[list[Asked], list[int]]:
     """What each circuit of the job was, and the number of its experiment."""
     registers = tuple((str(name), int(size)) for name, size in details["registers"])
+    widest = max(details["num_qubits"])  # a job of several circuits has one number for all
     made, owners = [], []
     for k, times in enumerate(details["repeated"]):
         qubits = details["qubits"][k]
         for j in range(times):
             seed = (details["seeds"][k] + _STEP * j) % (1 << 64)
             own = None if qubits is None else tuple(qubits)
-            made.append(Asked(prepared.bit_map[k], registers, own, details["shots"], seed, details["is_exact"]))
+            made.append(Asked(prepared.bit_map[k], registers, own, details["shots"], seed, details["is_exact"], widest))
             owners.append(k)
     return made, owners
 
@@ -97,7 +102,7 @@ def _asked(details: Mapping[str, Any], prepared: Prepared) -> tuple[list[Asked],
 def read(format: str, data: Any, asked: Asked) -> dict[int, int]:
     """Counts by outcome out of the payload of one format.
 
-    >>> asked = Asked((0, 1), (("c", 2),), (0, 1), 3, 7, False)
+    >>> asked = Asked((0, 1), (("c", 2),), (0, 1), 3, 7, False, 2)
     >>> read("ionq.result.shots.json.v2", {"shots": [{"registers": {"c": [0, 1]}}] * 3}, asked)
     {2: 3}
     >>> read("ionq.result.histogram.json.v1", {"1": 3}, asked)
@@ -115,7 +120,7 @@ def read(format: str, data: Any, asked: Asked) -> dict[int, int]:
             if not isinstance(data, list):
                 raise BadReply(f"{format} is a list of states, got {type(data).__name__}.")
             data = Counter(str(state) for state in data)
-        weights = {_state(key, len(sources)): _weight(value) for key, value in _object(data, format).items()}
+        weights = {_state(key, asked.num_qubits): _weight(value) for key, value in _object(data, format).items()}
     else:
         raise BadReply(f"IonQ gave results in the format '{format}', which this version does not know.")
     if "probabilities" not in format:
@@ -132,43 +137,48 @@ def _shots(data: Any, asked: Asked) -> dict[int, int]:
     if not isinstance(shots, list):
         raise BadReply(f"IonQ's shots are a list, got {type(shots).__name__}.")
     by_name = bool(asked.registers)
+    sources = asked.sources if by_name else _from_qubits(asked, FORMATS[0])
     found: Counter[tuple[object, ...]] = Counter()
     for shot in shots:
         registers = _object(_member(_object(shot, "shot"), "registers"), "registers")
         if not by_name:
-            found[tuple(_array(registers, ALL, None))] += 1
+            found[tuple(_array(registers, ALL, _needed(sources), None))] += 1
             continue
         bits: list[object] = []
         for name, size in asked.registers:
-            bits += _array(registers, name, size)
+            bits += _array(registers, name, size, size)
         found[tuple(bits)] += 1
-    sources = asked.sources if by_name else _from_qubits(asked, FORMATS[0])
     try:
         return as_outcomes(added({bits_as_integer(bits): n} for bits, n in found.items()), sources)
     except ValueError as error:
         raise BadReply(f"In IonQ's shots {error}.") from None
 
 
-def _array(registers: Mapping[str, Any], name: str, size: int | None) -> list[object]:
+def _array(registers: Mapping[str, Any], name: str, least: int, most: int | None) -> list[object]:
     bits = _member(registers, name)
-    if not isinstance(bits, list) or (size is not None and len(bits) != size):
-        raise BadReply(f"Register '{name}' of a shot of IonQ is no list of {size or 'all'} bits.")
+    if not isinstance(bits, list) or len(bits) < least or (most is not None and len(bits) > most):
+        raise BadReply(f"Register '{name}' of a shot of IonQ is no list of {least} bits.")
     return [int(bit) if isinstance(bit, float) and bit.is_integer() else bit for bit in bits]
+
+
+def _needed(sources: Sequence[int]) -> int:
+    """How many bits there have to be."""
+    return max(sources, default=-1) + 1
 
 
 def _joint(registers: Mapping[str, Any], asked: Asked, format: str) -> tuple[dict[int, float], tuple[int, ...]]:
     """Weights of all bits together: of the only register, or of all qubits; registers apart say too little."""
     if len(asked.registers) == 1 and asked.registers[0][0] in registers:
-        (name, size), sources = asked.registers[0], asked.sources
+        name, sources, size = asked.registers[0][0], asked.sources, asked.registers[0][1]
     elif ALL in registers:
-        name, size, sources = ALL, 0, _from_qubits(asked, format)
+        name, sources, size = ALL, _from_qubits(asked, format), None
     else:
         raise BadReply(f"{format} holds each register by itself, and no '{ALL}': they cannot be put together.")
     weights: dict[int, float] = {}
     for key, value in _object(registers[name], name).items():
         try:
-            if size and len(key) != size:
-                raise ValueError(f"a key has {size} characters, got {key!r}")
+            if len(key) != size if size is not None else len(key) < _needed(sources):
+                raise ValueError(f"a key has {size or _needed(sources)} characters, got {key!r}")
             weights[bits_as_integer(key)] = _weight(value)
         except ValueError as error:
             raise BadReply(f"In register '{name}' of {format} {error}.") from None
@@ -182,10 +192,13 @@ def _from_qubits(asked: Asked, format: str) -> tuple[int, ...]:
 
 
 # numbers --------------------------------------------------------------------------------------------------------
-def _state(key: object, size: int) -> int:
+def _state(key: object, num_qubits: int) -> int:
     if not (isinstance(key, str) and key.isascii() and key.isdecimal() and len(key) < 400):
         raise BadReply(f"A state of IonQ's first formats is a decimal number, got {key!r}.")
-    return int(key)
+    state = int(key)
+    if state >> num_qubits:
+        raise BadReply(f"IonQ gave state {state} of {num_qubits} qubits.")
+    return state
 
 
 def _weight(value: Any) -> float:

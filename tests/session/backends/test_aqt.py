@@ -32,6 +32,7 @@ from session.preferences import ExecutionPreferences
 from session.preparation import TargetError, rebase
 from session.programs import read_program
 from session.tasks import Task, TaskKind
+from session.testing.canary import run_canaries
 
 HEAD = 'OPENQASM 3.0;\ninclude "stdgates.inc";\n'
 CANARY = HEAD + "qubit[3] q;\nbit[2] a;\nbit[4] b;\nx q[2];\nb[1] = measure q[2];\na[1] = measure q[0];\n"
@@ -72,6 +73,11 @@ def test_canary_of_bit_order() -> None:
     assert details.parsed_counts[0].state == {"a": 0, "b": 2}
     assert details.counts_of_qubits(2) == {"1": 1000}
     assert {request.path for request in server.requests if request.method == "POST"} == {"/api/v1/submit/lab/ibex"}
+
+
+def test_all_canaries_of_bit_order() -> None:
+    with loopback(otherwise=AQTService(way=("finished",)).answer) as server:
+        run_canaries(AQTBackend(preferences(server.url)))
 
 
 @st.composite
@@ -160,6 +166,22 @@ def test_a_batch_of_samples_keeps_its_order() -> None:
         with ExecutionSession(program, execution_preferences=preferences(server.url, 2001)) as session:
             found = session.sample([{"t": math.pi * (k % 2)} for k in range(12)])
     assert [one.counts for one in found] == [{str(k % 2): 2001} for k in range(12)]
+
+
+def test_costs_minimisations_and_mitigation() -> None:
+    """They are made of samples and estimates: each is a job of its own, calibrations are in the job of their estimate."""
+    program = HEAD + "input float t;\nqubit[2] q;\nry(t) q[0];\ncx q[0], q[1];\n"
+    with loopback(otherwise=AQTService(way=("finished",)).answer) as server:
+        wanted = preferences(server.url, shots=2000).updated(readout_mitigation=True)
+        with ExecutionSession(program, execution_preferences=wanted) as session:
+            value = session.estimate(Pauli.Z(0) * Pauli.Z(1) + Pauli.X(0) * Pauli.X(1), {"t": 1.0})
+            before = len([request for request in server.requests if request.method == "POST"])
+            ones = session.estimate_cost(lambda state: float(state["q"] == 3), {"t": math.pi})
+            found = session.minimize(Pauli.Z(0), {"t": 2.5}, 5)
+    assert before == 1
+    assert abs(value.value - 1 - math.sin(1.0)) < 5 * value.standard_error
+    assert ones == 1.0
+    assert found.optimal_cost < 0
 
 
 def test_prepared_is_the_same_whenever_it_is_made() -> None:
@@ -252,7 +274,8 @@ def test_states_and_cancelling() -> None:
         assert made.cancel(other) is CancelOutcome.REQUESTED
         assert made.cancel(other) is CancelOutcome.ALREADY_FINAL
         assert made.status(other).state is RemoteState.CANCELLED
-        assert made.status(type(ref)("nothing/../here")).state is RemoteState.EXPIRED
+        with pytest.raises(ServiceRefused, match="404"):
+            made.status(type(ref)("nothing/../here"))
         assert made.find("ref-1") is None
     assert made.capabilities().idempotency == "none"
     assert service.jobs[ref.remote_id].about["label"] == "ref-1"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -21,15 +22,16 @@ from vendor_specs import AqtModels
 pytest.importorskip("httpx2")
 pytest.importorskip("tenacity")
 
-from qsim import Circuit
+from qsim import Circuit, Simulator
 from session import ExecutionSession, Pauli
 from session.backends import remote
 from session.backends.aqt import AQTBackend
 from session.backends.aqt.backend import TESTED_AGAINST
-from session.backends.aqt.payload import MAX_CIRCUITS, MAX_OPERATIONS, MAX_REPETITIONS
+from session.backends.aqt.payload import GATES, MAX_CIRCUITS, MAX_OPERATIONS, MAX_REPETITIONS, operations
 from session.backends.profiles import Profile, define_profile, forget_profile
 from session.backends.protocol import RawResult
 from session.preferences import ExecutionPreferences
+from session.preparation import rebase
 from session.programs import read_program
 from session.tasks import Task, TaskKind
 
@@ -172,3 +174,95 @@ def test_aqts_own_client_reads_the_same_service(models: AqtModels) -> None:
     assert said["first"] == "queued"
     raw = RawResult(json.dumps({"job": {"job_id": said["job"]}, "response": said["last"]}).encode(), "application/json")
     assert made.decode(raw, prepared, program, task)[0].counts == {"100": 50}  # type: ignore[union-attr]
+
+
+CLOUD = """
+import json, pathlib, sys, tempfile, warnings
+warnings.simplefilter("ignore")
+from aqt_connector import ArnicaConfig
+from qiskit import QuantumCircuit, transpile
+from qiskit_aqt_provider._cloud.provider import CloudProvider
+config = ArnicaConfig(pathlib.Path(tempfile.mkdtemp()))
+config.arnica_url, config.store_access_token = sys.argv[1], False
+provider = CloudProvider(config)
+provider._arnica.auth_service.get_or_refresh_access_token = lambda *args: sys.argv[2]  # in the place of logging in
+provider._set_access_token(sys.argv[2])
+backend = provider.fetch_workspaces().get_by_id("lab").get_backend("ibex")
+circuit = QuantumCircuit(3, 3)
+circuit.h(0), circuit.cx(0, 1), circuit.x(2), circuit.measure([0, 1, 2], [0, 1, 2])
+job = backend.run(transpile(circuit, backend), shots=400)
+counts = job.result(wait=0.01).get_counts()
+print(json.dumps({"counts": dict(counts), "circuits": backend.max_circuits, "shots": backend.MAX_SHOTS,
+                  "qubits": backend.target.num_qubits}))
+"""
+
+
+def test_aqts_qiskit_cloud_provider_runs_on_the_same_service(models: AqtModels) -> None:
+    """The paths that it submits to and reads from, its limits and its body are those of our adapter."""
+    service = AQTService(models)
+    with loopback(otherwise=service.answer) as server:
+        said = vendor_specs.run_vendor("aqt", CLOUD, server.url + "/api", TOKEN)
+        theirs = [(request.method, request.path) for request in server.requests]
+        before = len(server.requests)
+        circuit = Circuit(3, 3).h(0).cx(0, 1).x(2).measure(range(3), range(3))
+        with ExecutionSession(circuit, execution_preferences=preferences(server.url)) as session:
+            counts = session.sample(num_shots=400).counts
+        ours = [(request.method, request.path) for request in server.requests[before:]]
+    assert service.violations == []
+    assert set(said["counts"]) == set(counts) == {"100", "111"}
+    assert (said["circuits"], said["shots"], said["qubits"]) == (MAX_CIRCUITS, MAX_REPETITIONS, 12)
+    first, second = ([re.sub("[0-9a-f-]{36}", "ID", path) for _, path in calls] for calls in (theirs, ours))
+    assert set(second) <= set(first)
+    one, other = (job.body for job in service.jobs.values())
+    assert one.keys() == other.keys() == {"job_type", "label", "payload"}
+    assert one["payload"]["circuits"][0].keys() == other["payload"]["circuits"][0].keys()
+
+
+PROVIDER = """
+import json, math, sys, warnings
+warnings.simplefilter("ignore")
+from qiskit import QuantumCircuit
+from qiskit.quantum_info import Statevector
+from qiskit_aqt_provider._transformers import qiskit_to_aqt_circuit
+found = []
+for n, operations in json.loads(sys.argv[1]):
+    circuit = QuantumCircuit(n)
+    for one in operations[:-1]:
+        if one["operation"] == "RZ":
+            circuit.rz(math.pi * one["phi"], one["qubit"])
+        elif one["operation"] == "R":
+            circuit.r(math.pi * one["theta"], math.pi * one["phi"], one["qubit"])
+        else:
+            circuit.rxx(math.pi * one["theta"], *one["qubits"])
+    state = Statevector(circuit).data
+    circuit.measure_all()
+    theirs = json.loads(qiskit_to_aqt_circuit(circuit).model_dump_json())
+    found.append({"theirs": theirs, "real": state.real.tolist(), "imag": state.imag.tolist()})
+print(json.dumps(found))
+"""
+
+
+def test_aqts_qiskit_provider_means_the_same_by_our_operations() -> None:
+    """Its translation out of Qiskit's gates gives the operations that we send, and Qiskit's state is our engine's."""
+    rng = np.random.default_rng(11)
+    sent, states = [], []
+    for _ in range(12):
+        circuit = Circuit(3)
+        for _ in range(10):
+            a, b, c = (int(q) for q in rng.permutation(3))
+            angle = float(rng.uniform(-4, 4))
+            [lambda: circuit.u(angle, 1.0, -2.0, a), lambda: circuit.cx(a, b), lambda: circuit.ccx(a, b, c),  # noqa: B023
+             lambda: circuit.rzz(angle, a, b), lambda: circuit.iswap(a, b)][int(rng.integers(5))]()  # noqa: B023  # fmt: skip
+        sent.append((3, operations(rebase(circuit, GATES, small_angles=True))))
+        states.append(Simulator().statevector(circuit))
+    said = vendor_specs.run_vendor("aqt", PROVIDER, json.dumps(sent))
+    for (_, ours), state, one in zip(sent, states, said, strict=True):
+        assert [gate["operation"] for gate in one["theirs"]] == [gate["operation"] for gate in ours]
+        for theirs, own in zip(one["theirs"], ours, strict=True):
+            assert {k: v for k, v in theirs.items() if k not in ("theta", "phi")} == {
+                k: v for k, v in own.items() if k not in ("theta", "phi")
+            }
+            for angle in ("theta", "phi"):
+                assert theirs.get(angle) == pytest.approx(own.get(angle), abs=1e-12)
+        found = np.array(one["real"]) + 1j * np.array(one["imag"])
+        assert abs(abs(np.vdot(state, found)) - 1) < 1e-9

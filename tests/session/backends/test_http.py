@@ -11,6 +11,7 @@ import socket
 import ssl
 import subprocess
 import threading
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -267,27 +268,49 @@ def test_paths_that_are_refused(path: str) -> None:
         checked_path(path)
 
 
-def test_certificates_are_checked(tmp_path: Any) -> None:
+def test_certificates_are_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if (openssl := shutil.which("openssl")) is None:
         pytest.skip("no openssl to make a certificate with")
-    made = ["-x509", "-nodes", "-newkey", "ed25519", "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
+    made = [
+        "-x509",
+        "-nodes",
+        "-newkey",
+        "rsa:2048",
+        "-subj",
+        "/CN=127.0.0.1",
+        "-addext",
+        "subjectAltName=IP:127.0.0.1",
+    ]
     files = ["-keyout", str(tmp_path / "key"), "-out", str(tmp_path / "certificate")]
     subprocess.run([openssl, "req", *made, *files], check=True, capture_output=True)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(tmp_path / "certificate", tmp_path / "key")
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+    received = []
 
-        def serve() -> None:
+    def serve(listener: socket.socket) -> None:
+        for _ in range(2):
             connection, _ = listener.accept()
-            with pytest.raises((ssl.SSLError, OSError)):
-                context.wrap_socket(connection, server_side=True)
+            try:
+                with context.wrap_socket(connection, server_side=True) as stream:
+                    received.append(stream.recv(65536))
+                    while not received[-1].endswith(b"{}"):
+                        received[-1] += stream.recv(65536)
+                    stream.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+            except OSError:
+                connection.close()
 
-        thread = threading.Thread(target=serve)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve, args=(listener,))
         thread.start()
-        with HttpClient(f"https://127.0.0.1:{listener.getsockname()[1]}") as http:
-            with pytest.raises(ServiceUnavailable, match="certificate"):
-                http.send("POST", "/x", json={})
+        url = f"https://127.0.0.1:{listener.getsockname()[1]}"
+        with client(url) as http, pytest.raises(ServiceUnavailable, match="certificate"):
+            http.send("POST", "/x", json={})
+        assert received == []
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "certificate"))
+        with client(url) as http:
+            assert http.send("POST", "/x", json={}).object() == {}
         thread.join()
+    assert len(received) == 1
 
 
 def test_a_body_is_given_once_and_methods_are_known() -> None:

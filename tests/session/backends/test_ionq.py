@@ -22,7 +22,7 @@ from session import ExecutionSession, Pauli
 from session.backends import remote
 from session.backends.experiments import Experiment
 from session.backends.http import HttpClient
-from session.backends.ionq import IonQBackend, backend, decoding
+from session.backends.ionq import IonQBackend, backend, decoding, payload
 from session.backends.ionq.options import IonQOptions
 from session.backends.ionq.payload import copies
 from session.backends.profiles import Profile, define_profile, forget_profile
@@ -39,6 +39,7 @@ from session.preferences import ExecutionPreferences
 from session.preparation import TargetError
 from session.programs import read_program
 from session.tasks import Task, TaskKind
+from session.testing.canary import run_canaries
 
 HEAD = 'OPENQASM 3.0;\ninclude "stdgates.inc";\n'
 CANARY = HEAD + "qubit[3] q;\nbit[2] a;\nbit[4] b;\nx q[2];\nb[1] = measure q[2];\na[1] = measure q[0];\n"
@@ -83,6 +84,20 @@ def test_canary_of_bit_order(options: dict[str, Any]) -> None:
     assert details.counts == {"001000": 1000}  # b = 0010, then a = 00
     assert details.parsed_counts[0].state == {"a": 0, "b": 2}
     assert details.counts_of_qubits(2) == {"1": 1000}
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"target": "qpu.forte-1", "mid_circuit": True},
+        pytest.param({}, marks=pytest.mark.slow),
+        pytest.param({"format": "json"}, marks=pytest.mark.slow),
+        pytest.param({"target": "qpu.forte-1"}, marks=pytest.mark.slow),
+    ],
+)
+def test_all_canaries_of_bit_order(options: dict[str, Any]) -> None:
+    with loopback(otherwise=IonQService(way=("completed",)).answer) as server:
+        run_canaries(IonQBackend(preferences(server.url, **options)))
 
 
 @pytest.mark.parametrize("format", FORMATS)
@@ -193,9 +208,25 @@ def test_draws_from_exact_probabilities_are_repeatable() -> None:
 
 
 def test_shares_of_shots_are_counts_again() -> None:
-    asked = decoding.Asked((0,), (), (0,), 997, 7, False)
+    asked = decoding.Asked((0,), (), (0,), 997, 7, False, 1)
     data = {"0": 331 / 997, "1": 666 / 997}
     assert decoding.read("ionq.result.probabilities.json.v1", data, asked) == {0: 331, 1: 666}
+
+
+def test_costs_minimisations_and_mitigation() -> None:
+    """They are made of samples and estimates: each is a job of its own, calibrations are in the job of their estimate."""
+    program = HEAD + "input float t;\nqubit[2] q;\nry(t) q[0];\ncx q[0], q[1];\n"
+    with loopback(otherwise=IonQService(way=("completed",)).answer) as server:
+        wanted = preferences(server.url, shots=2000).updated(readout_mitigation=True)
+        with ExecutionSession(program, execution_preferences=wanted) as session:
+            value = session.estimate(Pauli.Z(0) * Pauli.Z(1) + Pauli.X(0) * Pauli.X(1), {"t": 1.0})
+            before = len([request for request in server.requests if request.method == "POST"])
+            ones = session.estimate_cost(lambda state: float(state["q"] == 3), {"t": math.pi})
+            found = session.minimize(Pauli.Z(0), {"t": 2.5}, 5)
+    assert before == 1
+    assert abs(value.value - 1 - math.sin(1.0)) < 5 * value.standard_error
+    assert ones == 1.0
+    assert found.optimal_cost < 0
 
 
 def test_prepared_is_the_same_whenever_it_is_made() -> None:
@@ -219,6 +250,13 @@ def test_names_of_registers_that_mean_something_else() -> None:
     assert len(set(names)) == 3
     assert not {"output_all", "h", "θ", "q"} & set(names)
     parse(json.loads(made.payload)["input"]["data"])
+
+
+def test_measurements_come_last_where_none_is_midway() -> None:
+    program = read_program(HEAD + "qubit[2] q;\nbit[2] c;\nc[0] = measure q[0];\nh q[1];\nc[1] = measure q[1];\n")
+    made = IonQBackend(ExecutionPreferences(backend="ionq")).prepare(program, sample_task())
+    steps = [name for name, _, _ in parse(json.loads(made.payload)["input"]["data"]).steps]
+    assert steps == ["h", "measure", "measure"]
 
 
 # what is refused before anything is sent -----------------------------------------------------------------------------
@@ -245,7 +283,8 @@ def test_branches_are_refused_where_measurements_midway_are_not() -> None:
         made.prepare(program, sample_task())
 
 
-def test_limits_of_the_service() -> None:
+def test_limits_of_the_service(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert (payload.MAX_GATES, payload.MAX_CIRCUITS, payload.MAX_BODY) == (150_000, 5_000, 10_000_000)
     plain = IonQBackend(ExecutionPreferences(backend="ionq"))
     debiased = IonQBackend(
         ExecutionPreferences(backend="ionq", backend_options={"debiasing": True, "target": "qpu.forte-1"})
@@ -258,12 +297,18 @@ def test_limits_of_the_service() -> None:
     assert json.loads(debiased.prepare(program, sample_task(500)).payload)["settings"] == {
         "error_mitigation": {"debiasing": True}
     }
-    with pytest.raises(SessionError, match="150,000 gates"):
-        plain.prepare(read_program(long_circuit(150_001)), sample_task())
-    with pytest.raises(SessionError, match="5,000 circuits"):
-        plain.prepare(
-            read_program(HEAD + "input float t;\nqubit q;\nrx(t) q;\n"), sample_task(rows=np.zeros((5001, 1)))
-        )
+    monkeypatch.setattr(payload, "MAX_GATES", 100)
+    with pytest.raises(SessionError, match="at most 100 gates in a job, and this task has 101"):
+        plain.prepare(read_program(long_circuit(101)), sample_task())
+    rotated = read_program(HEAD + "input float t;\nqubit q;\nrx(t) q;\n")
+    with pytest.raises(SessionError, match="at most 100 gates"):
+        plain.prepare(rotated, sample_task(rows=np.zeros((101, 1))))  # over all circuits
+    monkeypatch.setattr(payload, "MAX_CIRCUITS", 7)
+    with pytest.raises(SessionError, match="at most 7 circuits"):
+        plain.prepare(rotated, sample_task(rows=np.zeros((8, 1))))
+    monkeypatch.setattr(payload, "MAX_BODY", 400)
+    with pytest.raises(SessionError, match="at most 400 bytes"):
+        plain.prepare(read_program(long_circuit(90)), sample_task())
 
 
 def long_circuit(gates: int) -> Circuit:
@@ -345,8 +390,8 @@ def test_states_and_cancelling() -> None:
         other = made.submit(made.prepare(read_program(Circuit(1).x(0)), sample_task()), "ref-2")
         assert made.cancel(other) is CancelOutcome.REQUESTED
         assert made.status(other).state is RemoteState.CANCELLED
-        gone = made.status(type(ref)("nothing/../here"))
-    assert gone.state is RemoteState.EXPIRED
+        with pytest.raises(ServiceRefused, match="404"):
+            made.status(type(ref)("nothing/../here"))
 
 
 def test_a_failure_tells_its_reason() -> None:
@@ -380,11 +425,14 @@ def test_price_and_dry_run() -> None:
         program = read_program(Circuit(2).h(0).cx(0, 1))
         cost = made.cost(made.prepare(program, sample_task(1000)))
         ended = made.dry_run(program, sample_task(1000), sleep=lambda seconds: None)
+        with ExecutionSession(ANSATZ, execution_preferences=preferences(server.url, target="qpu.forte-1")) as session:
+            batch = [{"t": [0.1, 0.2, 0.3]}, {"t": [0.4, 0.5, 0.6]}]
+            assert session.estimate_run_cost(batch).amount == pytest.approx(1000 * (8 * 0.00022 + 4 * 0.000975))
     assert cost is not None
     assert cost.amount == pytest.approx(1000 * (0.00022 + 0.000975))
     assert cost.currency == "USD"
     assert ended.state is RemoteState.COMPLETED
-    assert json.loads(server.requests[-2].body or b"{}").get("dry_run", True)
+    assert any(json.loads(one.body).get("dry_run") for one in server.requests if one.method == "POST")
 
 
 # faults -----------------------------------------------------------------------------------------------------------

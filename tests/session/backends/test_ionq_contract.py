@@ -144,7 +144,7 @@ def test_the_vendors_examples_of_results_are_read(api: OpenApi) -> None:
         _, _, kind, _, version = format.split(".")
         example = schemas[f"IonqResult{kind.capitalize()}Json{version.upper()}"]["example"]
         assert api.schema(f"IonqResult{kind.capitalize()}Json{version.upper()}", example) == ""
-        seen[format] = decoding.read(format, example, decoding.Asked((0, 1), (), (0, 1), 1000, 7, False))
+        seen[format] = decoding.read(format, example, decoding.Asked((0, 1), (), (0, 1), 1000, 7, False, 2))
     assert seen["ionq.result.shots.json.v2"] == {0b01: 1, 0b10: 1}
     assert seen["ionq.result.histogram.json.v2"] == {0b11: 500, 0b00: 500}
     assert seen["ionq.result.probabilities.json.v1"] == {0: 500, 1: 250, 3: 250}

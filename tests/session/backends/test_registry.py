@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 
 from qsim import Circuit
 from session import ExecutionPreferences, ExecutionSession
+from session.backends.profiles import Profile, define_profile, forget_profile
 from session.backends.registry import _LIBRARIES, BackendError, backend_names, list_backends, load_backend
 from session.cli import main
 from session.cli_backends import read_options
@@ -27,6 +29,17 @@ def test_a_missing_extra_is_named_when_the_backend_is(extra: str, monkeypatch: p
     monkeypatch.setattr("session.backends.registry.find_spec", without)
     with pytest.raises(BackendError, match=rf'pip install "qsim-session\[{extra}\]"'):
         ExecutionSession(Circuit(1), extra)
+
+
+@pytest.fixture
+def offline(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Adapters whose capabilities ask a service find none, on this machine."""
+    monkeypatch.setattr("session.backends.http.TRIES", 1)
+    for adapter in ("ionq", "aqt"):
+        define_profile(Profile(adapter, adapter, "http://127.0.0.1:1"))
+    yield
+    for adapter in ("ionq", "aqt"):
+        forget_profile(adapter)
 
 
 @pytest.fixture
@@ -55,7 +68,7 @@ def broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_broken_plug_ins_disturb_nobody(broken: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_broken_plug_ins_disturb_nobody(broken: Path, offline: None, capsys: pytest.CaptureFixture[str]) -> None:
     with ExecutionSession(Circuit(1).x(0), "local", num_shots=3) as session:
         assert session.sample().counts == {"1": 3}
     assert {"leaves", "raises", "nameless"} <= set(backend_names())
