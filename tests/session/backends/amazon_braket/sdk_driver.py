@@ -6,13 +6,13 @@ It makes a task of its own, reads it, cancels another, and reads the task `ARN` 
 import json
 import sys
 
-import boto3
-from braket.aws import AwsDevice, AwsQuantumTask, AwsSession
-from braket.circuits import Circuit
-
 
 def run(url: str, device: str, bucket: str, arn: str) -> dict[str, object]:
     """What the SDK sees."""
+    import boto3
+    from braket.aws import AwsDevice, AwsQuantumTask, AwsSession
+    from braket.circuits import Circuit
+
     boto = boto3.Session(region_name="us-east-1")
     session = AwsSession(boto_session=boto, braket_client=boto.client("braket", endpoint_url=url))
     place = AwsSession.S3DestinationFolder(bucket, "sdk")
