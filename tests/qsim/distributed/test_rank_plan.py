@@ -34,7 +34,7 @@ def follow(plan, values=(), initial=None):
         parts[:] = initial.reshape(ranks, -1)
     else:
         away = plan.num_qubits - local
-        begin = compile_lowered(plan.start, away, plan.parameters, dtype=COMPLEX, natural_start=False)
+        begin = compile_lowered(resolve(plan.start, 0, away), away, plan.parameters, dtype=COMPLEX, natural_start=False)
         parts[:, 0] = evolve(begin, row, COMPLEX, 1)
     moved = 0
     for step in plan.steps:
