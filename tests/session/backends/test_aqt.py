@@ -216,9 +216,9 @@ def test_limits_of_the_service() -> None:
         made.prepare(one, sample_task(2001, np.zeros((26, 1))))
     with pytest.raises(SessionError, match="100,000 shots"):
         made.prepare(one, sample_task(100_001, [[0.1]]))
-    long = Circuit(2)
-    for _ in range(1000):
-        long.rzz(0.3, 0, 1).rx(0.2, 0)
+    long = Circuit(3)
+    for k in range(1000):  # on changing pairs: neighbours on one pair are put together
+        long.rzz(0.3, k % 2, k % 2 + 1).rx(0.2, 1)
     with pytest.raises(SessionError, match="2,000 operations"):
         made.prepare(read_program(long), sample_task())
 
