@@ -26,8 +26,20 @@ class MemoryLimitError(QsimError, MemoryError):
     """A run would need more memory than there is; raised before anything is allocated."""
 
 
+class RankError(QsimError):
+    """Ranks of one run do not fit together, or one of them failed; every rank raises it."""
+
+
 class RunCancelled(QsimError):
     """A run was stopped through `qsim.pool.controlled`; nothing of it is kept."""
+
+
+class ExecutorError(QsimError):
+    """A batch could not be run on an executor: it takes no work, has no workers, or its workers are of another version."""
+
+
+class CheckpointError(QsimError):
+    """A checkpoint cannot be used: it is of another call, is another program's file, or cannot be written."""
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:

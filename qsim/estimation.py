@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from qsim.errors import QsimError
-from qsim.grouping import Diagonalised, diagonalise, groups_of
+from qsim.grouping import Diagonalised, diagonalise, groups_of, rotate
 from qsim.observable import terms_of
 from qsim.pauli import SparsePauliOp
 from qsim.pool import part
@@ -79,7 +79,8 @@ def measurements(operator: SparsePauliOp, num_qubits: int, grouping: str) -> Mea
     x, z, coefficients = x[~identity], z[~identity], coefficients[~identity]
     groups = []
     for members in groups_of(x, z, np.abs(coefficients), grouping):
-        basis = diagonalise(x[members], z[members], num_qubits)
+        change = rotate if grouping == "qubit-wise" else diagonalise
+        basis = change(x[members], z[members], num_qubits)
         own = coefficients[members]
         groups.append(Group(basis, own, float(np.sqrt((own * own).sum()))))
     return Measurements(constant, groups)

@@ -52,12 +52,17 @@ def remember_compiled(precision: str) -> None:
 
 
 def worth_it(circuit: Circuit, precision: str, sets: int = 1, shots: int = 1, terms: int = 1) -> bool:
-    """Whether a circuit of gates and final measurements should run here."""
+    """Whether a circuit of gates and final measurements should run here.
+
+    Not those of a batch: its results have the engine's bits wherever, and in how many parts, it is run.
+    """
+    if sets > 1:
+        return False
     if _runs >= _MOST_RUNS or precision in compiled:
         return False
     if circuit.num_qubits > _MOST_QUBITS or shots > _MOST_SHOTS or terms > _MOST_TERMS:
         return False
-    operations = (len(circuit) + terms) * sets
+    operations = len(circuit) + terms
     if operations * (_PER_GATE + _PER_AMPLITUDE * (1 << circuit.num_qubits)) > _MOST_A_RUN:
         return False
     return not engine_is_compiled(precision) and all(_quick(circuit, at) for at in range(0, len(circuit._rows), ROW))

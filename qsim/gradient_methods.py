@@ -20,8 +20,12 @@ class GradientMethods(Runs):
     """Inherited by `qsim.simulator.Simulator`, whose settings it uses."""
 
     _measurements: list[tuple[SparsePauliOp, Any, Any]]
+    executor: Any
+    _send: Any
 
-    def gradient(self, circuit: Circuit, observable: Any, parameters: Any = None) -> Any:
+    def gradient(
+        self, circuit: Circuit, observable: Any, parameters: Any = None, *, executor: Any = None, checkpoint: Any = None
+    ) -> Any:
         """The exact derivatives of an expectation value by all parameters, from one sweep back through the circuit.
 
         Args:
@@ -45,15 +49,23 @@ class GradientMethods(Runs):
         >>> round(slope["a"], 6)  # of cos(2 a)
         -1.682942
         """
+        if executor is not None or checkpoint is not None or self.executor is not None:
+            return self._send("gradient", circuit, parameters, executor, checkpoint, observable=observable)
         return self._gradients(circuit, observable, parameters)[1]
 
-    def value_and_gradient(self, circuit: Circuit, observable: Any, parameters: Any = None) -> tuple[Any, Any]:
+    def value_and_gradient(
+        self, circuit: Circuit, observable: Any, parameters: Any = None, *, executor: Any = None, checkpoint: Any = None
+    ) -> tuple[Any, Any]:
         """`expectation` and `gradient` from one sweep, each in its own shape.
 
         >>> from qsim import Parameter, Pauli, Simulator
         >>> Simulator().value_and_gradient(Circuit(1).ry(Parameter("a"), 0), Pauli.X(0), {"a": 0.0})
         (0.0, {'a': 1.0})
         """
+        if executor is not None or checkpoint is not None or self.executor is not None:
+            return self._send(  # type: ignore[no-any-return]
+                "value_and_gradient", circuit, parameters, executor, checkpoint, observable=observable
+            )
         return self._gradients(circuit, observable, parameters)
 
     def hessian_vector_product(
@@ -99,14 +111,9 @@ class GradientMethods(Runs):
         return products if batched else products[0]
 
     def parameter_shift_gradient(
-        self,
-        circuit: Circuit,
-        observable: SparsePauliOp,
-        parameters: Any = None,
-        *,
-        shots: int | None = None,
-        seed: int | None = None,
-    ) -> Any:
+        self, circuit: Circuit, observable: SparsePauliOp, parameters: Any = None,
+        *, shots: int | None = None, seed: int | None = None, executor: Any = None, checkpoint: Any = None,
+    ) -> Any:  # fmt: skip
         """The same as `gradient`, from shifted expectation values: slow, a check of it, and what hardware can do.
 
         Args:
@@ -121,6 +128,10 @@ class GradientMethods(Runs):
         >>> round(slope["a"], 6)
         -1.682942
         """
+        if executor is not None or checkpoint is not None or self.executor is not None:
+            return self._send(
+                "parameter_shift_gradient", circuit, parameters, executor, checkpoint, observable=observable, shots=shots, seed=seed
+            )  # fmt: skip
         from qsim.estimation import estimate_state, group_seed
         from qsim.gradients import named
         from qsim.shift_rules import parameter_shift

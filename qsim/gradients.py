@@ -10,6 +10,7 @@ segment's inverse then runs as one compiled program on both states at once, as o
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,6 +30,7 @@ from qsim.kernels.readout import BLOCK_BITS
 from qsim.kernels.transitions import TILE_BITS, qubit_sums
 from qsim.linalg import controlled_matrix
 from qsim.observable import terms_to_apply
+from qsim.parameters import Parameter
 from qsim.pauli import SparsePauliOp
 from qsim.pool import Share, part, report, run_shares
 from qsim.state import copy_into, evolve, touch
@@ -92,6 +94,8 @@ class Plan:
     arguments: Array
     matrices: Array
     num_parameters: int
+    #: Whether a factor that both states share matters: it does where they are one rank's parts.
+    keeps_phase: bool
 
     def gradient(self, parameters: Array, sums: Array, diagonal: Array) -> Array:
         """The derivatives by all parameters, from all items' sums."""
@@ -113,9 +117,15 @@ def plan(circuit: Circuit, dtype: Any, tile_bits: int | None = None) -> Plan:
     key = ("gradient", len(circuit), np.dtype(dtype).name, tile_bits)
     kept = circuit._compiled.get(key)
     if kept is None:
-        kept = circuit._compiled[key] = _Planner(circuit, dtype, tile_bits).plan()
+        planner = _Planner(lower(circuit), circuit.num_qubits, circuit.parameters, dtype, tile_bits)
+        kept = circuit._compiled[key] = planner.plan()
     assert isinstance(kept, Plan)
     return kept
+
+
+def plan_part(lowered: Lowered, num_qubits: int, parameters: Sequence[Parameter], dtype: Any) -> Plan:
+    """The plan of rows in the middle of a circuit, which takes both states back to where the rows begin."""
+    return _Planner(lowered, num_qubits, parameters, dtype, None).plan(whole=True)
 
 
 def value_and_gradient(
@@ -127,36 +137,46 @@ def value_and_gradient(
     copy_into(both[:size], state, threads)
     touch(both[size:], threads)
     flat = both.view(np.float64 if dtype == np.complex128 else np.float32)
-    steps = len(plan.segments) + 1
     value = _apply(flat, size, operator, threads)
+    return value, sweep_back(plan, both, parameters, threads)
+
+
+def sweep_back(plan: Plan, both: Array, parameters: Array, threads: int) -> Array:
+    """The derivatives by all parameters; `both` is psi and O psi, one behind the other, and is taken back."""
+    size, steps = len(both) // 2, len(plan.segments) + 1
+    flat = both.view(np.float64 if both.dtype == np.complex128 else np.float32)
     sums, diagonal = np.zeros((len(plan.items), 32)), np.zeros((len(plan.diagonals), 4))
     for number, segment in enumerate(plan.segments):
         report(number, steps)
         _read(segment, flat, size, threads, sums, diagonal)
         if segment.inverse is not None:
             with part(number, steps):
-                _take_back(segment.inverse, flat, both, parameters, threads)
+                _take_back(segment.inverse, flat, both, parameters, threads, plan.keeps_phase)
     result = plan.gradient(parameters, sums, diagonal)
     report(steps, steps)
-    return value, result
+    return result
 
 
-def _take_back(program: Program, flat: Array, both: Array, parameters: Array, threads: int) -> None:
-    """Run a segment's inverse on both states. A common global phase would not matter."""
+def _take_back(program: Program, flat: Array, both: Array, parameters: Array, threads: int, keeps_phase: bool) -> None:
+    """Run a segment's inverse on both states. Of a whole state a common global phase would not matter."""
     if 1 << program.num_qubits < len(both):
-        _take_back_each(program, flat, parameters, threads)
+        phase = _take_back_each(program, flat, parameters, threads)
+        if keeps_phase:
+            both *= phase
         return
     if len(both) > _ONE_CALL or not program.num_passes:
         evolve(program, parameters, both.dtype.type, threads, both)
         return
     coefficients = np.empty(len(program.template), flat.dtype)
     workspace = np.empty(program.workspace_numbers, flat.dtype)
-    program.run(flat, parameters, 0, 1, program.num_passes, 0, 0, -1, coefficients, 1 + 0j, workspace)
+    phase, _ = program.run(flat, parameters, 0, 1, program.num_passes, 0, 0, -1, coefficients, 1 + 0j, workspace)
+    if keeps_phase:
+        both *= phase
 
 
-def _take_back_each(program: Program, flat: Array, parameters: Array, threads: int) -> None:
-    """The same where each state is a tile of its own: a thread for each."""
-    coefficients, _ = program.bind(parameters, flat.dtype)
+def _take_back_each(program: Program, flat: Array, parameters: Array, threads: int) -> complex:
+    """The same where each state is a tile of its own: a thread for each. Returns the factor that is yet to be applied."""
+    coefficients, phase = program.bind(parameters, flat.dtype)
     with rooms(flat.dtype.type, program.workspace_numbers, 2) as workspaces:
 
         def share(_: int, start: int, stop: int) -> None:
@@ -166,6 +186,7 @@ def _take_back_each(program: Program, flat: Array, parameters: Array, threads: i
                     program.run(half, _NO_ROWS, 0, 0, 0, number, 0, 1, coefficients, 1 + 0j, workspaces[k])
 
         run_shares(share, 2, threads, chunk=1)
+    return phase
 
 
 def _threads(size: int, threads: int) -> int:
@@ -221,9 +242,11 @@ def _item_share(flat: Array, size: int, targets: Array, mask: int, value: int, b
 class _Planner:
     """Walks a circuit backwards and cuts it into segments."""
 
-    def __init__(self, circuit: Circuit, dtype: Any, tile_bits: int | None) -> None:
-        self.lowered, self.num_qubits = lower(circuit), circuit.num_qubits
-        self.parameters, self.dtype, self.tile_bits = circuit.parameters, dtype, tile_bits
+    def __init__(
+        self, lowered: Lowered, num_qubits: int, parameters: Sequence[Parameter], dtype: Any, tile_bits: int | None
+    ) -> None:
+        self.lowered, self.num_qubits = lowered, num_qubits
+        self.parameters, self.dtype, self.tile_bits = parameters, dtype, tile_bits
         self.segments: list[_Segment] = []
         self.items: list[tuple[int, int, int]] = []
         self.gates: list[tuple[int, ...]] = []
@@ -232,22 +255,23 @@ class _Planner:
         self.matrix_numbers = 0
         self._begin(len(self.lowered.rows))
 
-    def plan(self) -> Plan:
-        """Cut, and put what was found into arrays."""
+    def plan(self, whole: bool = False) -> Plan:
+        """Cut, and put what was found into arrays; `whole` goes back to the first gate, parametric or not."""
         rows = self.lowered.rows.tolist()
         symbolic = [self._is_symbolic(row) for row in rows]
-        first = symbolic.index(True) if any(symbolic) else len(rows)
+        first = 0 if whole else symbolic.index(True) if any(symbolic) else len(rows)
         for at in range(len(rows) - 1, first - 1, -1):
             if not self._take(rows[at], symbolic[at]):
                 self._end(at + 1, last=False)
                 self._take(rows[at], symbolic[at])
-        if any(symbolic):
-            self._end(first, last=True)
+        if first < len(rows):
+            self._end(first, last=not whole)
         values = np.concatenate([self.lowered.values, np.zeros(5)])
         slots, codes_at, codes, arguments = postfix(self.lowered.expressions, self.parameters)
         return Plan(
             self.segments, _ints(self.items, kernels.ITEM), _ints(self.gates, kernels.GATE), _ints(self.diagonals, 4),
             values, slots, codes_at, codes, arguments, np.concatenate(self.matrices), len(self.parameters),
+            whole,
         )  # fmt: skip
 
     def _is_symbolic(self, row: list[int]) -> bool:

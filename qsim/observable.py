@@ -87,7 +87,11 @@ def compile_observable(operators: Sequence[SparsePauliOp], num_qubits: int) -> O
         operators: Hermitian, on no more than `num_qubits` qubits.
         num_qubits: of the states.
     """
-    parts = [terms_of(operator) for operator in operators]
+    return compile_terms([terms_of(operator) for operator in operators], num_qubits)
+
+
+def compile_terms(parts: Sequence[tuple[Array, Array, Array, Array]], num_qubits: int) -> Observable:
+    """The same from each operator's terms, as `terms_of` gives them."""
     which = np.repeat(np.arange(len(parts)), [len(part[0]) for part in parts])
     x, z, re, im = (np.concatenate([part[k] for part in parts] or [np.zeros(0, np.int64)]) for k in range(4))
     bits = min(num_qubits, kernels.BLOCK_BITS)
@@ -108,7 +112,7 @@ def compile_observable(operators: Sequence[SparsePauliOp], num_qubits: int) -> O
     groups = np.stack(
         [masks >> bits, (masks & low) >> LANE_BITS, masks & low & _LANES, half, begins, first_odd, ends], axis=1
     ).astype(np.int64)
-    return Observable(num_qubits, len(operators), groups.reshape(-1), terms.reshape(-1), weights)
+    return Observable(num_qubits, len(parts), groups.reshape(-1), terms.reshape(-1), weights)
 
 
 def compiled(operator: SparsePauliOp, num_qubits: int) -> Observable:
@@ -125,7 +129,13 @@ def terms_to_apply(operator: SparsePauliOp, bits: int) -> tuple[Array, Array, Ar
     if operator._applied is not None and operator._applied[0] == bits:
         kept: tuple[Array, Array, Array] = operator._applied[1]
         return kept
-    x, z, re, im = terms_of(operator)
+    arranged = arrange_terms(*terms_of(operator), bits)
+    operator._applied = bits, arranged
+    return arranged
+
+
+def arrange_terms(x: Array, z: Array, re: Array, im: Array, bits: int) -> tuple[Array, Array, Array]:
+    """The same from the terms' masks and coefficients."""
     low, with_real, with_imaginary = (1 << bits) - 1, np.flatnonzero(re), np.flatnonzero(im)
     which = np.concatenate([with_real, with_imaginary])
     imaginary = np.arange(len(which)) >= len(with_real)
@@ -136,7 +146,6 @@ def terms_to_apply(operator: SparsePauliOp, bits: int) -> tuple[Array, Array, Ar
     terms = np.stack([x >> bits, (x & low) >> applied.GROUP_BITS, z & low, z >> bits], axis=1)
     terms = terms.astype(np.int64).reshape(-1)
     spans = np.searchsorted(order[sort], np.arange(applied.SPANS)).astype(np.int64)
-    operator._applied = bits, (terms, weights[sort], spans)
     return terms, weights[sort], spans
 
 

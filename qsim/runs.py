@@ -256,7 +256,8 @@ class Runs:
         for k, row in enumerate(rows):
             begin = start.copy() if not dynamic and start is not None and k < len(rows) - 1 else start
             with one_part(k, len(rows)):
-                counts = self._counts(circuit, row, int(shots), (int(seed) + k) % (1 << 64), dynamic, memory, begin)
+                own = (int(seed) + k) % (1 << 64)
+                counts = self._counts(circuit, row, int(shots), own, dynamic, memory, begin, sets=len(rows))
             results.append(counts)
         return results if batched else results[0]
 
@@ -277,7 +278,15 @@ class Runs:
         return needed >= _SMALL_BYTES and needed > (self.memory_limit or available_memory())
 
     def _counts(
-        self, circuit: Circuit, row: Array, shots: int, seed: int, dynamic: bool, memory: bool, start: Any
+        self,
+        circuit: Circuit,
+        row: Array,
+        shots: int,
+        seed: int,
+        dynamic: bool,
+        memory: bool,
+        start: Any,
+        sets: int = 1,
     ) -> Counts:
         """Counts of one run from `start`: amplitudes, which are overwritten, or, for a dynamic one, what the user gave."""
         visible, registers = visible_bits(circuit)
@@ -293,7 +302,7 @@ class Runs:
         else:
             place = {bit: k for k, bit in enumerate(visible)}
             pairs = [(qubit, place[clbit]) for qubit, clbit in last_measurements(circuit) if clbit in place]
-            if first_runs.worth_it(circuit, self.precision, shots=shots):
+            if first_runs.worth_it(circuit, self.precision, sets, shots=shots):
                 state = first_runs.state(circuit, row, self._dtype, start)
                 values, frequencies = first_runs.sample_bits(state, pairs, shots, seed)
             else:

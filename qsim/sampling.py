@@ -80,10 +80,14 @@ def _nonzero(totals: Array) -> tuple[Array, Array]:
     return values, frequencies
 
 
-def block_norms(state: Array, threads: int) -> tuple[Array, int]:
+def block_size(num_qubits: int) -> int:
+    """Amplitudes of a block whose weight is summed up first."""
+    return 1 << min(num_qubits, readout.BLOCK_BITS + (2 if num_qubits > _SMALL_BLOCKS else 0))
+
+
+def block_norms(state: Array, threads: int, size: int | None = None) -> tuple[Array, int]:
     """The weight of each block of amplitudes, and the size of a block."""
-    wide = len(state) >> _SMALL_BLOCKS > 1
-    flat, size = flat_view(state), min(len(state), 1 << readout.BLOCK_BITS + (2 if wide else 0))
+    flat, size = flat_view(state), size or block_size(len(state).bit_length() - 1)
     norms = np.empty(len(state) // size)
     run_shares(
         lambda _, start, stop: readout.block_norms(flat, start, stop, size, norms),
@@ -96,8 +100,14 @@ def _draw(
     state: Array, cumulative: Array, size: int, first: int, shots: int, seed: int, threads: int
 ) -> tuple[Array, Array]:
     """Outcomes of shots [first, first + shots)."""
-    blocks = len(cumulative) - 1
-    targets, offsets = _targets_by_block(cumulative, first, shots, seed, threads if shots >= _SHOTS else 1)
+    threads_to_draw = threads if shots >= _SHOTS else 1
+    targets, offsets = targets_by_block(cumulative, first, shots, seed, threads_to_draw)
+    return look_up(state, size, targets, offsets, threads)
+
+
+def look_up(state: Array, size: int, targets: Array, offsets: Array, threads: int) -> tuple[Array, Array]:
+    """Distinct outcomes and how often each came, for shots by block: see `targets_by_block`."""
+    blocks, shots = len(offsets) - 1, len(targets)
     values, frequencies = np.empty(shots, np.int64), np.empty(shots, np.int64)
     found, flat = np.zeros(blocks, np.int64), flat_view(state)
     threads = threads if shots >= _SHOTS or len(state) >= 1 << 16 else 1
@@ -105,7 +115,7 @@ def _draw(
         lambda _, start, stop: sampling.count_outcomes(
             flat, size, start, stop, offsets, targets, values, frequencies, found
         ),
-        blocks, threads, chunk=max(1, min(_AMPLITUDES // (2 * size), _SHOTS * blocks // shots)),
+        blocks, threads, chunk=max(1, min(_AMPLITUDES // (2 * size), _SHOTS * blocks // max(shots, 1))),
     )  # fmt: skip
     count = sampling.close_gaps(offsets, found, values, frequencies)
     if 2 * count > shots:
@@ -113,7 +123,7 @@ def _draw(
     return values[:count].copy(), frequencies[:count].copy()
 
 
-def _targets_by_block(cumulative: Array, first: int, shots: int, seed: int, threads: int) -> tuple[Array, Array]:
+def targets_by_block(cumulative: Array, first: int, shots: int, seed: int, threads: int) -> tuple[Array, Array]:
     """How far into its block's weight each shot falls, block by block, and where the blocks' shots begin."""
     blocks = len(cumulative) - 1
     group = min(_GROUP, -(-shots // (4 * threads))) if threads > 1 else _GROUP

@@ -50,6 +50,7 @@ class Simulator(GradientMethods):
         max_bond: widest bond of a matrix-product state; None for no limit.
         truncation: largest share of the squared norm that one truncation of a matrix-product state may discard.
         max_loop_rounds: how often one history of a circuit may go round `while` loops before the run ends with an error.
+        executor: where batches are run: a `concurrent.futures.Executor` or a `dask.distributed.Client`; None is here.
 
     Every method takes `parameters`: a mapping from name to number (or sequence, for an array parameter), or a batch
     of sets: a list of mappings or an array of shape (sets, parameters). A batch gives a list or a leading axis.
@@ -57,6 +58,10 @@ class Simulator(GradientMethods):
     Most take `initial_state`, where the run begins instead of |0...0>, never overwritten: amplitudes of shape (2**n,), a
     basis state by index or bitstring ("0110", the rightmost being qubit 0), or a product state, by n single-qubit vectors
     (shape (n, 2), qubit 0 first) or a string of the labels 0 1 + - r l. It has to be normalised.
+
+    Those that take `executor` send a batch there in blocks, or to the simulator's own executor; `checkpoint` is the path of
+    a file that keeps the results of a batch as they come, so that the same call goes on where it was cut short. Results
+    are the same to the bit with and without: see docs/clusters.md.
 
     >>> from qsim import Circuit, Pauli
     >>> sim = Simulator()
@@ -80,12 +85,13 @@ class Simulator(GradientMethods):
         max_bond: int | None = None,
         truncation: float = 1e-16,
         max_loop_rounds: int = 100_000,
+        executor: Any = None,
         _tile_bits: int | None = None,
     ) -> None:
         if precision not in PRECISIONS:
             raise QsimError(f"The precision is 'double' or 'single', got {precision!r}.")
         self.precision = precision
-        self.threads = thread_count(threads)
+        self.threads, self._wanted_threads = thread_count(threads), threads
         self.memory_limit = check_limit(memory_limit)
         self.max_loop_rounds = checked_rounds(max_loop_rounds)
         self._options = Options(method, max_bond, truncation)
@@ -96,7 +102,9 @@ class Simulator(GradientMethods):
                 f"noise is a NoiseModel, got {type(noise).__name__}. NoiseModel.from_json reads one; a channel alone is "
                 'attached to gates by NoiseModel().add(channel, "cx").'
             )
-        self.noise, self.method = noise, method
+        self.noise, self.method, self.executor = noise, method, executor
+        if executor is not None:
+            self._check_executor()
         self._tile_bits = _tile_bits
         self._measurements: list[tuple[SparsePauliOp, Any, Any]] = []  # of the operators estimated last
 
@@ -120,7 +128,10 @@ class Simulator(GradientMethods):
         return dict(self._last.facts) or {"method": "statevector"}
 
     # results ------------------------------------------------------------------------------------------------
-    def statevector(self, circuit: Circuit, parameters: Any = None, *, initial_state: Any = None) -> Array:
+    def statevector(
+        self, circuit: Circuit, parameters: Any = None, *,
+        initial_state: Any = None, executor: Any = None, checkpoint: Any = None,
+    ) -> Array:  # fmt: skip
         """The state that a circuit makes from |0...0> or `initial_state`, before its final measurements.
 
         Returns:
@@ -132,6 +143,8 @@ class Simulator(GradientMethods):
         >>> Simulator().statevector(Circuit(2).cx(0, 1), initial_state="01").real
         array([0., 0., 0., 1.])
         """
+        if executor is not None or checkpoint is not None or self.executor is not None:
+            return self._send("statevector", circuit, parameters, executor, checkpoint, initial_state=initial_state)  # type: ignore[no-any-return]
         if self._options.method in ("stabilizer", "mps"):
             self._only_gates(circuit, "statevector")
             return Runner(self, circuit, parameters, initial_state).statevector()
@@ -149,13 +162,9 @@ class Simulator(GradientMethods):
         return self._states(circuit, rows, start) if batched else self._state(circuit, rows[0], start)
 
     def probabilities(
-        self,
-        circuit: Circuit,
-        parameters: Any = None,
-        qubits: Sequence[int] | None = None,
-        *,
-        initial_state: Any = None,
-    ) -> Array:
+        self, circuit: Circuit, parameters: Any = None, qubits: Sequence[int] | None = None, *,
+        initial_state: Any = None, executor: Any = None, checkpoint: Any = None,
+    ) -> Array:  # fmt: skip
         """The outcome probabilities of measuring `qubits`, or all of them; of a circuit that branches, of its bits.
 
         A circuit that resets, branches or uses qubits after measuring them ends in many states, and what it has is a
@@ -171,6 +180,10 @@ class Simulator(GradientMethods):
         >>> Simulator().probabilities(Circuit(1, 2).h(0).measure(0, 0).x(0).measure(0, 1))
         array([0. , 0.5, 0.5, 0. ])
         """
+        if executor is not None or checkpoint is not None or self.executor is not None:
+            return self._send(  # type: ignore[no-any-return]
+                "probabilities", circuit, parameters, executor, checkpoint, qubits=qubits, initial_state=initial_state
+            )  # fmt: skip
         check_circuit(circuit)
         if circuit.is_dynamic:
             from qsim.outcomes import outcome_array
@@ -184,8 +197,9 @@ class Simulator(GradientMethods):
         return self._probabilities(circuit, parameters, wanted, initial_state)
 
     def outcome_probabilities(
-        self, circuit: Circuit, parameters: Any = None, *, initial_state: Any = None
-    ) -> dict[str, float] | list[dict[str, float]]:
+        self, circuit: Circuit, parameters: Any = None, *,
+        initial_state: Any = None, executor: Any = None, checkpoint: Any = None,
+    ) -> dict[str, float] | list[dict[str, float]]:  # fmt: skip
         """The exact probability of each outcome of a circuit's classical bits, as `sample` would count them.
 
         Every history of the circuit is followed with its probability, equal ones as one. A history is given up when its
@@ -206,6 +220,10 @@ class Simulator(GradientMethods):
         >>> {key: round(value, 12) for key, value in Simulator().outcome_probabilities(circuit).items()}
         {'00': 0.5, '11': 0.5}
         """
+        if executor is not None or checkpoint is not None or self.executor is not None:
+            return self._send(  # type: ignore[no-any-return]
+                "outcome_probabilities", circuit, parameters, executor, checkpoint, initial_state=initial_state
+            )  # fmt: skip
         from qsim.outcomes import outcome_probabilities
 
         return outcome_probabilities(self, circuit, parameters, initial_state)
@@ -220,6 +238,8 @@ class Simulator(GradientMethods):
         *,
         memory: bool = ...,
         initial_state: Any = ...,
+        executor: Any = None,
+        checkpoint: Any = None,
     ) -> Counts: ...
     @overload
     def sample(
@@ -231,6 +251,8 @@ class Simulator(GradientMethods):
         *,
         memory: bool = ...,
         initial_state: Any = ...,
+        executor: Any = ...,
+        checkpoint: Any = ...,
     ) -> Any: ...
     def sample(
         self,
@@ -241,6 +263,8 @@ class Simulator(GradientMethods):
         *,
         memory: bool = False,
         initial_state: Any = None,
+        executor: Any = None,
+        checkpoint: Any = None,
     ) -> Any:
         """Run a circuit `shots` times and count the outcomes of its classical bits.
 
@@ -258,6 +282,11 @@ class Simulator(GradientMethods):
         >>> Simulator().sample(Circuit(1).x(0).measure_all(), shots=10)
         {'1': 10}
         """
+        if executor is not None or checkpoint is not None or self.executor is not None:
+            return self._send(
+                "sample", circuit, parameters, executor, checkpoint, shots=shots, seed=seed, memory=memory,
+                initial_state=initial_state,
+            )  # fmt: skip
         shots, seed = checked_shots(shots), checked_seed(seed)
         check_circuit(circuit)
         check_measured(circuit)
@@ -297,8 +326,9 @@ class Simulator(GradientMethods):
         return taken if batched else taken[0]
 
     def expectation(
-        self, circuit: Circuit, observable: Any, parameters: Any = None, *, initial_state: Any = None
-    ) -> Any:
+        self, circuit: Circuit, observable: Any, parameters: Any = None, *,
+        initial_state: Any = None, executor: Any = None, checkpoint: Any = None,
+    ) -> Any:  # fmt: skip
         """The exact expectation value <psi|O|psi> of a Hermitian operator, or of each of a list of them.
 
         Returns:
@@ -308,26 +338,42 @@ class Simulator(GradientMethods):
         >>> Simulator().expectation(Circuit(1).h(0), [Pauli.X(0), 2 * Pauli.X(0)]).round(12)
         array([1., 2.])
         """
+        if executor is not None or checkpoint is not None or self.executor is not None:
+            return self._send(
+                "expectation", circuit, parameters, executor, checkpoint, observable=observable, initial_state=initial_state
+            )  # fmt: skip
         return self._all_moments(circuit, observable, parameters, initial_state, spread=False)[0]
 
-    def variance(self, circuit: Circuit, observable: Any, parameters: Any = None, *, initial_state: Any = None) -> Any:
+    def variance(
+        self, circuit: Circuit, observable: Any, parameters: Any = None, *,
+        initial_state: Any = None, executor: Any = None, checkpoint: Any = None,
+    ) -> Any:  # fmt: skip
         """The exact variance <O**2> - <O>**2, in the same shapes as `expectation`.
 
         >>> from qsim import Pauli
         >>> Simulator().variance(Circuit(1), Pauli.X(0))
         1.0
         """
+        if executor is not None or checkpoint is not None or self.executor is not None:
+            return self._send(
+                "variance", circuit, parameters, executor, checkpoint, observable=observable, initial_state=initial_state
+            )  # fmt: skip
         return self._all_moments(circuit, observable, parameters, initial_state)[1]
 
     def moments(
-        self, circuit: Circuit, observable: Any, parameters: Any = None, *, initial_state: Any = None
-    ) -> tuple[Any, Any]:
+        self, circuit: Circuit, observable: Any, parameters: Any = None, *,
+        initial_state: Any = None, executor: Any = None, checkpoint: Any = None,
+    ) -> tuple[Any, Any]:  # fmt: skip
         """Expectation value and variance from one run, each in the same shape as `expectation` gives.
 
         >>> from qsim import Pauli
         >>> Simulator().moments(Circuit(1), Pauli.Z(0))
         (1.0, 0.0)
         """
+        if executor is not None or checkpoint is not None or self.executor is not None:
+            return self._send(  # type: ignore[no-any-return]
+                "moments", circuit, parameters, executor, checkpoint, observable=observable, initial_state=initial_state
+            )  # fmt: skip
         return self._all_moments(circuit, observable, parameters, initial_state)
 
     def matrix_element(self, bra: Circuit, observable: SparsePauliOp, ket: Circuit, parameters: Any = None) -> complex:
@@ -354,8 +400,9 @@ class Simulator(GradientMethods):
         return fidelity(*self._pair(first, second, parameters))
 
     def reduced_density_matrix(
-        self, circuit: Circuit, qubits: Sequence[int], parameters: Any = None, *, initial_state: Any = None
-    ) -> Array:
+        self, circuit: Circuit, qubits: Sequence[int], parameters: Any = None, *,
+        initial_state: Any = None, executor: Any = None, checkpoint: Any = None,
+    ) -> Array:  # fmt: skip
         """The density matrix of a few of a circuit's qubits, the first as the least significant bit of an index.
 
         Returns:
@@ -365,6 +412,10 @@ class Simulator(GradientMethods):
         array([[0.5, 0. ],
                [0. , 0.5]])
         """
+        if executor is not None or checkpoint is not None or self.executor is not None:
+            return self._send(  # type: ignore[no-any-return]
+                "reduced_density_matrix", circuit, parameters, executor, checkpoint, qubits=qubits, initial_state=initial_state
+            )  # fmt: skip
         from qsim.readout import reduced_density_matrix
 
         refuse_other(self, "reduced density matrix")
@@ -412,16 +463,9 @@ class Simulator(GradientMethods):
         ]
 
     def estimate(
-        self,
-        circuit: Circuit,
-        observable: Any,
-        shots: int,
-        parameters: Any = None,
-        seed: int | None = None,
-        *,
-        initial_state: Any = None,
-        grouping: str = "commuting",
-    ) -> Any:
+        self, circuit: Circuit, observable: Any, shots: int, parameters: Any = None, seed: int | None = None, *,
+        initial_state: Any = None, grouping: str = "commuting", executor: Any = None, checkpoint: Any = None,
+    ) -> Any:  # fmt: skip
         """The expectation value of a Hermitian operator from `shots` measurements, with its standard error.
 
         Terms that commute are measured together after a change of basis, and the shots are split over these groups by the
@@ -448,6 +492,11 @@ class Simulator(GradientMethods):
         >>> found.groups, abs(found.value - 1) < 4 * found.standard_error
         (2, True)
         """
+        if executor is not None or checkpoint is not None or self.executor is not None:
+            return self._send(
+                "estimate", circuit, parameters, executor, checkpoint, observable=observable, shots=shots,
+                seed=seed, initial_state=initial_state, grouping=grouping,
+            )  # fmt: skip
         from qsim.estimation import estimate_state
 
         single, operators = as_operators(observable)
@@ -495,7 +544,10 @@ class Simulator(GradientMethods):
                 result[k, :, column] = self._state(circuit, row, start)
         return result if batched else result[0]
 
-    def density_matrix(self, circuit: Circuit, parameters: Any = None, *, initial_state: Any = None) -> Array:
+    def density_matrix(
+        self, circuit: Circuit, parameters: Any = None, *,
+        initial_state: Any = None, executor: Any = None, checkpoint: Any = None,
+    ) -> Array:  # fmt: skip
         """The density matrix that a circuit makes, under the simulator's noise, before its final measurements.
 
         Measurements midway are averaged over, resets and branches followed exactly.
@@ -512,6 +564,8 @@ class Simulator(GradientMethods):
         array([[0.25, 0.  ],
                [0.  , 0.75]])
         """
+        if executor is not None or checkpoint is not None or self.executor is not None:
+            return self._send("density_matrix", circuit, parameters, executor, checkpoint, initial_state=initial_state)  # type: ignore[no-any-return]
         from qsim.noisy_simulation import density_matrix
 
         check_circuit(circuit)
@@ -555,8 +609,21 @@ class Simulator(GradientMethods):
         found = [NoisyCircuit.of(self._exact(circuit, 1), circuit, row).superoperator() for row in rows]
         return np.array(found) if batched else found[0]
 
-    # noise --------------------------------------------------------------------------------------------------
     # how ----------------------------------------------------------------------------------------------------
+    def _send(
+        self, name: str, circuit: Circuit, parameters: Any, executor: Any, checkpoint: Any, **options: Any
+    ) -> Any:
+        """A batch method's result from an executor: see `qsim.batches.calls.send`."""
+        from qsim.batches.calls import send
+
+        chosen = self.executor if executor is None else executor
+        return send(self, name, circuit, parameters, chosen, checkpoint, options)
+
+    def _check_executor(self) -> None:
+        from qsim.batches.pools import open_pool
+
+        open_pool(self.executor)
+
     def _all_moments(
         self, circuit: Circuit, observable: Any, parameters: Any, initial_state: Any, spread: bool = True
     ) -> tuple[Any, Any]:

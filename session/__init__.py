@@ -1,6 +1,7 @@
 """Sessions: run OpenQASM text or a circuit with parameters, singly, in batches and in the background."""
 
 from qsim.pauli import Pauli, SparsePauliOp
+from session.backends import emulate
 from session.builder import (
     CCX,
     CCZ,
@@ -177,6 +178,7 @@ __all__ = [
     "apply_to_all",
     "bind",
     "control",
+    "emulate",
     "free",
     "get_execution_jobs",
     "hadamard_transform",

@@ -26,8 +26,8 @@ from qsim.methods import METHODS, choose
 from qsim.pauli import SparsePauliOp
 from qsim.version import __version__
 from qsim.warmup import can_keep_kernels, kernels_ready, warm_up
-from session import cli_jobs
-from session.cli_backends import backends
+from session import cli_jobs, cli_ranks
+from session.cli_backends import backends, read_options
 from session.cli_input import read_text, read_values
 from session.cli_programs import check, convert
 from session.description import describe, fact_text
@@ -93,8 +93,16 @@ _SET = click.option(
 )
 _SEED = click.option("--seed", type=int, help="Repeat the counts of an earlier run.")
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print one line of JSON.")
-_BACKEND = click.option("--backend", metavar="B", help="Where to run it: one of those that 'qsim backends' lists.")
 _TOP = click.option("--top", type=click.IntRange(min=1), metavar="N", help="Show the first N rows only.")
+
+
+def _backend(function: Function) -> Function:
+    where = click.option("--backend", metavar="B", help="Where to run it: one of those that 'qsim backends' lists.")
+    option = click.option(
+        "--backend-option", "backend_options", metavar="NAME=VALUE", multiple=True,
+        help="What the backend takes besides: target=qpu.forte-1, profile=work. Never a credential.",
+    )  # fmt: skip
+    return where(option(function))
 
 
 def _file(function: Function) -> Function:
@@ -112,18 +120,19 @@ def _engine_options(function: Function) -> Function:
     return precision(threads(method(noise(function))))
 
 
-def _open(file: str, include: Sequence[str], options: dict[str, Any]) -> ExecutionSession:
-    """A session on a program file, with preferences out of a command's options."""
+def _open(file: str, include: Sequence[str], options: dict[str, Any], text: str | None = None) -> ExecutionSession:
+    """A session on a program file, or on its text, with preferences out of a command's options."""
     names = {"shots": "num_shots", "seed": "random_seed"}
+    options["backend_options"] = read_options(options.get("backend_options", ()))
     if options.get("noise") is not None:
         options["noise"] = read_text(options["noise"])
     chosen = ExecutionPreferences().updated(**{names.get(name, name): value for name, value in options.items()})
-    return ExecutionSession(_program(file, include), execution_preferences=chosen)
+    return ExecutionSession(_program(file, include, text), execution_preferences=chosen)
 
 
-def _program(file: str, include: Sequence[str]) -> Program:
+def _program(file: str, include: Sequence[str], text: str | None = None) -> Program:
     """A program out of a file of OpenQASM text, or of a quantum program in JSON."""
-    text = read_text(file)
+    text = read_text(file) if text is None else text
     if text.lstrip().startswith("{"):
         return read_program(QuantumProgram.from_json(text))
     return read_program(text, "<stdin>" if file == "-" else file, include)
@@ -174,7 +183,7 @@ def _note_method(facts: Mapping[str, Any]) -> None:
 @click.option("--shots", type=int, default=DEFAULT_SHOTS, show_default=True, metavar="N", help="How often to run it.")
 @_SEED
 @_SET
-@_BACKEND
+@_backend
 @_engine_options
 @click.option("--submit", is_flag=True, help="Store it as a job and print its id; 'qsim worker' runs it.")
 @_TOP
@@ -188,7 +197,18 @@ def run(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Run a program and count its outcomes."""
+    """Run a program and count its outcomes; on several ranks under mpiexec."""
+    if cli_ranks.several_ranks():
+
+        def body(ranked: cli_ranks.RankedCommand) -> None:
+            text = ranked.read(file, read_text)
+            session, values = ranked.open(lambda: _open(file, include, dict(options), text), settings)
+            details = ranked.sample(session, values)
+            if ranked.prints:
+                _print_details(details, values, top, as_json)
+
+        cli_ranks.run_ranked({**options, "submit": submit}, body)
+        return
     session = _open(file, include, options)
     values = read_values(settings, session.circuit)
     session.check(values)
@@ -198,7 +218,10 @@ def run(
         cli_jobs.print_submitted(session._submit(session._sample_task(values, None), start=False), as_json)
         return
     _prepare_engine(session)
-    details: ExecutionDetails = session.sample(values)
+    _print_details(session.sample(values), values, top, as_json)
+
+
+def _print_details(details: ExecutionDetails, values: Any, top: int | None, as_json: bool) -> None:
     _note_method(details.metadata)
     if as_json:
         print(json.dumps({**details.to_dict(), "parameters": values}))
@@ -219,7 +242,7 @@ def run(
 @click.option("--shots", type=int, metavar="N", help="Estimate from so many shots; exact when left out.")
 @_SEED
 @_SET
-@_BACKEND
+@_backend
 @_engine_options
 @_JSON
 def estimate(
@@ -227,6 +250,17 @@ def estimate(
 ) -> None:
     """Compute the expectation value of an observable, before final measurements."""
     operator = SparsePauliOp.from_string(observable)
+    if cli_ranks.several_ranks():
+
+        def body(ranked: cli_ranks.RankedCommand) -> None:
+            text = ranked.read(file, read_text)
+            session, values = ranked.open(lambda: _open(file, include, dict(options), text), settings)
+            result = ranked.estimate(session, values, operator)
+            if ranked.prints:
+                _print_estimate(result, operator, values, as_json)
+
+        cli_ranks.run_ranked(options, body)
+        return
     if options["backend"] is None:
         exact = options["shots"] is None
         options["backend"] = BackendNames.SIMULATOR_STATEVECTOR if exact else BackendNames.SIMULATOR
@@ -234,7 +268,10 @@ def estimate(
     values = read_values(settings, session.circuit)
     session.check(values, operator)
     _prepare_engine(session)
-    result: EstimationResult = session.estimate(operator, values)
+    _print_estimate(session.estimate(operator, values), operator, values, as_json)
+
+
+def _print_estimate(result: EstimationResult, operator: SparsePauliOp, values: Any, as_json: bool) -> None:
     _note_method(result.metadata)
     if as_json:
         print(json.dumps({**result.to_dict(), "observable": str(operator), "parameters": values}))

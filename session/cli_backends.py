@@ -3,77 +3,142 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from typing import Any
 
 import click
 
-from session.backends.registry import list_backends, load_backend
+from session.backends.protocol import Capabilities
+from session.backends.registry import list_backends, load_backend, support_of
+from session.errors import SessionError
 from session.preferences import ExecutionPreferences
 from session.terminal import aligned
+
+_SHOWN_GATES = 40
 
 
 @click.command()
 @click.argument("name", required=False)
-@click.option("--check", is_flag=True, help="Load each, and say which cannot be used and why.")
+@click.option("--check", is_flag=True, help="Load each: what it can do, what it was tested against, or what is wrong.")
+@click.option(
+    "--option", "options", metavar="NAME=VALUE", multiple=True, help="With NAME: target=T, profile=P and so on."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON.")
-def backends(name: str | None, check: bool, as_json: bool) -> None:
+def backends(name: str | None, check: bool, options: tuple[str, ...], as_json: bool) -> None:
     """List the backends, or say what the one called NAME can do.
 
     Listing imports none of them, so that a broken plug-in is listed too.
     """
     if name is not None:
-        _show(name, as_json)
+        _show(name, read_options(options), as_json)
         return
-    rows = []
+    if options:
+        raise SessionError("An option is of one backend: qsim backends NAME --option ...")
+    header = ["backend", "from", "what it is"]
+    rows: list[dict[str, Any]] = []
     for entry in list_backends():
-        row = [entry.name, entry.source, entry.description]
-        if check:
-            row.append(_state(entry.name))
-        rows.append(row)
-    header = ["backend", "from", "what it is", *(["state"] if check else [])]
+        row = {"name": entry.name, "source": entry.source, "description": entry.description}
+        rows.append({**row, **(_checked(entry.name) if check else {})})
     if as_json:
-        keys = ["name", "source", "description", *(["state"] if check else [])]
-        print(json.dumps([dict(zip(keys, row, strict=True)) for row in rows]))
+        print(json.dumps(rows))
         return
-    print(aligned(header, rows, right=()))
+    if not check:
+        print(aligned(header, [[row["name"], row["source"], row["description"]] for row in rows], right=()))
+        return
+    header = ["backend", "from", "state", "qubits", "operations"]
+    shown = []
+    for row in rows:
+        qubits = _text(row.get("qubits", "-"), "by target" if row.get("remote") else "by memory")
+        state = "ready" if row["error"] is None else "no"
+        shown.append([row["name"], row["source"], state, qubits, _text(row.get("operations", "-"))])
+    print(aligned(header, shown, right=()))
+    for title, key in (("not ready", "error"), ("tested against", "tested_against")):
+        told = [[row["name"], row[key]] for row in rows if row.get(key)]
+        if told:
+            print()
+            print(aligned([title, ""], told, right=()))
 
 
-def _state(name: str) -> str:
+def read_options(texts: Sequence[str]) -> dict[str, Any] | None:
+    """Options of a backend out of a command's ``NAME=VALUE``, a value as JSON where it is some; None for none.
+
+    >>> read_options(["target=qpu.forte-1", "seed=7", "verbatim=true"])
+    {'target': 'qpu.forte-1', 'seed': 7, 'verbatim': True}
+    """
+    found: dict[str, Any] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals or not name.strip():
+            raise SessionError(f"An option of a backend is NAME=VALUE, got {text!r}.")
+        try:
+            found[name.strip()] = json.loads(value)
+        except ValueError:
+            found[name.strip()] = value
+    return found or None
+
+
+def _checked(name: str) -> dict[str, Any]:
+    """Whether a backend can be used, and what it can do without being told more."""
     try:
-        load_backend(ExecutionPreferences(backend=name))
-    except Exception as error:  # of a plug-in it may be anything, and the others are listed all the same
-        return f"{type(error).__name__}: {error}"
-    return "ready"
+        can = load_backend(ExecutionPreferences(backend=name)).capabilities()
+        facts = _facts(can)
+    except (Exception, SystemExit) as error:  # of a plug-in it may be anything, and the others are listed all the same
+        state = f"{type(error).__name__}: {error}"
+        return {"state": state, "error": state, "tested_against": support_of(name)}
+    return {"state": "ready", "error": None, **facts}
 
 
-def _show(name: str, as_json: bool) -> None:
-    can = load_backend(ExecutionPreferences(backend=name)).capabilities()
-    facts = {
-        "backend": name,
+def _facts(can: Capabilities) -> dict[str, Any]:
+    facts: dict[str, Any] = {
         "operations": sorted(kind.value for kind in can.operations),
         "qubits": can.num_qubits,
         "shots": can.max_shots,
         "parameter sets": can.max_sets,
         "precision": can.precision,
         "programs": sorted(can.accepts),
+        "gates": None if can.gates is None else sorted(can.gates),
+        "connectivity": None if can.connectivity is None else sorted(list(pair) for pair in can.connectivity),
+        "mid-circuit": can.measures_midway,
         "feed-forward": can.feed_forward,
         "remote": can.is_remote,
     }
+    if can.is_remote:
+        facts |= {
+            "circuits a job": can.max_circuits,
+            "sent again": can.idempotency,
+            "found after a restart": can.resumable,
+            "cancels": can.cancel,
+            "tells costs": can.cost,
+        }
+    return {**facts, "tested_against": can.tested_against}
+
+
+def _show(name: str, options: dict[str, Any] | None, as_json: bool) -> None:
+    backend = load_backend(ExecutionPreferences(backend=name, backend_options=options or {}))
+    source = next((entry.source for entry in list_backends() if entry.name == name), "")
+    where = {key: getattr(backend, key, "") for key in ("provider", "endpoint", "target", "profile")}
+    facts = {"backend": name, "from": source, **{k: v for k, v in where.items() if isinstance(v, str) and v}}
+    facts |= _facts(backend.capabilities())
     if as_json:
         print(json.dumps(facts))
         return
-    rows = [[key, _text(value)] for key, value in facts.items() if key != "backend"]
+    unlimited = {"qubits": "by target"} if facts["remote"] else {}
+    unlimited |= {"gates": "all", "connectivity": "all", "parameter sets": "any number", "circuits a job": "any number"}
+    rows = [
+        [key.replace("_", " "), _text(value, unlimited.get(key, "as memory allows"))]
+        for key, value in facts.items()
+        if key != "backend" and value != ""
+    ]
     print(aligned(["backend", name], rows, right=()))
 
 
-def _text(value: object) -> str:
+def _text(value: object, unlimited: str = "as memory allows") -> str:
     if value is None:
-        return "as memory allows"
+        return unlimited
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return (
-        ", ".join(map(str, value))
-        if isinstance(value, list)
-        else f"{value:,}"
-        if isinstance(value, int)
-        else str(value)
-    )
+    if isinstance(value, list):
+        texts = ["-".join(map(str, one)) if isinstance(one, list) else str(one) for one in value]
+        more = f" and {len(texts) - _SHOWN_GATES:,} more" if len(texts) > _SHOWN_GATES else ""
+        return ", ".join(texts[:_SHOWN_GATES]) + more
+    return f"{value:,}" if isinstance(value, int) else str(value)

@@ -1,4 +1,4 @@
-"""The commands for stored jobs: ``qsim jobs list``, ``show``, ``result``, ``cancel``, ``prune``, ``recover``; ``qsim worker``."""
+"""The commands for stored jobs: ``qsim jobs list``, ``show``, ``result``, ``cancel``, ``resolve`` …; ``qsim worker``."""
 
 from __future__ import annotations
 
@@ -14,10 +14,12 @@ from typing import Any
 import click
 
 from session.cli_results import plain_result, print_result
-from session.errors import JobTimeoutError, SessionError, StoreError
+from session.errors import JobTimeoutError, SessionError
 from session.jobs import ExecutionJob, about_error, get_execution_jobs
+from session.remote_runs import remote_details
 from session.store.jobs import JobStore
 from session.store.records import Claim, JobRecord, JobStatus, moment
+from session.store.submissions import Submission, about_submission
 from session.terminal import aligned
 
 _STATUS = click.option(
@@ -67,12 +69,13 @@ def show(job_id: str, as_json: bool) -> None:
     job = ExecutionJob.from_id(job_id)
     store, record = job._store, job._last
     events = store.events(record.id)
+    tasks = job.remote_tasks
     if as_json:
         history = [
             {"time": _iso(e.at_ns), "before": e.before, "after": e.after, "actor": e.actor, "note": e.note}
             for e in events
         ]
-        print(json.dumps({**_facts(record), "events": history}))
+        print(json.dumps({**_facts(record), "events": history, "tasks": [about_submission(one) for one in tasks]}))
         return
     rows = [
         ["status", _status_text(record)],
@@ -87,6 +90,7 @@ def show(job_id: str, as_json: bool) -> None:
         ["result", "-" if record.result_size is None else f"{record.result_size:,} bytes"],
         ["error", job.error or "-"],
     ]
+    rows += [row for one in tasks[-3:] for row in _task_rows(one)]
     print(aligned(["job", record.id], rows, right=()))
     print()
     steps = [
@@ -107,6 +111,8 @@ def result(job_id: str, timeout: float | None, top: int | None, as_json: bool) -
     status = _wait(job, timeout)
     if status is JobStatus.FAILED:
         raise SessionError(f"Job {job.id} failed: {job.error}")
+    if status is JobStatus.SUBMIT_UNKNOWN:
+        raise SessionError(str(job.error))
     value = job.result()
     values = value if job.is_batch else [value]
     if as_json:
@@ -135,6 +141,39 @@ def cancel(job_ids: tuple[str, ...], as_json: bool) -> None:
         return
     for job_id, one in outcome.items():
         print(f"{job_id}  {one['status']}" + ("" if one["cancelled"] else " before, and so it stays"))
+
+
+@jobs.command()
+@_ID
+@click.option("--remote-id", metavar="ID", help="The service has it, and calls it so.")
+@click.option("--send-again", is_flag=True, help="The service does not have it, you looked: send it as a new task.")
+@_JSON
+def resolve(job_id: str, remote_id: str | None, send_again: bool, as_json: bool) -> None:
+    """Say what became of a job that is SUBMIT_UNKNOWN.
+
+    Without an option it is looked for again, where the service allows that.
+    """
+    job = ExecutionJob.from_id(job_id)
+    job.resolve(remote_id, send_again=send_again)
+    if as_json:
+        print(json.dumps({"job": job.id, "status": job.status}))
+        return
+    print(f"{job.id}  {job.status}; 'qsim jobs result {job.id}' or 'qsim worker' goes on with it")
+
+
+@jobs.command()
+@_ID
+@click.option(
+    "--part", type=click.IntRange(min=1), default=1, show_default=True, help="Of a job that sent several tasks."
+)
+def raw(job_id: str, part: int) -> None:
+    """Write a service's answer to a job as it came, byte by byte."""
+    job = ExecutionJob.from_id(job_id)
+    replies = job.raw_replies()
+    if part > len(replies):
+        raise SessionError(f"The answers of a service that are stored for job {job.id} are {len(replies)} in number.")
+    sys.stdout.buffer.write(replies[part - 1].body)
+    sys.stdout.buffer.flush()
 
 
 @jobs.command()
@@ -211,7 +250,7 @@ def worker(once: bool, idle_exit: float | None, as_json: bool) -> None:
         text = error or (_took(record) if record.status is JobStatus.COMPLETED else "")
         tell(record.id, record.status, text, error=error)
 
-    def skipped(job_id: str, error: StoreError) -> None:
+    def skipped(job_id: str, error: Exception) -> None:
         print(f"job {job_id} is left alone: {error}", file=sys.stderr, flush=True)
 
     store = JobStore(create=True)
@@ -279,6 +318,15 @@ def _facts(record: JobRecord) -> dict[str, Any]:
         "ended": _iso(record.ended_ns), "progress": record.progress, "attempts": record.attempts,
         "owner": record.owner, "error": error, "result_bytes": record.result_size, "engine": record.engine,
     }  # fmt: skip
+
+
+def _task_rows(one: Submission) -> list[list[str]]:
+    where = ", ".join(filter(None, [one.target, one.endpoint, f"profile {one.profile}" if one.profile else ""]))
+    return [
+        [f"task {one.part + 1}", one.ref.remote_id if one.ref else f"no id yet; sent as {one.client_ref}"],
+        ["  at", where or "-"],
+        ["  says", remote_details(one)],
+    ]
 
 
 def _status_text(record: JobRecord) -> str:

@@ -12,12 +12,13 @@ from types import TracebackType
 from typing import Any
 
 from qsim.circuit import Circuit
+from qsim.errors import CheckpointError
 from qsim.pauli import SparsePauliOp
 from qsim.simulator import Simulator
-from session.backends.bound import BoundBackend
-from session.backends.executor import ExecutorBackend
-from session.backends.protocol import Backend
-from session.backends.registry import load_backend
+from session.backends.executor import SpreadBackend, kept_seed
+from session.backends.protocol import Backend, Cost, is_remote
+from session.backends.registry import load_backend, own_backend
+from session.backends.remote import cost_of
 from session.costs import read_cost, read_quantile
 from session.errors import SessionError
 from session.filters import StateFilter, read_filter
@@ -43,20 +44,23 @@ class ExecutionSession:
     Args:
         program: OpenQASM 2 or 3 text, a `qsim.Circuit`, or a `QuantumProgram`. It is parsed and compiled once. A circuit
             without measurements is measured on all qubits, register by register; a quantum program on its outputs.
-        backend: one of `BackendNames`, or the name of another (``qsim backends``). The default, ``simulator_statevector``,
+        backend: one of `BackendNames`, the name of another (``qsim backends``), a backend of this package's protocol, or a
+            Qiskit `BackendV2` or `SamplerV2`. The default, ``simulator_statevector``,
             samples shots and estimates exactly; ``simulator`` estimates from shots too.
         num_shots: shots of each `sample` (2048 by default).
         random_seed: makes the session repeatable: its first call uses this seed, call k one derived from the seed and
             k, and set j of a batch its call's seed + j. None draws one, which `random_seed` tells.
         execution_preferences: these and more in one object; the arguments here come before it.
-        executor: a `concurrent.futures.Executor` that batches are sent to; results do not depend on it.
+        executor: a `concurrent.futures.Executor`, or a `dask.distributed.Client`, that batches are sent to; results do not
+            depend on it, to the bit (docs/clusters.md).
 
     Raises:
         SessionError: an argument is wrong.
         QasmError: the text is not valid OpenQASM, with the place.
 
     `parameters` of the methods is a mapping from name to number (to a sequence for an array), checked at the call; a
-    list of mappings gives a list of results.
+    list of mappings gives a list of results. `checkpoint` is the path of a file that keeps the results of such a list as
+    they come: the same call goes on where it was cut short. Without a `random_seed` it goes on with the file's seed.
 
     >>> from session import ExecutionSession, Pauli
     >>> program = '''
@@ -82,9 +86,9 @@ class ExecutionSession:
         num_shots: int | None = None,
         random_seed: int | None = None,
         execution_preferences: ExecutionPreferences | Mapping[str, Any] | None = None,
-        executor: Executor | None = None,
+        executor: Executor | Any | None = None,
     ) -> None:
-        own = backend if backend is not None and hasattr(backend, "run") else None
+        own = own_backend(backend)
         named: Any = None if own is not None else backend
         base = checked_preferences(execution_preferences)
         self._preferences = base.updated(backend=named, num_shots=num_shots, random_seed=random_seed)
@@ -105,12 +109,10 @@ class ExecutionSession:
         self._guard = threading.Lock()
         self._context: SubmitContext | None = None  # of the jobs submitted so far
 
-    def _bound(self) -> BoundBackend:
+    def _bound(self) -> SpreadBackend:
         backend: Backend = self._own_backend or load_backend(self._preferences)
-        self._engine = getattr(backend, "simulator", None)
-        if self._executor is not None:
-            backend = ExecutorBackend(backend, self._preferences, self._executor)
-        return BoundBackend(backend, self._program)
+        self._engine, self._is_remote = getattr(backend, "simulator", None), is_remote(backend)
+        return SpreadBackend(backend, self._program, self._preferences, self._executor)
 
     # what it is ---------------------------------------------------------------------------------------------
     @property
@@ -197,12 +199,15 @@ class ExecutionSession:
         self._filters[output] = read_filter(output, condition, self._program.outputs, self._program.types)
 
     # operations ---------------------------------------------------------------------------------------------
-    def sample(self, parameters: ExecutionParams = None, *, num_shots: int | None = None) -> Any:
+    def sample(
+        self, parameters: ExecutionParams = None, *, num_shots: int | None = None, checkpoint: Any = None
+    ) -> Any:
         """Run the program and count outcomes.
 
         Args:
             parameters: one set, or a list of them.
             num_shots: for this call only.
+            checkpoint: the path of a file that keeps results.
 
         Returns:
             `ExecutionDetails`, or a list of them for a list of sets.
@@ -211,9 +216,15 @@ class ExecutionSession:
         ...     session.sample(num_shots=5)
         ExecutionDetails(num_shots=5, counts={'10': 5})
         """
-        return self._run(self._sample_task(parameters, num_shots))
+        return self._run(self._sample_task(parameters, num_shots), checkpoint)
 
-    def estimate(self, hamiltonian: SparsePauliOp | Sequence[SparsePauliOp], parameters: ExecutionParams = None) -> Any:
+    def estimate(
+        self,
+        hamiltonian: SparsePauliOp | Sequence[SparsePauliOp],
+        parameters: ExecutionParams = None,
+        *,
+        checkpoint: Any = None,
+    ) -> Any:
         """The expectation value of a Hamiltonian in the state that the program makes.
 
         Args:
@@ -228,10 +239,14 @@ class ExecutionSession:
         ...     session.estimate(Pauli.I(0) + 2 * Pauli.Z(0))
         EstimationResult(value=-1.0, variance=0.0, standard_error=0.0)
         """
-        return self._run(self._operator_task(TaskKind.ESTIMATE, hamiltonian, parameters))
+        return self._run(self._operator_task(TaskKind.ESTIMATE, hamiltonian, parameters), checkpoint)
 
     def calculate_state_vector(
-        self, parameters: ExecutionParams = None, filters: Mapping[str, Any] | None = None
+        self,
+        parameters: ExecutionParams = None,
+        filters: Mapping[str, Any] | None = None,
+        *,
+        checkpoint: Any = None,
     ) -> Any:
         """The amplitudes before final measurements.
 
@@ -246,9 +261,15 @@ class ExecutionSession:
         ...     session.calculate_state_vector(filters={"q": 3}).states[0].bitstring
         '11'
         """
-        return self._run(self._state_task(parameters, filters))
+        return self._run(self._state_task(parameters, filters), checkpoint)
 
-    def gradient(self, hamiltonian: SparsePauliOp | Sequence[SparsePauliOp], parameters: ExecutionParams = None) -> Any:
+    def gradient(
+        self,
+        hamiltonian: SparsePauliOp | Sequence[SparsePauliOp],
+        parameters: ExecutionParams = None,
+        *,
+        checkpoint: Any = None,
+    ) -> Any:
         """The derivatives of an expectation value by all parameters: exact, or by parameter shifts from shots.
 
         Returns:
@@ -260,9 +281,16 @@ class ExecutionSession:
         ...     session.gradient(Pauli.X(0), {"a": 0.0})
         GradientResult({'a': 1.0}, value=0.0)
         """
-        return self._run(self._operator_task(TaskKind.GRADIENT, hamiltonian, parameters))
+        return self._run(self._operator_task(TaskKind.GRADIENT, hamiltonian, parameters), checkpoint)
 
-    def estimate_cost(self, cost_function: Any, parameters: ExecutionParams = None, quantile: float = 1.0) -> Any:
+    def estimate_cost(
+        self,
+        cost_function: Any,
+        parameters: ExecutionParams = None,
+        quantile: float = 1.0,
+        *,
+        checkpoint: Any = None,
+    ) -> Any:
         """The mean cost of the measured states, or of the lowest share `quantile` of the shots (CVaR).
 
         Args:
@@ -277,7 +305,7 @@ class ExecutionSession:
         ...     session.estimate_cost(lambda state: state["q"] ** 2)
         4.0
         """
-        return self._run(self._cost_task(TaskKind.ESTIMATE_COST, cost_function, parameters, quantile))
+        return self._run(self._cost_task(TaskKind.ESTIMATE_COST, cost_function, parameters, quantile), checkpoint)
 
     def minimize(
         self,
@@ -312,9 +340,9 @@ class ExecutionSession:
         options = read_options(max_iteration, method, tolerance)
         return self._run(self._cost_task(TaskKind.MINIMIZE, cost, initial_params, quantile, options))
 
-    def observe(self, hamiltonian: Any, parameters: ExecutionParams = None) -> Any:
+    def observe(self, hamiltonian: Any, parameters: ExecutionParams = None, *, checkpoint: Any = None) -> Any:
         """The newer name of `estimate`."""
-        return self.estimate(hamiltonian, parameters)
+        return self.estimate(hamiltonian, parameters, checkpoint=checkpoint)
 
     # in the background --------------------------------------------------------------------------------------
     def submit_sample(self, parameters: ExecutionParams = None, *, num_shots: int | None = None) -> ExecutionJob:
@@ -371,6 +399,25 @@ class ExecutionSession:
         observables = () if hamiltonian is None else (hamiltonian,)
         self._task(kind, parameters, observables=observables)
 
+    def estimate_run_cost(
+        self,
+        parameters: ExecutionParams = None,
+        hamiltonian: SparsePauliOp | Sequence[SparsePauliOp] | None = None,
+        *,
+        num_shots: int | None = None,
+    ) -> Cost:
+        """What `sample`, or `estimate` of a Hamiltonian, would cost by the word of the service; nothing is run.
+
+        Raises:
+            SessionError: the backend runs here, where nothing is charged, or its service publishes no prices.
+        """
+        kind = TaskKind.SAMPLE if hamiltonian is None else TaskKind.ESTIMATE
+        several = hamiltonian is not None and not isinstance(hamiltonian, SparsePauliOp)
+        observables = () if hamiltonian is None else tuple(hamiltonian) if several else (hamiltonian,)
+        shots = None if num_shots is None else checked_shots(num_shots)
+        task = self._task(kind, parameters, num_shots=shots, observables=observables, several=several)
+        return cost_of(self._backend.backend, self._program, task)
+
     # life ---------------------------------------------------------------------------------------------------
     def close(self) -> None:
         """End the session. Jobs that were submitted go on and can still be asked for their results."""
@@ -426,6 +473,11 @@ class ExecutionSession:
         self._check_open()
         rows, batched = self._program.bind(parameters)
         shots = self._preferences.num_shots if num_shots is None else num_shots
+        if more.get("observables"):
+            more |= {
+                "grouping": self._preferences.grouping,
+                "mitigation_shots": self._preferences.mitigation_shots(shots) if kind is not TaskKind.GRADIENT else 0,
+            }
         task = Task(kind, rows.copy(), batched, shots, self._random_seed, filters=self._kept_filters(kind), **more)
         self._backend.check(task)
         return task
@@ -448,9 +500,25 @@ class ExecutionSession:
         )  # nobody else has this task yet, and `replace` takes longer than all of this
         return task
 
-    def _run(self, task: Task) -> Any:
-        results = self._backend.run(task)
+    def _run(self, task: Task, checkpoint: Any = None) -> Any:
+        if checkpoint is not None:
+            results = self._run_kept(task, checkpoint)
+        elif self._is_remote:  # as a job, so that what is paid for is found again whatever happens to this process
+            return self._submit(task).result()
+        else:
+            results = self._backend.run(task)
         return results if task.batched else results[0]
+
+    def _run_kept(self, task: Task, checkpoint: Any) -> list[Any]:
+        """With a file that keeps the results; a session that was given no seed goes on with the file's."""
+        if self._is_remote:
+            raise CheckpointError(
+                f"Backend '{self._backend.name}' runs a batch as a job, which is kept as it is. Leave the checkpoint out."
+            )
+        if not task.batched:
+            raise CheckpointError("A checkpoint keeps the results of a batch: give a list of parameter sets.")
+        seed = kept_seed(checkpoint) if self._preferences.random_seed is None else None
+        return self._backend.run_kept(task if seed is None else replace(task, seed=seed), checkpoint)
 
     def _submit(self, task: Task, *, start: bool = True) -> ExecutionJob:
         """A stored job, which this process runs in the background unless `start` is False."""

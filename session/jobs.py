@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import contextlib
 import json
 import math
 import threading
@@ -13,12 +14,17 @@ from typing import Any
 
 from qsim import errors as engine_errors
 from session import errors as session_errors
+from session.backends.bound import BoundBackend
+from session.backends.protocol import Backend, RawResult, RemoteRef
 from session.errors import JobCancelledError, JobError, JobFailedError, JobTimeoutError, SessionError
+from session.remote_runs import RemoteRun
 from session.results import ExecutionDetails, MinimizationResult, StateVectorResult
 from session.runner import runner
 from session.store.jobs import JobStore, checked_id
-from session.store.records import JobRecord, JobStatus, moment, nanoseconds_of
-from session.tasks import TaskKind
+from session.store.records import Claim, JobRecord, JobStatus, moment, nanoseconds_of
+from session.store.spec import read_work
+from session.store.submissions import Submission, Submissions
+from session.tasks import Task, TaskKind
 
 _FIRST_WAIT, _LONGEST_WAIT = 0.002, 0.25  # seconds between two looks into the store
 
@@ -43,12 +49,18 @@ class ExecutionJob:
     def __init__(self, store: JobStore, record: JobRecord) -> None:
         self._store = store
         self._last = record
+        self._work: tuple[BoundBackend, Task] | None = None
         self._result: Any = None
         self._has_result = False
 
     @classmethod
-    def from_id(cls, id: str) -> ExecutionJob:
+    def from_id(cls, id: str, *, backend: Backend | None = None) -> ExecutionJob:
         """A job that was submitted earlier, here or in another process.
+
+        Args:
+            id: of the job.
+            backend: what to run it with, for a job that was submitted with a backend object of its own; None makes the
+                backend again from its name and profile, with the credentials that there are now.
 
         Raises:
             JobNotFoundError: there is no such job in the store.
@@ -61,7 +73,10 @@ class ExecutionJob:
         """  # noqa: E501
         checked_id(id)
         store = JobStore()
-        return cls(store, store.get(id))
+        job = cls(store, store.get(id))
+        if backend is not None:
+            job._work = read_work(*store.spec(id), backend)
+        return job
 
     # what it is ---------------------------------------------------------------------------------------------
     @property
@@ -131,6 +146,8 @@ class ExecutionJob:
     # waiting and results ------------------------------------------------------------------------------------
     def poll(self, timeout_sec: float | None = None) -> JobStatus:
         """Wait until it is completed, failed or cancelled, and return which. If nobody runs it, this process does.
+
+        A job that is SUBMIT_UNKNOWN is not waited for; `error` says what to do about it.
 
         Raises:
             JobTimeoutError: when that takes longer than `timeout_sec` seconds.
@@ -267,6 +284,63 @@ class ExecutionJob:
             )
         return self.result(timeout_sec)
 
+    # elsewhere ----------------------------------------------------------------------------------------------
+    @property
+    def remote_tasks(self) -> list[Submission]:
+        """What this job sent to a service: its id there, and where it is in the service's own words; empty for others."""
+        return Submissions(self._store, self._last).all() if self._last.remote else []
+
+    @property
+    def queue_position(self) -> int | None:
+        """The place in the service's queue, when it last said one."""
+        waiting = [one.queue_position for one in self.remote_tasks if one.is_open]
+        return waiting[-1] if waiting else None
+
+    def raw_replies(self) -> list[RawResult]:
+        """The service's answers as they came, those that are stored."""
+        submissions = Submissions(self._store, self._last)
+        return [submissions.reply(one.part) for one in self.remote_tasks if one.has_reply]
+
+    def decode_again(self) -> list[Any]:
+        """The results out of the replies that are stored, one for each parameter set; nothing is sent or stored.
+
+        Raises:
+            JobError: a reply is missing.
+        """
+        backend, task = self._work or read_work(*self._store.spec(self.id))
+        if not self._last.remote or not self.remote_tasks or not all(one.has_reply for one in self.remote_tasks):
+            raise JobError(f"Job {self.id} has no replies of a service to decode, or not all of them.")
+        run = RemoteRun(backend.backend, self._store, Claim(self._last, "", 0), lambda: True)  # type: ignore[arg-type]
+        return BoundBackend(run, backend.program).run(task)
+
+    def resolve(self, remote_id: str | None = None, *, send_again: bool = False) -> None:
+        """Say what became of a job that is SUBMIT_UNKNOWN, so that it goes on.
+
+        Args:
+            remote_id: the service's id of the task, if you found it there.
+            send_again: the task is not there, you looked: send it as a new one.
+            neither: have it looked for again, or sent again with the same token, where the service allows that.
+
+        Raises:
+            JobError: the job is not SUBMIT_UNKNOWN, or there is no way to look for it.
+        """
+        if remote_id is not None and (send_again or not isinstance(remote_id, str) or not remote_id.strip()):
+            raise JobError("Give the id that the service has for the task, or send_again=True, not both.")
+        unknown = [one for one in self.remote_tasks if one.is_open and one.ref is None]
+        if self._look().status is not JobStatus.SUBMIT_UNKNOWN or not unknown:
+            raise JobError(f"Job {self.id} is {self._last.status}; only one that is SUBMIT_UNKNOWN is resolved.")
+        one, submissions = unknown[0], Submissions(self._store, self._last)
+        if remote_id is not None:
+            ref = RemoteRef(remote_id.strip(), one.endpoint, one.target)
+            submissions.decide(f"its task is {ref.remote_id}, it was said", ref=ref)
+        elif send_again:
+            submissions.decide(f"its task {one.client_ref} is not there, it was said", forget=True)
+        elif one.idempotency == "none":
+            raise JobError(f"{self.backend_name} has no way to look for a task: give remote_id, or send_again=True.")
+        else:
+            submissions.decide("looked for again")
+        runner().notify()
+
     # cancelling ---------------------------------------------------------------------------------------------
     def cancel(self) -> bool:
         """Take it out of the queue, or tell the process that runs it to stop.
@@ -277,6 +351,9 @@ class ExecutionJob:
         """
         cancelled = self._store.cancel(self.id)
         runner().notify()
+        if self._last.remote and self._look().status is JobStatus.CANCELLING and self._store.is_claimable(self._last):
+            with contextlib.suppress(JobError):  # no thread to tell the service in: whoever comes next does
+                runner().offer(self._store, self.id, self._work, remote=True)
         return cancelled
 
     # how ----------------------------------------------------------------------------------------------------
@@ -288,13 +365,13 @@ class ExecutionJob:
     def _advance(self) -> bool:
         """Whether it has ended; if nobody runs it, it is queued here."""
         record = self._look()
-        if record.status.is_final:
+        if record.status.is_final or record.status is JobStatus.SUBMIT_UNKNOWN:
             return True
         failure = runner().failure_of(self.id)
         if failure is not None:
             raise failure
         if not runner().has(self.id) and self._store.is_claimable(record):
-            runner().offer(self._store, self.id)
+            runner().offer(self._store, self.id, self._work, remote=record.remote)
         return False
 
     def _fetch(self) -> Any:

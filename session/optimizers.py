@@ -113,6 +113,8 @@ class _Costs:
             task.quantile,
             None,
             task.cost,
+            task.grouping,
+            task.mitigation_shots,
         )
 
     def _note(self, cost: float, x: Vector) -> None:

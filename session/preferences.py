@@ -13,6 +13,8 @@ from session.errors import SessionError
 
 DEFAULT_SHOTS = 2048
 MAX_SHOTS = 1 << 40
+#: Ways to put terms together that are measured at once; those of `qsim.grouping`.
+GROUPINGS = ("qubit-wise", "commuting")
 MAX_SEED = 1 << 64
 
 
@@ -44,6 +46,11 @@ class ExecutionPreferences:
         memory_limit: bytes that a run may take; None takes what is free.
         method: how the engine simulates: "automatic", "statevector", "density_matrix", "stabilizer" or "mps".
         noise: a `qsim.noise.NoiseModel`, its JSON text or mapping, or None for none.
+        grouping: how terms of an estimate from shots are put together: "qubit-wise", where they agree qubit by qubit,
+            "commuting", which makes fewer groups with entangling gates before the measurement, or None for the backend's
+            own way.
+        readout_mitigation: measure how often each qubit is misread, and take that out of estimates from shots: True, with
+            as many shots for each of two calibration circuits as estimates have, or that number of shots.
         backend_options: what a backend of a plug-in takes besides, by name; plain data.
 
     Raises:
@@ -61,6 +68,8 @@ class ExecutionPreferences:
     memory_limit: int | None = None
     method: str = "automatic"
     noise: Any = None
+    grouping: str | None = None
+    readout_mitigation: bool | int = False
     backend_options: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -78,6 +87,10 @@ class ExecutionPreferences:
             hint = suggestion(self.method, METHODS) if isinstance(self.method, str) else ""
             raise SessionError(f"There is no method {self.method!r}.{hint} There are {', '.join(METHODS)}.")
         object.__setattr__(self, "noise", _noise_model(self.noise))
+        if self.grouping not in (None, *GROUPINGS):
+            raise SessionError(f"grouping is {' or '.join(map(repr, GROUPINGS))}, or None; got {self.grouping!r}.")
+        if not isinstance(self.readout_mitigation, bool):
+            object.__setattr__(self, "readout_mitigation", checked_shots(self.readout_mitigation))
         if not isinstance(self.backend_options, Mapping) or not all(
             isinstance(key, str) for key in self.backend_options
         ):
@@ -98,6 +111,16 @@ class ExecutionPreferences:
         _check_names(given)
         return replace(self, **given)
 
+    def mitigation_shots(self, num_shots: int) -> int:
+        """Shots of each circuit that readout errors are measured with, for estimates of so many; 0 for no mitigation.
+
+        >>> ExecutionPreferences(readout_mitigation=True).mitigation_shots(500)
+        500
+        """
+        if isinstance(self.readout_mitigation, bool):
+            return num_shots if self.readout_mitigation else 0
+        return self.readout_mitigation
+
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any]) -> ExecutionPreferences:
         """Preferences from names and values, as a configuration file has them.
@@ -105,7 +128,7 @@ class ExecutionPreferences:
         >>> ExecutionPreferences.from_mapping({"num_shot": 10})
         Traceback (most recent call last):
         ...
-        session.errors.SessionError: There is no preference 'num_shot'. Did you mean 'num_shots'? There are num_shots, random_seed, backend, precision, threads, memory_limit, method, noise, backend_options.
+        session.errors.SessionError: There is no preference 'num_shot'. Did you mean 'num_shots'? There are num_shots, random_seed, backend, precision, threads, memory_limit, method, noise, grouping, readout_mitigation, backend_options.
         """  # noqa: E501
         _check_names(values)
         return cls(**values)

@@ -1,7 +1,8 @@
 """Running jobs in the background: one thread a process takes them from the store one after the other.
 
-Each run has all of the engine's threads, so jobs side by side would only get in each other's way. The thread is a
-daemon: when the interpreter ends, the job that runs is given back to the store, and others pick it up later.
+Each run has all of the engine's threads, so jobs side by side would only get in each other's way. A job that runs in a
+service elsewhere has a thread of its own, which sends it at once and then waits most of the time. All these threads are
+daemons: when the interpreter ends, the jobs that run are given back to the store, and others pick them up later.
 """
 
 from __future__ import annotations
@@ -19,13 +20,16 @@ from typing import Any
 from qsim import pool
 from qsim.errors import RunCancelled
 from session.backends.bound import BoundBackend
-from session.errors import JobError, SessionError, StoreError
+from session.backends.protocol import is_remote
+from session.errors import JobError, JobFailedError, SessionError, StoreError, SubmitUnknown
 from session.programs import Program
+from session.remote_runs import RemoteRun
 from session.store.faults import fault
 from session.store.jobs import JobStore
 from session.store.liveness import Identity
-from session.store.records import Claim
+from session.store.records import Claim, JobStatus
 from session.store.spec import read_work
+from session.store.submissions import Submissions
 from session.store.upkeep import check_after_crash
 from session.tasks import Task, TaskKind
 
@@ -71,10 +75,18 @@ def run_claimed(store: JobStore, claim: Claim, work: Work | None, stop: threadin
 
     Raises:
         StoreError: the result could not be stored; the job waits to be run again.
+        Exception: why a job cannot be gone on with here that a service elsewhere has; it waits for somebody who can.
     """
     control = Control(store, claim, stop, tell or (lambda fraction: None))
+    remote: RemoteRun | None = None
     try:
         backend, task = work or read_work(*store.spec(claim.id))
+        if is_remote(backend.backend):
+            remote = RemoteRun(backend.backend, store, claim, control.is_set)  # type: ignore[arg-type]
+            backend = BoundBackend(remote, backend.program)
+            if claim.record.status is JobStatus.CANCELLING:
+                store.release(claim, remote.cancel() or None)
+                return
         store.check_room(expected_bytes(backend.program, task))
         with pool.controlled(cancel=control, progress=control.progress):
             results = backend.run(task)
@@ -82,13 +94,27 @@ def run_claimed(store: JobStore, claim: Claim, work: Work | None, stop: threadin
         store.complete(claim, results)
     except RunCancelled as error:
         if control.is_set():
-            store.release(claim)  # or CANCELLED, when that is why
+            told = remote.cancel() if remote is not None and store.is_cancelling(claim) else None
+            store.release(claim, told or None)  # or CANCELLED, when that is why
         else:
             store.fail(claim, error)
     except StoreError:
         store.release(claim)
         raise
+    except SubmitUnknown as error:
+        if remote is None:
+            store.fail(claim, error)
+        else:
+            Submissions(store, claim.record).mark_unknown(claim, str(error))
+    except JobFailedError as error:
+        store.fail(claim, error)
     except BaseException as error:  # whatever it is, those who wait must hear of it
+        if claim.record.remote and any(one.is_unfinished for one in Submissions(store, claim.record).all()):
+            # What was sent, and paid for, is not given up because of an error here.
+            store.release(
+                claim, f"the service could not be told, so what it has may run: {type(error).__name__}: {error}"
+            )
+            raise
         store.fail(claim, error)
 
 
@@ -116,12 +142,13 @@ class Runner:
         self._failures: dict[str, Exception] = {}
         self._left: dict[str, Work] = {}  # of jobs that failed so: some can be run by this process only
         self._identities: dict[Path, Identity] = {}
-        self._current: tuple[JobStore, Claim] | None = None
+        self._current: dict[str, tuple[JobStore, Claim]] = {}  # by the id of the job
+        self._remote: set[threading.Thread] = set()
         self._thread: threading.Thread | None = None
         self._stop = threading.Event()
 
-    def offer(self, store: JobStore, job_id: str, work: Work | None = None) -> None:
-        """Run a job here when its turn comes, unless somebody else does before."""
+    def offer(self, store: JobStore, job_id: str, work: Work | None = None, *, remote: bool = False) -> None:
+        """Run a job here when its turn comes, unless somebody else does before; a remote one at once."""
         with self.changed:
             if job_id in self._known:
                 return
@@ -129,7 +156,11 @@ class Runner:
                 raise JobError(f"Job {job_id} is stored, but this interpreter is ending. Ask for it in another one.")
             self._known.add(job_id)
             self._failures.pop(job_id, None)
-            self._waiting.append((store, job_id, work or self._left.pop(job_id, None)))
+            one = (store, job_id, work or self._left.pop(job_id, None))
+            if remote:
+                self._start_remote(one)
+                return
+            self._waiting.append(one)
             if self._thread is None:
                 thread = threading.Thread(target=self._serve, name="qsim-jobs", daemon=True)
                 try:
@@ -140,6 +171,24 @@ class Runner:
                     raise JobError(f"Job {job_id} is stored, but no thread can be started to run it here.") from None
                 self._thread = thread
             self.changed.notify_all()
+
+    def _start_remote(self, one: tuple[JobStore, str, Work | None]) -> None:
+        def run() -> None:
+            self._serve_one(*one)
+            with self.changed:
+                self._remote.discard(thread)
+                if self._stop.is_set() and self._thread is None:
+                    self._release_identities()
+                self.changed.notify_all()
+
+        thread = threading.Thread(target=run, name=f"qsim-remote-{one[1][:8]}", daemon=True)
+        self._remote.add(thread)
+        try:
+            thread.start()
+        except RuntimeError:
+            self._remote.discard(thread)
+            self._known.discard(one[1])
+            raise JobError(f"Job {one[1]} is stored, but no thread can be started to run it here.") from None
 
     def has(self, job_id: str) -> bool:
         """Whether a job waits or runs here."""
@@ -161,20 +210,22 @@ class Runner:
 
     def _serve(self) -> None:
         while (next_one := self._next()) is not None:
-            store, job_id, work = next_one
-            try:
-                self._run(store, job_id, work)
-            except Exception as error:  # those who wait must hear of it, and the next job must get its turn
-                with self.changed:
-                    self._failures[job_id] = error
-                    if work is not None:
-                        self._left[job_id] = work
-            finally:
-                with self.changed:
-                    self._known.discard(job_id)
-                    self._progress.pop(job_id, None)
-                    self.changed.notify_all()
-            del next_one, store, work  # a job that is done does not keep its program's compiled form
+            self._serve_one(*next_one)
+            del next_one  # a job that is done does not keep its program's compiled form
+
+    def _serve_one(self, store: JobStore, job_id: str, work: Work | None) -> None:
+        try:
+            self._run(store, job_id, work)
+        except Exception as error:  # those who wait must hear of it, and the next job must get its turn
+            with self.changed:
+                self._failures[job_id] = error
+                if work is not None:
+                    self._left[job_id] = work
+        finally:
+            with self.changed:
+                self._known.discard(job_id)
+                self._progress.pop(job_id, None)
+                self.changed.notify_all()
 
     def _next(self) -> tuple[JobStore, str, Work | None] | None:
         with self.changed:
@@ -194,12 +245,12 @@ class Runner:
         if claim is None:
             return
         self._progress[job_id] = 0.0
-        self._current = (store, claim)
+        self._current[job_id] = (store, claim)
         self.notify()
         try:
             run_claimed(store, claim, work, self._stop, lambda fraction: self._progress.update({job_id: fraction}))
         finally:
-            self._current = None
+            self._current.pop(job_id, None)
 
     def identity(self, store: JobStore) -> Identity:
         """Who this process is in a store, until it has been idle for a while."""
@@ -211,6 +262,8 @@ class Runner:
             return identity
 
     def _release_identities(self) -> None:
+        if self._remote:  # they run jobs as this identity; the last of them comes here
+            return
         for identity in self._identities.values():
             identity.release()
         self._identities.clear()
@@ -220,10 +273,9 @@ class Runner:
         self._stop.set()
         with self.changed:
             self.changed.notify_all()
-            self.changed.wait_for(lambda: self._thread is None, _EXIT_SECONDS)
-        if (current := self._current) is not None:
-            store, claim = current  # it does not listen, so its result will come too late to be stored
-            with contextlib.suppress(SessionError):
+            self.changed.wait_for(lambda: self._thread is None and not self._remote, _EXIT_SECONDS)
+        for store, claim in list(self._current.values()):
+            with contextlib.suppress(SessionError):  # it does not listen, so its result will come too late to be stored
                 store.release(claim)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 
 from session.backends.bound import BoundBackend
+from session.backends.protocol import is_remote
 from session.errors import JobError
 from session.jobs import ExecutionJob
 from session.preferences import ExecutionPreferences
@@ -38,7 +39,7 @@ def submit_task(context: SubmitContext, backend: BoundBackend, task: Task, *, st
     store = JobStore(create=True)
     store.check_room(expected_bytes(backend.program, task))
     # A job that only this process can run belongs to it from the beginning, so that nobody else tries while it lives.
-    anywhere = context.anywhere and task.is_storable
+    anywhere, remote = context.anywhere and task.is_storable, is_remote(backend.backend)
     exact = task.kind in (TaskKind.ESTIMATE, TaskKind.GRADIENT) and backend.name.endswith("_statevector")
     job_id = store.submit(
         NewJob(
@@ -51,9 +52,10 @@ def submit_task(context: SubmitContext, backend: BoundBackend, task: Task, *, st
             num_shots=None if exact or task.kind is TaskKind.STATE_VECTOR else task.num_shots,
             session=context.session_id,
             owner=None if anywhere else runner().identity(store).id,
+            remote=remote,
         )
     )
     if start or not anywhere:
         with contextlib.suppress(JobError):  # there is no thread for it: it is stored, and whoever asks hears of it
-            runner().offer(store, job_id, (backend, task))
+            runner().offer(store, job_id, (backend, task), remote=remote)
     return ExecutionJob(store, store.get(job_id))

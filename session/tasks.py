@@ -60,6 +60,9 @@ class Task:
         quantile: of a cost: the mean of this share of the lowest shots.
         options: of a minimisation.
         cost: a cost that is a function of parsed states: no data, so that the task lives in this process only.
+        grouping: of an estimate from shots: "qubit-wise" or "commuting"; None for the backend's own.
+        mitigation_shots: of an estimate: shots of each of the two circuits that readout errors are measured with, which then
+            are taken out; 0 for none.
     """
 
     kind: TaskKind
@@ -73,6 +76,8 @@ class Task:
     quantile: float = 1.0
     options: MinimizeOptions | None = None
     cost: CostFunction | None = field(default=None, compare=False)
+    grouping: str | None = None
+    mitigation_shots: int = 0
 
     @property
     def is_storable(self) -> bool:
@@ -111,6 +116,8 @@ class Task:
             "filters": [one.to_dict() for one in self.filters],
             "quantile": self.quantile,
             "options": None if options is None else [options.max_iteration, options.method, options.tolerance],
+            "grouping": self.grouping,
+            "mitigation_shots": self.mitigation_shots,
         }
 
     @classmethod
@@ -134,6 +141,8 @@ class Task:
                 filters=tuple(StateFilter.from_dict(one) for one in data["filters"]),
                 quantile=float(data["quantile"]),
                 options=None if options is None else MinimizeOptions(int(options[0]), str(options[1]), options[2]),
+                grouping=data.get("grouping"),
+                mitigation_shots=int(data.get("mitigation_shots", 0)),
             )
         except (KeyError, TypeError, ValueError, IndexError) as error:
             raise SessionError(f"This is no task of this package's JSON form: {error!r}.") from None

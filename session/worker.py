@@ -1,4 +1,7 @@
-"""A process that does nothing but run stored jobs, for jobs that were submitted and left: ``qsim worker``."""
+"""A process that does nothing but run stored jobs, for jobs that were submitted and left: ``qsim worker``.
+
+Jobs of this machine run one after the other, jobs of services elsewhere all at once.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +21,7 @@ from session.store.records import Claim, JobRecord
 from session.store.upkeep import check_after_crash
 
 _LOOK_SECONDS = 0.5
+_JOIN_SECONDS = 10.0
 
 
 def work(
@@ -28,7 +32,7 @@ def work(
     idle_exit: float | None = None,
     began: Callable[[Claim], Any] = lambda claim: None,
     ended: Callable[[JobRecord], Any] = lambda record: None,
-    skipped: Callable[[str, StoreError], Any] = lambda job_id, error: None,
+    skipped: Callable[[str, Exception], Any] = lambda job_id, error: None,
 ) -> int:
     """Run jobs that wait, oldest first, one after the other, until `stop` is set; how many were run.
 
@@ -39,7 +43,8 @@ def work(
         idle_exit: end after so many seconds without a job.
         began: called with each job that is begun.
         ended: called with each job after that, whatever came of it.
-        skipped: called with each job that cannot be read, because it is damaged or a newer version's.
+        skipped: called with each job that cannot be read or gone on with: it is damaged, or a newer version's, or a service
+            has it that cannot be asked now.
 
     Raises:
         StoreError: the store cannot be used, or has no room for a result; the job waits on.
@@ -49,25 +54,79 @@ def work(
     count, since = 0, time.monotonic()
     waiting: deque[str] = deque()
     unreadable: set[str] = set()
+
+    def run(claim: Claim) -> None:
+        try:
+            run_claimed(store, claim, None, stop)
+            ended(store.get(claim.id))
+        except (StoreCorruptError, StoreVersionError) as error:
+            unreadable.add(claim.id)
+            skipped(claim.id, error)
+        except StoreError:
+            raise
+        except Exception as error:  # of a job that a service has, and that cannot be gone on with here
+            unreadable.add(claim.id)
+            skipped(claim.id, error)
+
+    elsewhere = _Elsewhere(run)
     try:
         while not stop.is_set():
             claim = _next(store, identity, waiting, unreadable)
             if claim is not None:
                 began(claim)
-                try:
-                    run_claimed(store, claim, None, stop)
-                    ended(store.get(claim.id))
-                except (StoreCorruptError, StoreVersionError) as error:
-                    unreadable.add(claim.id)
-                    skipped(claim.id, error)
+                if claim.record.remote:
+                    elsewhere.start(claim)
+                else:
+                    run(claim)
                 count, since = count + 1, time.monotonic()
+            elif elsewhere.is_busy():
+                since = time.monotonic()
+                stop.wait(_LOOK_SECONDS)
             elif once or (idle_exit is not None and time.monotonic() - since >= idle_exit):
                 break
             else:
                 stop.wait(_LOOK_SECONDS if idle_exit is None else min(_LOOK_SECONDS, max(idle_exit / 4, 0.01)))
+            elsewhere.raise_failure()
     finally:
+        elsewhere.join()
         identity.release()
+    elsewhere.raise_failure()
     return count
+
+
+class _Elsewhere:
+    """The threads of jobs that services run: each is sent at once, and then waits most of the time."""
+
+    def __init__(self, run: Callable[[Claim], None]) -> None:
+        self._run, self._threads, self._failures = run, list[threading.Thread](), list[BaseException]()
+
+    def start(self, claim: Claim) -> None:
+        """Run a job in a thread of its own."""
+
+        def run() -> None:
+            try:
+                self._run(claim)
+            except BaseException as error:  # the store's, which end the worker
+                self._failures.append(error)
+
+        self._threads = [one for one in self._threads if one.is_alive()]
+        self._threads.append(threading.Thread(target=run, name=f"qsim-remote-{claim.id[:8]}", daemon=True))
+        self._threads[-1].start()
+
+    def is_busy(self) -> bool:
+        """Whether any of them runs."""
+        return any(one.is_alive() for one in self._threads)
+
+    def raise_failure(self) -> None:
+        """Raise the first error of the store that one of them met."""
+        if self._failures:
+            raise self._failures[0]
+
+    def join(self) -> None:
+        """Wait for them for a while: they look several times a second whether to stop."""
+        end = time.monotonic() + _JOIN_SECONDS
+        for one in self._threads:
+            one.join(max(0.0, end - time.monotonic()))
 
 
 def _next(store: JobStore, identity: Identity, waiting: deque[str], unreadable: set[str]) -> Claim | None:

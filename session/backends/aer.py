@@ -75,6 +75,7 @@ class AerBackend:
             accepts=frozenset(("qiskit",)),
             max_shots=(1 << 31) - 1,
             precision="shots" if self._from_shots else self._precision,
+            tested_against="this engine, where Aer is installed (pytest -m peer)",
         )
 
     def check(self, program: Program, task: Task) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from qsim.pool import part
+from session.backends.from_samples import SampledEstimates
 from session.backends.limits import check_capabilities
 from session.backends.protocol import Backend
 from session.backends.registry import load_backend
@@ -21,11 +22,12 @@ class BoundBackend:
     """Runs tasks of one program on one backend: the backend's own operations, and those that are made of them."""
 
     def __init__(self, backend: Backend, program: Program) -> None:
-        self._given = self._backend = backend
+        self._given = backend
+        self._backend: Backend = SampledEstimates(backend)
         self._program = program
         self._settled = SettledPrograms(program) if branches_on_parameters(program.circuit) else None
         if self._settled is not None:
-            self._backend = SettlingBackend(backend, self._settled)
+            self._backend = SettlingBackend(self._backend, self._settled)
 
     @property
     def name(self) -> str:

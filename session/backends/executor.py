@@ -1,75 +1,138 @@
-"""Batches through a `concurrent.futures.Executor`: threads, processes, or the workers of a cluster.
+"""Batches through an executor: threads, processes, or the workers of a cluster; and with a file that keeps the results.
 
-What is sent is text and what comes back is text, so that any executor will do, also one that shares no memory with this
-process; and each set of a batch has a seed of its own, so that the results do not depend on how it is cut.
+What is sent is a program and a task as bytes with a block of parameter rows, and what comes back is text and arrays, so
+that any executor will do, also one that shares no memory with this process. Each set has a seed of its own, so that the
+results do not depend on how a batch is cut.
 """
 
 from __future__ import annotations
 
+import functools
 import json
-import os
-from concurrent.futures import BrokenExecutor
-from typing import Any
+import zlib
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
-from session.backends.protocol import Backend, Capabilities
+from qsim.batches.checkpoint import identity, seed_of
+from qsim.batches.pools import open_pool
+from qsim.errors import CheckpointError, ExecutorError
+from session.backends.bound import BoundBackend
+from session.backends.protocol import Backend, is_remote
 from session.errors import SessionError
 from session.preferences import ExecutionPreferences
 from session.programs import Program
 from session.results import Result
-from session.tasks import Task
+from session.tasks import Task, TaskKind
+from session.work import encoded, read_encoded, run_rows, with_room
 
-_PARTS = 4  # of a batch for each worker, so that one that is slow does not keep the others waiting
+if TYPE_CHECKING:
+    from session.backends.protocol import Capabilities
+
+#: Bytes that a task's result of one set takes, besides a state vector's.
+_RESULT_BYTES = 1 << 10
 
 
-class ExecutorBackend:
-    """A backend whose batches go to an executor; a single set is run here.
+class SpreadBackend(BoundBackend):
+    """A program on a backend whose batches go to an executor; a single set is run here.
 
     Args:
         backend: what runs single sets.
+        program: the program.
         preferences: from which the workers make the same backend.
-        executor: anything with ``submit(function, *arguments)`` that gives a future.
+        executor: a `concurrent.futures.Executor` or a `dask.distributed.Client`; None for this process.
+
+    Raises:
+        SessionError: it is no executor, or the backend's batches cannot be sent to one.
     """
 
-    def __init__(self, backend: Backend, preferences: ExecutionPreferences, executor: Any) -> None:
-        if not callable(getattr(executor, "submit", None)):
-            raise SessionError(f"An executor is a concurrent.futures.Executor, got {type(executor).__name__}.")
-        self._backend, self._preferences, self._executor = backend, preferences, executor
+    def __init__(self, backend: Backend, program: Program, preferences: ExecutionPreferences, executor: Any) -> None:
+        super().__init__(backend, program)
+        self._preferences, self._executor = preferences, executor
+        if executor is not None:
+            try:
+                open_pool(executor)
+            except ExecutorError as error:
+                raise SessionError(str(error)) from None
+            if is_remote(backend):
+                raise SessionError(f"Backend '{backend.name}' runs batches in its service, so it takes no executor.")
 
-    @property
-    def name(self) -> str:
-        """The name of the backend."""
-        return self._backend.name
+    def run(self, task: Task) -> list[Result]:
+        """One result for each row of the task."""
+        if self._executor is None or len(task.rows) < 2:
+            return super().run(task)
+        return self.run_kept(task, None)
+
+    def run_kept(self, task: Task, checkpoint: Any) -> list[Result]:
+        """`run`, with a file that keeps the results as they come; `checkpoint` is its path.
+
+        Raises:
+            CheckpointError: the file is of another call, or cannot be used.
+            ExecutorError: the executor, or a worker, cannot run it.
+        """
+        if task.cost is not None:  # a function runs where it is; what it is given may come from elsewhere
+            if task.kind is TaskKind.ESTIMATE_COST:
+                from session.costs import costs_of
+
+                return list(costs_of(_Samples(self, checkpoint), self.program, task))
+            if checkpoint is not None:
+                raise CheckpointError(
+                    "A checkpoint says which batch it is of, and a cost that is a Python function has no name for that. "
+                    "Minimise a SparsePauliOp, or leave the checkpoint out."
+                )
+            return super().run(task)
+        return self._spread(task, checkpoint)
+
+    def _spread(self, task: Task, checkpoint: Any) -> list[Result]:
+        from qsim.batches.calls import most_sets, run_batch
+        from qsim.batches.driver import Work
+        from qsim.batches.ledger import Ledger
+
+        plain = replace(task, rows=task.rows[:0], seed=0, batched=True)
+        preferences = self._preferences.to_dict() | {"random_seed": None, "num_shots": 1, "threads": None}
+        about = {"task": plain.to_dict(), "preferences": preferences, "backend": self.name}
+        if self._executor is None:
+            work = Work(functools.partial(self._run_here, plain), b"", task.rows, task.seed, None)
+        else:
+            sent = {"program": self.program.data, **about}
+            program = zlib.compress(with_room(lambda: json.dumps(sent)).encode(), 1)
+            work = Work(run_rows, program, task.rows, task.seed, self._preferences.threads)
+        ledger = Ledger(len(task.rows), most_sets(task.rows, self._result_bytes(task)))
+        batch: dict[str, Any] = {}
+        if checkpoint is not None:
+            batch = with_room(lambda: identity(task.kind.value, self.program.data, task.rows, task.seed, about))
+        run_batch(open_pool(self._executor), work, ledger, checkpoint, batch)
+        return [result for _, _, text, arrays in ledger.in_order() for result in read_encoded(text, arrays)]
+
+    def _run_here(self, plain: Task, program: bytes, rows: Any, seed: int, threads: int | None) -> Any:
+        return encoded(super().run(replace(plain, rows=rows, seed=seed)))
+
+    def _result_bytes(self, task: Task) -> int:
+        qubits = self.program.circuit.num_qubits
+        if task.kind is TaskKind.STATE_VECTOR:
+            return _RESULT_BYTES + (16 << min(qubits, 60))
+        if task.kind is TaskKind.SAMPLE:
+            return _RESULT_BYTES + (qubits + 12) * min(task.num_shots, 1 << min(qubits, 40))
+        return _RESULT_BYTES * max(1, len(task.observables))
+
+
+class _Samples:
+    """The backend that a cost function is given counts from."""
+
+    def __init__(self, spread: SpreadBackend, checkpoint: Any) -> None:
+        self._spread, self._checkpoint = spread, checkpoint
+        self.name = spread.name
 
     def capabilities(self) -> Capabilities:
-        """Those of the backend."""
-        return self._backend.capabilities()
+        return self._spread.backend.capabilities()
 
     def check(self, program: Program, task: Task) -> None:
-        """What the backend checks."""
-        self._backend.check(program, task)
+        """Checked already."""
 
     def run(self, program: Program, task: Task) -> list[Result]:
-        """The results of all sets, in their order."""
-        from session.work import read_results, run_text
-
-        sets = len(task.rows)
-        if sets < 2:
-            return self._backend.run(program, task)
-        where = json.dumps({"program": program.data, "preferences": self._preferences.to_dict()})
-        size = max(1, -(-sets // (_PARTS * _workers(self._executor))))
-        futures = [
-            self._executor.submit(run_text, where, json.dumps(task.part(k, min(k + size, sets)).to_dict()))
-            for k in range(0, sets, size)
-        ]
-        try:
-            return [result for future in futures for result in read_results(future.result())]
-        except BrokenExecutor as error:
-            raise SessionError(f"A worker of the executor ended before it gave its results: {error}") from error
-        finally:
-            for future in futures:
-                future.cancel()
+        # the costs leave out themselves what filters do not let through
+        return self._spread.run_kept(replace(task, filters=()), self._checkpoint)
 
 
-def _workers(executor: Any) -> int:
-    known = getattr(executor, "_max_workers", None)
-    return known if isinstance(known, int) and known > 0 else os.cpu_count() or 1
+def kept_seed(checkpoint: Any) -> int | None:
+    """The seed of the call that a checkpoint is of; None when it is a new one."""
+    return seed_of(checkpoint)

@@ -12,6 +12,7 @@ import json
 import ssl
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -76,6 +77,7 @@ class HttpClient:
         self._timeouts, self._budget = timeouts, budget
         self._guard = threading.Lock()
         self._clients: dict[bool, Any] = {}
+        weakref.finalize(self, _close_all, self._clients)  # whoever drops the client need not close it
 
     # calls --------------------------------------------------------------------------------------------------
     def get(
@@ -138,9 +140,7 @@ class HttpClient:
     def close(self) -> None:
         """Close the connections; the client can be used again."""
         with self._guard:
-            clients, self._clients = list(self._clients.values()), {}
-        for client in clients:
-            client.close()
+            _close_all(self._clients)
 
     def __enter__(self) -> HttpClient:
         return self
@@ -258,13 +258,19 @@ class HttpClient:
                 guard_loggers(_LOGGERS)
                 client = httpx.Client(
                     follow_redirects=False,
-                    trust_env=not is_loopback(self.base_url),  # proxies and SSL_CERT_FILE, as the user set them
+                    verify=httpx.create_ssl_context(),  # the system's certificates, or SSL_CERT_FILE
+                    trust_env=not is_loopback(self.base_url),  # proxies, as the user set them
                     limits=httpx.Limits(max_connections=8, max_keepalive_connections=4 if keep else 0),
                     headers={"User-Agent": f"qsim-session/{__version__}", "Accept": "application/json"},
                 )
                 client.cookies.jar.set_policy(_no_cookies())
                 self._clients[keep] = client
             return self._clients[keep]
+
+
+def _close_all(clients: dict[bool, Any]) -> None:
+    while clients:
+        clients.popitem()[1].close()
 
 
 class _Watch:

@@ -34,12 +34,21 @@ def check_capabilities(name: str, can: Capabilities, program: Program, task: Tas
         raise SessionError(f"Backend '{name}' has {can.num_qubits} qubits; the program needs {circuit.num_qubits}.")
     if task.num_shots > can.max_shots:
         raise SessionError(f"Backend '{name}' takes at most {can.max_shots:,} shots, got {task.num_shots:,}.")
+    if task.mitigation_shots > can.max_shots:
+        raise SessionError(
+            f"Backend '{name}' takes at most {can.max_shots:,} shots of one circuit, got readout_mitigation="
+            f"{task.mitigation_shots:,}."
+        )
     if can.max_sets is not None and len(task.rows) > can.max_sets:
         raise SessionError(
             f"Backend '{name}' takes at most {can.max_sets:,} parameter sets a call, got {len(task.rows):,}."
         )
-    if not can.feed_forward and program.is_dynamic:
-        raise SessionError(f"Backend '{name}' runs no program that resets, branches or measures midway.")
+    if program.is_dynamic and not can.feed_forward and (not can.measures_midway or program.circuit.has_feed_forward):
+        from session.preparation import check_task
+
+        check_task(program, task, can, f"Backend '{name}'")  # by name and line
+        what = "branches" if can.measures_midway else "resets, branches or measures midway"
+        raise SessionError(f"Backend '{name}' runs no program that {what}.")
     if task.filters and needed is TaskKind.ESTIMATE and not can.estimate_filters:
         raise SessionError(
             f"Backend '{name}' estimates the state as it is, without filters on measured outputs. Use sample, or backend "

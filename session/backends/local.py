@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from qsim.circuit import Circuit
+from qsim.engines import wants_other
 from qsim.errors import QsimError
 from qsim.memory import check_memory
 from qsim.methods import choose
@@ -86,6 +87,7 @@ class LocalBackend:
             accepts=frozenset(("circuit", "openqasm2", "openqasm3")),
             estimate_filters=not self._mixed,
             precision="shots" if self._from_shots else self._simulator.precision,
+            tested_against="dense matrices of random circuits, and other simulators where they are installed (pytest -m peer)",
         )
 
     def check(self, program: Program, task: Task) -> None:
@@ -95,7 +97,7 @@ class LocalBackend:
         if task.observables and self._from_shots and task.kind is not TaskKind.GRADIENT and task.quantile == 1:
             try:
                 for operator in task.observables:
-                    self._simulator.check_estimate(circuit, operator, task.num_shots)
+                    self._simulator.check_estimate(circuit, operator, task.num_shots, task.grouping or "commuting")
             except QsimError as error:
                 raise SessionError(f"{error} Raise num_shots.") from None
 
@@ -160,6 +162,12 @@ class LocalBackend:
 
     def _estimate_exactly(self, program: Program, task: Task) -> list[Result]:
         operators: Any = list(task.observables) if task.several else task.observables[0]
+        if len(task.rows) > 1 and wants_other(self._simulator, program.circuit):  # each set may take another method
+            found: list[Result] = []
+            for k in range(len(task.rows)):
+                with part(k, len(task.rows)):
+                    found += self._estimate_exactly(program, task.part(k, k + 1))
+            return found
         values, variances = self._simulator.moments(program.circuit, operators, task.rows)
         return self._estimates(task, values, variances)
 
@@ -179,7 +187,10 @@ class LocalBackend:
 
     def _estimate_from_shots(self, program: Program, task: Task) -> list[Result]:
         operators: Any = list(task.observables) if task.several else task.observables[0]
-        found = self._simulator.estimate(program.circuit, operators, task.num_shots, task.rows, task.seed)
+        grouping = task.grouping or "commuting"
+        found = self._simulator.estimate(
+            program.circuit, operators, task.num_shots, task.rows, task.seed, grouping=grouping
+        )
         return [self._from_estimates(task, row, one) for row, one in enumerate(found)]
 
     def _from_estimates(self, task: Task, row: int, found: Any) -> Result:

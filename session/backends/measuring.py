@@ -10,6 +10,7 @@ from qsim.circuit import Circuit
 from qsim.errors import QsimError
 from qsim.estimation import Group, measurements, split_shots
 from qsim.pauli import SparsePauliOp
+from session.backends.mitigation import ReadoutCalibration
 from session.errors import SessionError
 from session.programs import Program, without_measurements
 
@@ -37,8 +38,16 @@ class MeasurementPlan:
     constant: float
     groups: tuple[MeasuredGroup, ...]
 
-    def estimate(self, counts: Sequence[Mapping[int, int]]) -> tuple[float, float]:
-        """The value and its standard error out of each circuit's counts, by outcome as an integer (bit k: qubit k)."""
+    def estimate(
+        self, counts: Sequence[Mapping[int, int]], calibration: ReadoutCalibration | None = None
+    ) -> tuple[float, float]:
+        """The value and its standard error out of each circuit's counts, by outcome as an integer (bit k: qubit k).
+
+        With a calibration, readout errors are taken out.
+        """
+        if calibration is not None:
+            value, error = calibration.estimate([measured.group for measured in self.groups], counts)
+            return self.constant + value, error
         value, error = self.constant, 0.0
         for measured, found in zip(self.groups, counts, strict=True):
             mean, spread, shots = _moments(measured.group, found)
@@ -47,14 +56,17 @@ class MeasurementPlan:
         return value, math.sqrt(error)
 
 
-def plan(program: Program, operator: SparsePauliOp, shots: int) -> MeasurementPlan:
-    """Circuits that measure an observable with so many shots in all: terms that agree qubit by qubit go together.
+def plan(program: Program, operator: SparsePauliOp, shots: int, grouping: str = "qubit-wise") -> MeasurementPlan:
+    """Circuits that measure an observable with so many shots in all.
+
+    Terms that agree qubit by qubit go together, which takes a rotation of each qubit; with "commuting", all that commute
+    do where that makes fewer groups, after a Clifford circuit with entangling gates.
 
     Raises:
         SessionError: there are fewer than two shots for each group.
     """
     base = without_measurements(program.circuit)
-    made = measurements(operator, base.num_qubits, "qubit-wise")
+    made = measurements(operator, base.num_qubits, grouping)
     try:
         split = split_shots(shots, [group.weight for group in made.groups])
     except QsimError as error:

@@ -10,7 +10,11 @@ A plug-in is a callable that takes `ExecutionPreferences` and returns a backend,
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import hashlib
+import logging
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Protocol, runtime_checkable
 
@@ -20,6 +24,9 @@ from session.tasks import Task, TaskKind
 
 #: Backends of another number are refused when they are loaded.
 API_VERSION = 1
+#: What makes sending a task again safe; see `Capabilities.idempotency`.
+IDEMPOTENCY = ("token", "client_id", "search", "none")
+_log = logging.getLogger("session.backends")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,8 +45,16 @@ class Capabilities:
         estimate_filters: whether an estimate may be of a state that filters let through.
         precision: "double", "single" or "shots": how exact an estimate is.
         is_remote: whether it is a `RemoteBackend`.
-        idempotency: of a remote submission: "token", "client_id", "search" or "none"; what makes sending it again safe.
+        idempotency: of a remote submission, what makes sending it again safe. "token": the service takes our reference
+            and does what has the same one once; "client_id": our reference is the task's id; "search": `find` finds a
+            task by our reference; "none": nothing does, so that it is never sent again.
         resumable: whether a submitted job can be found again by another process.
+        max_circuits: in one submission, sets times groups of terms; None for any number.
+        mid_circuit: measurements in the middle and resets, without branches; None where `feed_forward` says it.
+        cancel: whether a submitted task can be cancelled.
+        cost: whether `cost` knows prices.
+        grace_sec: how long a task that has been sent may take to be found, for "search".
+        tested_against: what the adapter was tested against: a specification and its date, a simulator; never more.
     """
 
     operations: frozenset[TaskKind]
@@ -55,6 +70,17 @@ class Capabilities:
     is_remote: bool = False
     idempotency: str = "none"
     resumable: bool = False
+    max_circuits: int | None = None
+    mid_circuit: bool | None = None
+    cancel: bool = False
+    cost: bool = False
+    grace_sec: float = 120.0
+    tested_against: str = ""
+
+    @property
+    def measures_midway(self) -> bool:
+        """Whether a program may measure and reset before its end."""
+        return self.feed_forward if self.mid_circuit is None else self.mid_circuit
 
 
 class Backend(Protocol):
@@ -121,6 +147,31 @@ class Prepared:
     bit_map: tuple[tuple[int, ...], ...] = ()
     details: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def sha256(self) -> str:
+        """Of the payload."""
+        return hashlib.sha256(self.payload).hexdigest()
+
+    def about(self) -> dict[str, Any]:
+        """All but the payload, as JSON can hold it; `from_about` puts it together again."""
+        return {
+            "media_type": self.media_type,
+            "circuits": self.circuits,
+            "bit_map": [list(bits) for bits in self.bit_map],
+            "details": self.details,
+        }
+
+    @classmethod
+    def from_about(cls, payload: bytes, about: Mapping[str, Any]) -> Prepared:
+        """What `about` was of.
+
+        >>> one = Prepared(b"{}", "application/json", 1, ((0, 1),), {"k": 1})
+        >>> Prepared.from_about(one.payload, one.about()) == one
+        True
+        """
+        bit_map = tuple(tuple(int(bit) for bit in bits) for bits in about["bit_map"])
+        return cls(payload, str(about["media_type"]), int(about["circuits"]), bit_map, dict(about["details"]))
+
 
 @dataclass(frozen=True)
 class RemoteRef:
@@ -129,6 +180,10 @@ class RemoteRef:
     remote_id: str
     endpoint: str = ""
     target: str = ""
+
+    def to_dict(self) -> dict[str, str]:
+        """What JSON can hold; ``RemoteRef(**data)`` takes it back."""
+        return asdict(self)
 
 
 @dataclass(frozen=True)
@@ -141,6 +196,50 @@ class RemoteStatus:
     queue_position: int | None = None
     retry_after_sec: float | None = None
 
+    @classmethod
+    def of(cls, word: str, states: Mapping[str, RemoteState], **more: Any) -> RemoteStatus:
+        """The status that a service's word means; a word that is new to us is RUNNING, and logged once.
+
+        >>> RemoteStatus.of("done", {"done": RemoteState.COMPLETED}).state
+        <RemoteState.COMPLETED: 'COMPLETED'>
+        >>> RemoteStatus.of("thinking", {"done": RemoteState.COMPLETED}).state.is_final
+        False
+        """
+        state = states.get(word)
+        if state is None:
+            shown = word if isinstance(word, str) else repr(word)
+            if shown[:100] not in _unknown_words and len(_unknown_words) < 1000:
+                _unknown_words.add(shown[:100])
+                _log.warning(
+                    "A service calls a task %r, which is no word that this version knows; it is waited for.",
+                    shown[:100],
+                )
+            return cls(RemoteState.RUNNING, shown[:200], **more)
+        return cls(state, word, **more)
+
+
+_unknown_words: set[str] = set()
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a task would cost by a service's own word.
+
+    Args:
+        amount: in units of `currency`.
+        currency: "USD", "EUR", or a service's own unit.
+        basis: how it comes about, and when it may be different.
+        details: the service's own figures, as JSON can hold them.
+    """
+
+    amount: float
+    currency: str
+    basis: str = ""
+    details: dict[str, Any] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return f"{self.amount:,.2f} {self.currency}" + (f" ({self.basis})" if self.basis else "")
+
 
 @dataclass(frozen=True)
 class RawResult:
@@ -152,16 +251,29 @@ class RawResult:
 
 @runtime_checkable
 class RemoteBackend(Backend, Protocol):
-    """A backend whose tasks run in a service, in steps that another process can go on with."""
+    """A backend whose tasks run in a service, in steps that another process can go on with.
+
+    It may also say `provider` (whose it is), `endpoint` (the origin that it speaks to), `target` (the device) and
+    `profile` (the name of the profile that it was made from), each a text; a job keeps them, and goes on only with a
+    backend of the same endpoint.
+    """
 
     def prepare(self, program: Program, task: Task) -> Prepared:
         """Bind, translate and check; offline and without side effects."""
 
     def submit(self, prepared: Prepared, client_ref: str) -> RemoteRef:
-        """Send it. `client_ref` is ours: a token, or a tag to search for."""
+        """Send it. `client_ref` is ours (a UUID): a token, an id, or a tag to search for.
 
-    def find(self, client_ref: str) -> RemoteRef | None:
-        """The task that was sent with this reference, if there is one: for a crash between sending and noting down."""
+        Raises:
+            ServiceRefused, ServiceUnavailable, CredentialError: it was not sent, or not taken. Every other error is taken
+                to mean that it may have been, and makes the job look for it, or be SUBMIT_UNKNOWN.
+        """
+
+    def find(self, client_ref: str, since: datetime | None = None) -> RemoteRef | None:
+        """The task that was sent with this reference at `since` or later, if there is one.
+
+        For a crash between sending and noting down. Backends of the kinds "none" and "token" may always give None.
+        """
 
     def status(self, ref: RemoteRef) -> RemoteStatus:
         """Where it is."""
@@ -174,3 +286,16 @@ class RemoteBackend(Backend, Protocol):
 
     def decode(self, raw: RawResult, prepared: Prepared, program: Program, task: Task) -> list[Result]:
         """Results out of a reply; offline, and the same whenever it is done again."""
+
+    def cost(self, prepared: Prepared) -> Cost | None:
+        """What a task would cost, where the service says it through its interface; None where it does not."""
+
+
+def is_remote(backend: object) -> bool:
+    """Whether a backend's tasks run in a service, in the steps of a `RemoteBackend`."""
+    return all(callable(getattr(backend, step, None)) for step in ("prepare", "submit", "status", "fetch", "decode"))
+
+
+def clock_slack(since: datetime | None) -> datetime | None:
+    """A time from which to search, earlier by as much as clocks differ: five minutes."""
+    return None if since is None else since - timedelta(minutes=5)

@@ -5,11 +5,14 @@ A plug-in is imported when it is named, never before; so a broken one disturbs n
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from importlib import import_module
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from qsim.errors import QsimError, suggestion
+from qsim.version import __version__
 from session.backends.protocol import API_VERSION, Backend
 from session.errors import SessionError
 from session.preferences import BackendNames, ExecutionPreferences
@@ -27,8 +30,18 @@ _BUILT_IN = {
         "this engine, estimates exact",
     ),
     BackendNames.SIMULATOR.value: ("session.backends.local", "LocalBackend", "", "this engine, everything from shots"),
+    "emulated": (
+        "session.backends.emulated",
+        "EmulatedBackend",
+        "",
+        "a target's gates, limits and noise on this engine",
+    ),
     "aer_statevector": ("session.backends.aer", "AerBackend", "qiskit", "Qiskit Aer, estimates exact"),
     "aer": ("session.backends.aer", "AerBackend", "qiskit", "Qiskit Aer, everything from shots"),
+    "qiskit": ("session.backends.qiskit", "open_qiskit", "qiskit", "any Qiskit BackendV2, by its provider's name"),
+    "ionq": ("session.backends.ionq", "IonQBackend", "ionq", "IonQ's Quantum Cloud, API v0.4"),
+    "aqt": ("session.backends.aqt", "AQTBackend", "aqt", "AQT's Arnica cloud, API v1"),
+    "braket": ("session.backends.braket", "open_braket", "braket", "Amazon Braket, through boto3"),
 }
 
 
@@ -45,11 +58,61 @@ class BackendEntry:
     description: str
 
 
+#: The libraries of each extra, which are looked for when a backend is loaded, not when it is first used.
+_LIBRARIES = {
+    "qiskit": ("qiskit",),
+    "ionq": ("httpx2", "tenacity"),
+    "aqt": ("httpx2", "tenacity"),
+    "braket": ("boto3",),
+}
+
+
+#: Where this package's adapters of services say what they were tested against.
+_TESTED = {
+    "qiskit": "session.backends.qiskit.targets:TESTED",
+    "ionq": "session.backends.ionq.backend:TESTED_AGAINST",
+    "aqt": "session.backends.aqt.backend:TESTED_AGAINST",
+    "braket": "session.backends.braket.backend:TESTED",
+}
+
+
+def support_of(name: str) -> str:
+    """What one of this package's adapters was tested against, also where it cannot be used; else an empty text.
+
+    >>> support_of("simulator")
+    ''
+    """
+    module, _, attribute = _TESTED.get(name, "").partition(":")
+    try:
+        return str(getattr(import_module(module), attribute)) if module else ""
+    except ImportError:
+        return ""
+
+
 def _plug_ins() -> dict[str, EntryPoint]:
     """Entry points by name, without those of this package's names: a plug-in cannot take the place of `local`."""
-    from importlib.metadata import entry_points  # 50 ms, which a session on this engine never needs
+    from importlib.metadata import distributions, entry_points  # 50 ms, which a session on this engine never needs
 
-    return {point.name: point for point in entry_points(group=GROUP) if point.name not in _BUILT_IN}
+    try:
+        points = list(entry_points(group=GROUP))
+    except Exception:  # what some distribution declares cannot be read: leave that one out
+        points = []
+        for one in distributions():
+            with contextlib.suppress(Exception):
+                points += one.entry_points.select(group=GROUP)
+    found: dict[str, EntryPoint] = {}
+    for point in points:
+        if point.name not in _BUILT_IN:
+            found.setdefault(point.name, point)  # the first on the path, as for modules
+    return found
+
+
+def _source(point: EntryPoint) -> str:
+    """The distribution and version that a plug-in is of."""
+    try:
+        return f"{point.dist.name} {point.dist.version}" if point.dist is not None else "unknown"
+    except Exception:  # its metadata are broken
+        return "unknown"
 
 
 def backend_names() -> list[str]:
@@ -63,10 +126,9 @@ def list_backends() -> list[BackendEntry]:
     >>> [entry.name for entry in list_backends()][:2]
     ['simulator_statevector', 'simulator']
     """
-    found = [BackendEntry(name, "qsim-session", what) for name, (_, _, _, what) in _BUILT_IN.items()]
+    found = [BackendEntry(name, f"qsim-session {__version__}", what) for name, (_, _, _, what) in _BUILT_IN.items()]
     for name, point in _plug_ins().items():
-        source = f"{point.dist.name} {point.dist.version}" if point.dist is not None else "unknown"
-        found.append(BackendEntry(name, source, f"plug-in, {point.value}"))
+        found.append(BackendEntry(name, _source(point), f"plug-in, {point.value}"))
     return found
 
 
@@ -79,8 +141,11 @@ def load_backend(preferences: ExecutionPreferences) -> Backend:
     name = str(preferences.backend)
     if name in _BUILT_IN:
         module, factory, extra, _ = _BUILT_IN[name]
-        make = getattr(import_module(module), factory)
         try:
+            for library in _LIBRARIES.get(extra, ()):
+                if find_spec(library) is None:
+                    raise ImportError(f"there is no package {library}")
+            make = getattr(import_module(module), factory)
             backend: Backend = make(preferences)
         except ImportError as error:
             raise BackendError(
@@ -94,8 +159,25 @@ def load_backend(preferences: ExecutionPreferences) -> Backend:
     return _from_plug_in(name, point, preferences)
 
 
+def own_backend(given: Any) -> Any:
+    """A backend that is given as an object: itself, or the one that runs a Qiskit backend or sampler; None for a name.
+
+    >>> own_backend("simulator") is None
+    True
+    """
+    if given is None or not hasattr(given, "run"):
+        return None
+    if not hasattr(given, "capabilities") and any(
+        kind.__module__.partition(".")[0] == "qiskit" for kind in type(given).__mro__
+    ):
+        from session.backends.qiskit import QiskitBackend
+
+        return QiskitBackend(given)
+    return given
+
+
 def _from_plug_in(name: str, point: EntryPoint, preferences: ExecutionPreferences) -> Backend:
-    source = f"{point.dist.name} {point.dist.version}" if point.dist is not None else point.value
+    source = _source(point) if point.dist is not None else point.value
     try:
         factory: Any = point.load()
         version = getattr(factory, "api_version", API_VERSION)
@@ -107,7 +189,7 @@ def _from_plug_in(name: str, point: EntryPoint, preferences: ExecutionPreference
         made: Any = factory(preferences)
     except QsimError:
         raise
-    except Exception as error:  # whatever a plug-in does wrong is told as the plug-in's
+    except (Exception, SystemExit) as error:  # whatever a plug-in does wrong is told as the plug-in's
         raise BackendError(
             f"Backend '{name}' of {source} cannot be loaded: {type(error).__name__}: {error}."
         ) from error

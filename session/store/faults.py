@@ -13,6 +13,11 @@ PLACES = (
     "submit-before-commit", "submit-after-commit", "claim-before-commit", "claim-after-commit", "run-done",
     "result-written", "result-renamed", "finish-before-commit", "finish-after-commit",
 )  # fmt: skip
+#: Those of a job that runs in a service elsewhere, between claim and run-done.
+REMOTE_PLACES = (
+    "intent-before-commit", "intent-after-commit", "sent", "ref-before-commit", "ref-after-commit", "fetched",
+    "reply-before-commit", "reply-after-commit",
+)  # fmt: skip
 _passed: dict[str, int] = {}
 
 

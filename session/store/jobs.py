@@ -27,6 +27,8 @@ from session.store.liveness import is_alive
 from session.store.place import DATABASE, state_folder
 from session.store.records import COLUMNS, Claim, Event, JobRecord, JobStatus, NewJob
 from session.store.result_files import StoredResult, read_result, write_result
+from session.store.steps import log_step
+from session.store.submissions import has_submission
 
 MAX_ATTEMPTS = 3
 _SPARE_BYTES = 4 << 20  # what the database may need beside a result
@@ -62,13 +64,13 @@ class JobStore:
                 connection.execute("INSERT INTO program(sha256, text) VALUES (?, ?)", (program_sha, job.program))
             cursor = connection.execute(
                 "INSERT INTO job(id, kind, batched, status, program, spec, spec_sha256, created_ns, backend, provider, "
-                "num_shots, session, owner, engine) VALUES (?, ?, ?, 'QUEUED', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "num_shots, session, owner, engine, remote) VALUES (?, ?, ?, 'QUEUED', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     job_id, job.kind, job.batched, program_sha, job.spec, _sha256(job.spec), now, job.backend,
-                    job.provider, job.num_shots, job.session, job.owner, __version__,
+                    job.provider, job.num_shots, job.session, job.owner, __version__, job.remote,
                 ),
             )  # fmt: skip
-            _log(connection, int(cursor.lastrowid or 0), None, JobStatus.QUEUED, None, None)
+            log_step(connection, int(cursor.lastrowid or 0), None, JobStatus.QUEUED, None, None)
             fault("submit-before-commit")
         fault("submit-after-commit")
         return job_id
@@ -184,10 +186,13 @@ class JobStore:
             own = record.status is JobStatus.QUEUED and record.owner == owner
             if not own and not self.is_claimable(record):
                 return None
+            sent = record.remote and has_submission(connection, record.number)
             if record.status is JobStatus.CANCELLING:
+                if sent and has_submission(connection, record.number, is_open=True):
+                    return _take_over_cancelling(connection, record, owner)
                 _end(connection, record, JobStatus.CANCELLED, record.owner, "its process died")
                 return None
-            if record.attempts >= max_attempts():
+            if record.attempts >= max_attempts() and not sent:
                 times = f"{record.attempts} time{'s' * (record.attempts != 1)}"
                 error = {"type": "session.errors.JobFailedError", "message": f"The job crashed its process {times}."}
                 _end(connection, record, JobStatus.FAILED, record.owner, "too many crashes", json.dumps(error))
@@ -198,7 +203,7 @@ class JobStore:
                 "started_ns = ? WHERE number = ?", (owner, fence, time.time_ns(), record.number)
             )  # fmt: skip
             note = None if own or record.owner is None else f"taken over from {record.owner}, which died"
-            _log(connection, record.number, record.status, JobStatus.RUNNING, owner, note)
+            log_step(connection, record.number, record.status, JobStatus.RUNNING, owner, note)
             fault("claim-before-commit")
         fault("claim-after-commit")
         return Claim(record, owner, fence)
@@ -240,21 +245,30 @@ class JobStore:
         about = {"type": f"{kind.__module__}.{kind.__qualname__}", "message": str(error) or kind.__name__}
         self._finish(claim, JobStatus.FAILED, None, json.dumps(about))
 
-    def release(self, claim: Claim) -> None:
-        """Give a job back unfinished: it waits again, and this start does not count as a crash."""
+    def is_cancelling(self, claim: Claim) -> bool:
+        """Whether somebody asked to cancel the job of a claim."""
+        with self.database.reading() as connection:
+            record = self._claimed(connection, claim)
+        return record is not None and record.status is JobStatus.CANCELLING
+
+    def release(self, claim: Claim, note: str | None = None) -> None:
+        """Give a job back unfinished: it waits again, and this start does not count as a crash.
+
+        One that was told to stop is CANCELLED instead; `note` says in its history what became of it elsewhere.
+        """
         with self.database.writing() as connection:
             record = self._claimed(connection, claim)
             if record is None:
                 return
             if record.status is JobStatus.CANCELLING:
-                _end(connection, record, JobStatus.CANCELLED, claim.owner, None)
+                _end(connection, record, JobStatus.CANCELLED, claim.owner, note)
                 return
             connection.execute(
                 "UPDATE job SET status = 'QUEUED', owner = NULL, progress = 0, started_ns = NULL, attempts = attempts - 1 "
                 "WHERE number = ?",
                 (claim.number,),
             )
-            _log(connection, claim.number, record.status, JobStatus.QUEUED, claim.owner, "given back")
+            log_step(connection, claim.number, record.status, JobStatus.QUEUED, claim.owner, "given back")
 
     def cancel(self, job_id: str) -> bool:
         """Cancel a job, or tell the process that runs it to stop; False when it has ended already."""
@@ -265,11 +279,20 @@ class JobStore:
             record = JobRecord.from_row(row)
             if record.status.is_final:
                 return record.status is JobStatus.CANCELLED
-            if record.status is JobStatus.QUEUED or self.is_claimable(record):
+            if record.remote and has_submission(connection, record.number, is_open=True):
+                # A service has it, or may have it: whoever claims the job next tells it.
+                if record.status is not JobStatus.CANCELLING:
+                    lives = record.status is JobStatus.RUNNING and not self.is_claimable(record)
+                    connection.execute(
+                        "UPDATE job SET status = 'CANCELLING', error = NULL, owner = ? WHERE number = ?",
+                        (record.owner if lives else None, record.number),
+                    )
+                    log_step(connection, record.number, record.status, JobStatus.CANCELLING, None, None)
+            elif record.status in (JobStatus.QUEUED, JobStatus.SUBMIT_UNKNOWN) or self.is_claimable(record):
                 _end(connection, record, JobStatus.CANCELLED, None, None)
             elif record.status is not JobStatus.CANCELLING:
                 connection.execute("UPDATE job SET status = 'CANCELLING' WHERE number = ?", (record.number,))
-                _log(connection, record.number, record.status, JobStatus.CANCELLING, None, None)
+                log_step(connection, record.number, record.status, JobStatus.CANCELLING, None, None)
             return True
 
     def check_room(self, size: int) -> None:
@@ -373,21 +396,14 @@ def _end(
         "result_size = ?, result_sha256 = ?, progress = ? WHERE number = ?",
         (status, time.time_ns(), error, text, file, size, sha256, progress, record.number),
     )
-    _log(connection, record.number, record.status, status, actor, note)
+    log_step(connection, record.number, record.status, status, actor, note)
 
 
-def _log(
-    connection: sqlite3.Connection,
-    number: int,
-    before: JobStatus | None,
-    after: JobStatus,
-    actor: str | None,
-    note: str | None,
-) -> None:
-    connection.execute(
-        "INSERT INTO event(job, at_ns, before, after, actor, note) VALUES (?, ?, ?, ?, ?, ?)",
-        (number, time.time_ns(), before, after, actor, note),
-    )
+def _take_over_cancelling(connection: sqlite3.Connection, record: JobRecord, owner: str) -> Claim:
+    """The right to tell a service that its task is not wanted any more."""
+    fence = record.fence + 1
+    connection.execute("UPDATE job SET owner = ?, fence = ? WHERE number = ?", (owner, fence, record.number))
+    return Claim(record, owner, fence)
 
 
 def _sha256(text: str) -> str:

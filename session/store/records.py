@@ -36,7 +36,7 @@ class JobStatus(StrEnum):
 class NewJob:
     """What is stored when a job is submitted. `program` and `spec` are texts of `session.store.spec`.
 
-    `owner` is the process that alone can run it, if only one can.
+    `owner` is the process that alone can run it, if only one can; `remote` whether it runs in a service elsewhere.
     """
 
     kind: str
@@ -48,6 +48,7 @@ class NewJob:
     num_shots: int | None = None
     session: str | None = None
     owner: str | None = None
+    remote: bool = False
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,7 @@ class JobRecord:
     result_size: int | None
     result_file: str | None
     engine: str
+    remote: bool
 
     @classmethod
     def from_row(cls, row: sqlite3.Row) -> JobRecord:
@@ -85,7 +87,8 @@ class JobRecord:
         values: dict[str, Any] = dict(zip(cls.__dataclass_fields__, row, strict=True))
         wrong = [name for name, value in values.items() if not isinstance(value, _TYPES[name])]
         if not wrong and values["status"] in set(JobStatus):
-            return cls(**{**values, "batched": bool(values["batched"]), "status": JobStatus(values["status"])})
+            told = {name: bool(values[name]) for name in ("batched", "remote")}
+            return cls(**{**values, **told, "status": JobStatus(values["status"])})
         raise StoreCorruptError(
             f"The store of jobs is damaged: a job has the {wrong[0] if wrong else 'status'} "
             f"{values[wrong[0] if wrong else 'status']!r}. Nothing in it was changed. 'qsim jobs recover' puts it aside and "
@@ -96,7 +99,7 @@ class JobRecord:
 #: The columns of a `JobRecord`, and the types that each may have.
 COLUMNS = ", ".join(JobRecord.__dataclass_fields__)
 _TYPES: dict[str, tuple[type, ...]] = {
-    **dict.fromkeys(("number", "batched", "created_ns", "fence", "attempts"), (int,)),
+    **dict.fromkeys(("number", "batched", "created_ns", "fence", "attempts", "remote"), (int,)),
     **dict.fromkeys(("started_ns", "ended_ns", "num_shots", "result_size"), (int, type(None))),
     **dict.fromkeys(("id", "kind", "status", "backend", "provider", "engine"), (str,)),
     **dict.fromkeys(("session", "owner", "error", "result_file"), (str, type(None))),

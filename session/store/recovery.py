@@ -21,7 +21,7 @@ from session.store.result_files import read_header
 from session.store.upkeep import is_job_id
 
 _MOST_PROBES = 200_000
-_TABLES = ("program", "job", "event")
+_TABLES = ("program", "job", "event", "submission")
 
 
 @dataclass(frozen=True)
@@ -92,11 +92,13 @@ class _Salvage:
             if row["sha256"] in whole:
                 self._insert(connection, "program", row)
         numbers = set()
+        sent = {row["job"] for row in self.rows["submission"]}
         for row in self.rows["job"]:
             if not is_job_id(str(row.get("id"))):
                 self.lost += 1
                 continue
             self._check(row, whole)
+            self._check_sent(row, sent)
             if row["program"] not in whole:
                 _no_program(connection, row)
             if self._insert(connection, "job", row):
@@ -105,6 +107,9 @@ class _Salvage:
         for row in self.rows["event"]:
             if row["job"] in numbers:
                 self._insert(connection, "event", row)
+        for row in self.rows["submission"]:
+            if row["job"] in numbers:
+                self._insert(connection, "submission", row)
         self._index(connection, results)
 
     def _check(self, row: dict[str, Any], programs: set[str]) -> None:
@@ -117,6 +122,20 @@ class _Salvage:
             error = json.dumps({"type": "session.errors.JobFailedError", "message": message})
             row.update(status="FAILED", owner=None, error=error, ended_ns=time.time_ns())
             self.lost += 1
+
+    def _check_sent(self, row: dict[str, Any], sent: set[Any]) -> None:
+        """A job whose record of what it sent elsewhere may be lost is not run again: it could send it twice."""
+        is_begun = (
+            row.get("remote")
+            and row["status"] in ("QUEUED", "RUNNING", "CANCELLING", "SUBMIT_UNKNOWN")
+            and row["fence"]
+        )
+        if is_begun and (row["number"] not in sent or row["kind"] in ("minimize", "estimate_cost")):
+            message = (
+                "The record of what this job sent to its service may be lost. Look there before you submit it again."
+            )
+            error = json.dumps({"type": "session.errors.SubmitUnknown", "message": message})
+            row.update(status="FAILED", owner=None, error=error, ended_ns=time.time_ns())
 
     def _insert(self, connection: sqlite3.Connection, table: str, row: dict[str, Any]) -> bool:
         known = {column[1] for column in connection.execute(f"PRAGMA table_info({table})")}

@@ -70,6 +70,52 @@ ALTER TABLE job ADD COLUMN remote_ref TEXT;  -- what they call it
 CREATE UNIQUE INDEX job_client_ref ON job(client_ref) WHERE client_ref IS NOT NULL;
 """
 
+_VERSION_3 = """
+-- The columns of version 2 held one task a job and were never filled; a job may send several, so they have a table.
+DROP INDEX job_client_ref;
+ALTER TABLE job DROP COLUMN target;
+ALTER TABLE job DROP COLUMN profile;
+ALTER TABLE job DROP COLUMN client_ref;
+ALTER TABLE job DROP COLUMN remote_ref;
+ALTER TABLE job ADD COLUMN remote INTEGER NOT NULL DEFAULT 0 CHECK (remote IN (0, 1));
+
+CREATE TABLE submission(
+  job            INTEGER NOT NULL REFERENCES job(number) ON DELETE CASCADE,
+  part           INTEGER NOT NULL,     -- of the tasks that the job sends, in their order
+  task_sha256    TEXT NOT NULL CHECK (length(task_sha256) = 64),
+  client_ref     TEXT NOT NULL UNIQUE, -- what we call it there, durable before it is sent
+  idempotency    TEXT NOT NULL CHECK (idempotency IN ('token', 'client_id', 'search', 'none')),
+  endpoint       TEXT NOT NULL,        -- the origin that it is sent to; never a credential
+  target         TEXT NOT NULL,
+  profile        TEXT NOT NULL,
+  payload        BLOB NOT NULL,
+  payload_sha256 TEXT NOT NULL CHECK (length(payload_sha256) = 64),
+  about          TEXT NOT NULL,        -- what else the reply is decoded with
+  intended_ns    INTEGER NOT NULL,
+  remote_ref     TEXT,                 -- what they call it
+  state          TEXT,                 -- where they said it was, in our word and in theirs
+  word           TEXT,
+  message        TEXT,
+  queue_position INTEGER,
+  asked_ns       INTEGER,
+  reply          BLOB,                 -- their answer as it came, stored before it is decoded
+  reply_file     TEXT,
+  reply_type     TEXT,
+  reply_size     INTEGER,
+  reply_sha256   TEXT,
+  PRIMARY KEY (job, part),
+  CHECK (reply IS NULL OR reply_file IS NULL)
+) STRICT;
+
+CREATE TRIGGER submission_sent BEFORE UPDATE ON submission
+WHEN OLD.remote_ref IS NOT NULL AND NEW.remote_ref IS NOT OLD.remote_ref
+BEGIN SELECT RAISE(ABORT, 'a task is sent once'); END;
+
+CREATE TRIGGER submission_reply BEFORE UPDATE OF reply, reply_file, reply_sha256 ON submission
+WHEN OLD.reply_sha256 IS NOT NULL
+BEGIN SELECT RAISE(ABORT, 'a reply is stored once'); END;
+"""
+
 #: Scripts that lead from each version to the next; version k is the first k of them.
-MIGRATIONS = (_VERSION_1, _VERSION_2)
+MIGRATIONS = (_VERSION_1, _VERSION_2, _VERSION_3)
 VERSION = len(MIGRATIONS)

@@ -6,23 +6,21 @@ All of it is JSON of plain data with floats that come back exactly; arrays of a 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any
 
-from parsers.threads import deep
 from session.backends.bound import BoundBackend
+from session.backends.profiles import CREDENTIAL_NAME
+from session.backends.protocol import Backend
 from session.errors import JobError, SessionError, StoreCorruptError, StoreError, StoreVersionError
 from session.preferences import ExecutionPreferences
 from session.programs import Program
 from session.results import result_from_dict, result_to_dict
 from session.tasks import Task
-from session.work import opened
+from session.work import opened, with_room
 
-_T = TypeVar("_T")
 FORMAT = 1
-_CREDENTIAL = re.compile(r"token|secret|passw|credential|api_?key|access_?key|authoriz|bearer", re.IGNORECASE)
 
 
 def program_text(program: Program) -> str:
@@ -32,7 +30,7 @@ def program_text(program: Program) -> str:
         StoreError: its blocks are nested hundreds of levels deep.
     """
     try:
-        return _with_room(lambda: _line(program.data))
+        return with_room(lambda: _line(program.data))
     except RecursionError:
         raise StoreError(
             "A program that is stored has blocks inside blocks some 200 deep at most; this one has more. Use the call "
@@ -63,7 +61,7 @@ def _refuse_credentials(preferences: ExecutionPreferences) -> None:
         item = stack.pop()
         if isinstance(item, Mapping):
             for name in item:
-                if _CREDENTIAL.search(str(name)):
+                if CREDENTIAL_NAME.search(str(name)):
                     raise StoreError(
                         f"Credentials are never stored, and a job stores the options of its backend; {name!r} is called like "
                         "one. Give it by the environment or the provider's own configuration."
@@ -73,8 +71,8 @@ def _refuse_credentials(preferences: ExecutionPreferences) -> None:
             stack.extend(item)
 
 
-def read_work(program: str, spec: str) -> tuple[BoundBackend, Task]:
-    """What runs a stored job, and the task.
+def read_work(program: str, spec: str, backend: Backend | None = None) -> tuple[BoundBackend, Task]:
+    """What runs a stored job, and the task; `backend` is one to run it with instead of the one that it names.
 
     Raises:
         JobError: only the process that submitted it could run it.
@@ -85,15 +83,18 @@ def read_work(program: str, spec: str) -> tuple[BoundBackend, Task]:
         data = json.loads(spec)
         if data["format"] != FORMAT:
             raise StoreVersionError("This job was stored by a newer version of qsim-session. Update to run it.")
-        if not data["anywhere"]:
+        if backend is None and not data["anywhere"]:
             raise JobError(
                 "Only the process that submitted this job could run it, because a Python function or a backend object was "
                 "part of it, and that process has ended. Submit it again."
             )
         task = Task.from_dict(data["task"])
         preferences = data["preferences"]
-        where = _with_room(lambda: _line({"program": json.loads(program), "preferences": preferences}))
-        return _with_room(lambda: opened(where)), task
+        if backend is not None:
+            own = with_room(lambda: Program.from_data(json.loads(program)))
+            return BoundBackend(backend, own), task
+        where = with_room(lambda: _line({"program": json.loads(program), "preferences": preferences}))
+        return with_room(lambda: opened(where)), task
     except (KeyError, TypeError, ValueError) as error:
         if isinstance(error, SessionError):
             raise
@@ -120,14 +121,6 @@ def read_results(text: str, find: Callable[[Any], Any] | None = None) -> list[An
         if isinstance(error, StoreVersionError):
             raise
         raise StoreCorruptError(f"A stored result is damaged: {error!r}. Submit the job again.") from error
-
-
-def _with_room(action: Callable[[], _T]) -> _T:
-    """The result of an action that may recurse deeper than is left of the caller's stack."""
-    try:
-        return action()
-    except RecursionError:
-        return deep(action)
 
 
 def _line(data: Any) -> str:

@@ -15,6 +15,7 @@ from session.store.database import connect
 from session.store.jobs import JobStore
 from session.store.liveness import remove_dead
 from session.store.records import COLUMNS, JobRecord, JobStatus
+from session.store.submissions import reply_files
 
 ENDED = (JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED)
 
@@ -68,6 +69,7 @@ def _leftovers(store: JobStore, removed: set[str]) -> list[Path]:
     """
     with store.database.reading() as connection:
         rows = connection.execute(f"SELECT {COLUMNS} FROM job").fetchall()
+        kept = set(reply_files(connection))
     known = {record.id: record for record in map(JobRecord.from_row, rows)}
     found: list[Path] = []
     for path in sorted((store.folder / "results").iterdir()):
@@ -79,6 +81,12 @@ def _leftovers(store: JobStore, removed: set[str]) -> list[Path]:
             may_come = not record.status.is_final and int(fence) >= record.fence
             if not may_come and path.name != record.result_file:
                 found.append(path)
+    replies = store.folder / "replies"
+    for path in sorted(replies.iterdir()) if replies.exists() else []:
+        job_id = path.stem.partition(".")[0]
+        is_left = job_id in known and known[job_id].status.is_final and path.name not in kept
+        if job_id in removed or is_left:
+            found.append(path)
     return found
 
 

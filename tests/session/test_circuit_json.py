@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zlib
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from session.filters import StateFilter
 from session.operator_json import operator_from_json, operator_to_json
 from session.programs import Program, read_program
 from session.tasks import MinimizeOptions, Task, TaskKind
-from session.work import Work, read_results, run_text
+from session.work import Work, read_encoded, run_rows
 
 
 def again(circuit: Circuit) -> Circuit:
@@ -143,8 +144,10 @@ def test_work_is_text_that_any_process_can_do(source: Any) -> None:
     assert Work.from_dict(json.loads(text)).to_json() == text
     assert Work.from_dict(json.loads(text)).run() == work.run()
     data = json.loads(text)
-    where = json.dumps({"program": data["program"], "preferences": data["preferences"]})
-    assert read_results(run_text(where, json.dumps(data["task"]))) == work.run()
+    data["task"] |= {"rows": [], "seed": 0}
+    sent = zlib.compress(json.dumps(data).encode())
+    assert read_encoded(*run_rows(sent, rows, 1, 1)) == work.run()
+    assert read_encoded(*run_rows(sent, rows[1:], 2, None)) == work.run()[1:]
     assert Program.from_data(program.data).outputs == program.outputs
     with pytest.raises(SessionError, match="This is no work"):
         Work.from_dict({})

@@ -316,20 +316,21 @@ def test_a_newer_store_is_refused_and_left_alone(state: Path) -> None:
     assert digest(state / "jobs.db") == before
 
 
-def test_an_older_store_is_copied_and_brought_up_to_date(state: Path) -> None:
+@pytest.mark.parametrize("version, counts", [(1, {"00": 95, "11": 5}), (2, {"00": 51, "11": 49})])
+def test_an_older_store_is_copied_and_brought_up_to_date(state: Path, version: int, counts: dict[str, int]) -> None:
     state.mkdir(mode=0o700)
     connection = sqlite3.connect(state / "jobs.db")
-    connection.executescript((FIXTURES / "jobs-schema-1.sql").read_text())
+    connection.executescript((FIXTURES / f"jobs-schema-{version}.sql").read_text())
     connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
-    connection.execute("PRAGMA user_version=1")
+    connection.execute(f"PRAGMA user_version={version}")
     connection.close()
     jobs = get_execution_jobs()
     assert sorted(job.status for job in jobs) == ["CANCELLED", "COMPLETED", "QUEUED"]
     done = next(job for job in jobs if job.status is JobStatus.COMPLETED)
-    assert done.result().counts == {"00": 95, "11": 5}
+    assert done.result().counts == counts
     waiting = next(job for job in jobs if job.status is JobStatus.QUEUED)
     assert waiting.result(300).num_shots == 100
-    (backup,) = state.glob("jobs-schema-1-*.db")
+    (backup,) = state.glob(f"jobs-schema-{version}-*.db")
     with sqlite3.connect(backup) as connection:
         assert connection.execute("SELECT count(*) FROM job WHERE status = 'QUEUED'").fetchone() == (1,)
     connection.close()

@@ -48,6 +48,7 @@ def loopback(*answers: Answer, otherwise: Callable[[Received], Answer] | None = 
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True  # head and body are two writes: else each reply waits 40 ms
 
         def _answer(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))

@@ -1,0 +1,236 @@
+"""The steps of a task on AQT: `session.backends.protocol.RemoteBackend` over Arnica's API v1."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import time
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any, ClassVar
+
+from qsim.errors import suggestion
+from session.backends.aqt.decoding import decode
+from session.backends.aqt.payload import GATES, MAX_CIRCUITS, MAX_REPETITIONS, payload
+from session.backends.credentials import Secret
+from session.backends.experiments import experiments, results_of
+from session.backends.http import HttpClient, Reply
+from session.backends.http_replies import segment
+from session.backends.profiles import resolve_profile
+from session.backends.protocol import (
+    CancelOutcome,
+    Capabilities,
+    Cost,
+    Prepared,
+    RawResult,
+    RemoteRef,
+    RemoteState,
+    RemoteStatus,
+)
+from session.backends.remote import run_remotely
+from session.errors import BadReply, CredentialError, ServiceError, ServiceRefused, SessionError
+from session.preferences import ExecutionPreferences
+from session.preparation import check_task
+from session.programs import Program
+from session.results import Result
+from session.tasks import Task, TaskKind
+
+ENDPOINT, TARGET, VARIABLE = "https://arnica.aqt.eu/api/v1", "default/simulator_noise", "AQT_TOKEN"
+TESTED_AGAINST = "the models of aqt-connector 0.5.0 (Arnica API v1); not run on the live service"
+STATES = {
+    "queued": RemoteState.QUEUED,
+    "ongoing": RemoteState.RUNNING,
+    "finished": RemoteState.COMPLETED,
+    "error": RemoteState.FAILED,
+    "cancelled": RemoteState.CANCELLED,
+}
+_QUICK, _FRESH = 10.0, 300.0  # seconds: of asking for a resource, and that the answer is good for
+_TARGET = re.compile(r"([^/\s]{1,100})/([^/\s]{1,100})")
+
+
+class AQTBackend:
+    """Runs tasks on a resource of AQT, a device or a simulator, in circuits of RZ, R and RXX that are made here.
+
+    Args:
+        preferences: `backend_options` may have ``profile`` and ``target``, which is "workspace/resource".
+        credential: gives the token; None for the profile's, the variable ``AQT_TOKEN`` or the keyring.
+
+    >>> from session.preferences import ExecutionPreferences
+    >>> AQTBackend(ExecutionPreferences(backend_options={"target": "mine/ibex"})).target
+    'mine/ibex'
+    """
+
+    provider = "AQT"
+    #: How circuits are rebased and checked, for an emulation of the target.
+    preparation: ClassVar[dict[str, bool]] = {"small_angles": True, "delays": False}
+
+    def __init__(
+        self, preferences: ExecutionPreferences, *, credential: Callable[[], str | Secret] | None = None
+    ) -> None:
+        if preferences.noise is not None:
+            raise SessionError("Backend 'aqt' takes no noise model of this package. Use backend 'simulator'.")
+        self._profile = resolve_profile(preferences, "aqt", endpoint=ENDPOINT, target=TARGET)
+        known = ("profile", "target")
+        for name in {**self._profile.options, **preferences.backend_options}:
+            if name not in known:
+                hint = suggestion(str(name), known)
+                raise SessionError(f"Backend 'aqt' has no option {name!r}.{hint} There are {', '.join(known)}.")
+        found = _TARGET.fullmatch(self._profile.target) if isinstance(self._profile.target, str) else None
+        if found is None:
+            raise SessionError(
+                f"A target of backend 'aqt' is 'workspace/resource', such as '{TARGET}'; got {self._profile.target!r}."
+            )
+        self._workspace, self._resource = found.groups()
+        self._credential = credential
+        self._http = HttpClient(self._profile.endpoint, headers=self._headers)
+        self._quick = HttpClient(self._profile.endpoint, headers=self._headers, budget=_QUICK)
+        self._known: tuple[float, dict[str, Any]] | None = None
+        self._finished: tuple[str, RawResult] | None = None  # the reply to the last question, when it had the result
+
+    def _headers(self) -> Mapping[str, str]:
+        return {"Authorization": f"Bearer {self._profile.secret(VARIABLE, explicit=self._credential).reveal()}"}
+
+    # what it is ---------------------------------------------------------------------------------------------
+    @property
+    def name(self) -> str:
+        """``aqt``."""
+        return "aqt"
+
+    @property
+    def profile(self) -> str:
+        """The name of the profile."""
+        return self._profile.name
+
+    @property
+    def endpoint(self) -> str:
+        """The origin that this speaks to."""
+        return self._profile.origin
+
+    @property
+    def target(self) -> str:
+        """The workspace and the resource, with a slash between them."""
+        return self._profile.target
+
+    def capabilities(self) -> Capabilities:
+        """What the resource can do; the number of its qubits is asked for, and unknown when the service is not there."""
+        return self._can(self._ask_resource())
+
+    def _can(self, resource: Mapping[str, Any]) -> Capabilities:
+        qubits = resource.get("available_qubits")
+        known = isinstance(qubits, int) and not isinstance(qubits, bool) and qubits > 0
+        return Capabilities(
+            operations=frozenset((TaskKind.SAMPLE, TaskKind.ESTIMATE)),
+            num_qubits=qubits if known else None,
+            max_shots=MAX_CIRCUITS * MAX_REPETITIONS,
+            max_sets=MAX_CIRCUITS,
+            gates=GATES,
+            accepts=frozenset(("aqt",)),
+            feed_forward=False,
+            precision="shots",
+            is_remote=True,
+            idempotency="none",
+            resumable=True,
+            max_circuits=MAX_CIRCUITS,
+            mid_circuit=False,
+            cancel=True,
+            tested_against=TESTED_AGAINST,
+        )
+
+    def _ask_resource(self) -> dict[str, Any]:
+        """Arnica's details of the resource, at most five minutes old; empty when they cannot be had."""
+        now = time.monotonic()
+        if self._known is None or now - self._known[0] > _FRESH:
+            found = self._known[1] if self._known is not None else {}
+            with contextlib.suppress(ServiceError, CredentialError):  # which sending a task will tell
+                found = self._quick.get(f"/resources/{segment(self._resource)}").object()
+            self._known = (now, found)
+        return self._known[1]
+
+    def check(self, program: Program, task: Task) -> None:
+        """Raise when the task cannot be run: a gate or statement by name and line, or a limit."""
+        self._ask_resource()
+        self.prepare(program, task)
+
+    # a task -------------------------------------------------------------------------------------------------
+    def run(self, program: Program, task: Task) -> list[Result]:
+        """One result for each parameter set, when they are there."""
+        if not experiments(program, task):
+            return results_of(program, task, [], {"backend": self.name})
+        return run_remotely(self, program, task)
+
+    def prepare(self, program: Program, task: Task) -> Prepared:
+        """The body of the job; offline.
+
+        Raises:
+            TargetError: the program has what the target cannot do, by name and line.
+            SessionError: it is beyond a limit of the service.
+        """
+        resource = self._known[1] if self._known is not None else {}
+        check_task(program, task, self._can(resource), f"AQT's target '{self.target}'", delays=False)
+        made = experiments(program, task)
+        if not made:
+            raise SessionError("There is nothing to measure in this task, so nothing is sent to AQT.")
+        return payload(made, self.target)
+
+    def submit(self, prepared: Prepared, client_ref: str) -> RemoteRef:
+        """Send it. Arnica keeps our reference as the job's label, by which its user can find it, but nobody else."""
+        body = {**json.loads(prepared.payload), "label": client_ref}
+        path = f"/submit/{segment(self._workspace)}/{segment(self._resource)}"
+        job = self._http.send("POST", path, json=body).object().get("job")
+        identity = job.get("job_id") if isinstance(job, dict) else None
+        if not isinstance(identity, str) or not identity:
+            raise BadReply("AQT took the job and gave no job_id for it.", method="POST", path=path)
+        return RemoteRef(identity, self.endpoint, self.target)
+
+    def find(self, client_ref: str, since: datetime | None = None) -> RemoteRef | None:
+        """None: Arnica lists no jobs, so that a job that was sent and not answered is never sent again."""
+        return None
+
+    def status(self, ref: RemoteRef) -> RemoteStatus:
+        """Where the job is, with Arnica's reason when it failed."""
+        reply = self._http.get(f"/result/{segment(ref.remote_id)}")
+        response = reply.object().get("response")
+        if not isinstance(response, dict):
+            raise BadReply(f"AQT says nothing about job {ref.remote_id}.", method="GET", path=reply.path)
+        message = response.get("message")
+        said = message[:2000] if isinstance(message, str) else ""
+        done = response.get("finished_count")
+        if not said and isinstance(done, int):
+            said = f"{done} circuits are finished"
+        status = RemoteStatus.of(str(response.get("status")), STATES, message=said)
+        if status.state is RemoteState.COMPLETED:
+            self._finished = (ref.remote_id, _raw(reply))
+        return status
+
+    def cancel(self, ref: RemoteRef) -> CancelOutcome:
+        """Ask Arnica to cancel; what is final stays as it is."""
+        path = f"/jobs/{segment(ref.remote_id)}"
+        reply = self._http.send("DELETE", path, repeatable=True, expect=(400, 404, 409, 422))
+        if reply.status == 208:  # it was cancelled before
+            return CancelOutcome.ALREADY_FINAL
+        if reply.status < 400:
+            return CancelOutcome.REQUESTED
+        status = self.status(ref)
+        if status.state.is_final:
+            return CancelOutcome.ALREADY_FINAL
+        raise ServiceRefused(f"AQT did not cancel job {ref.remote_id}, which is {status.raw}.", status=reply.status)
+
+    def fetch(self, ref: RemoteRef) -> RawResult:
+        """Arnica's reply, byte for byte: the one that told that the job is finished, if this backend has it."""
+        if self._finished is not None and self._finished[0] == ref.remote_id:
+            return self._finished[1]
+        return _raw(self._http.get(f"/result/{segment(ref.remote_id)}"))
+
+    def decode(self, raw: RawResult, prepared: Prepared, program: Program, task: Task) -> list[Result]:
+        """Results out of what `fetch` gave."""
+        counts, about = decode(raw, prepared)
+        return results_of(program, task, counts, {"backend": self.name, **about})
+
+    def cost(self, prepared: Prepared) -> Cost | None:
+        """None: Arnica tells no prices."""
+        return None
+
+
+def _raw(reply: Reply) -> RawResult:
+    return RawResult(reply.body, reply.media_type or "application/json")

@@ -1,0 +1,152 @@
+"""A task as a body of IonQ's POST /jobs: one circuit as text or JSON, several as a multi-circuit job."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from qsim.circuit import Circuit
+from session.backends.experiments import Experiment
+from session.backends.ionq.options import (
+    IDEAL,
+    MAX_BODY,
+    MAX_CIRCUITS,
+    MAX_GATES,
+    MAX_SHOTS,
+    MIN_DEBIASED_SHOTS,
+    IonQOptions,
+)
+from session.backends.ionq.printing import QASM3_GATES, QIS_GATES, gate_counts, qasm3, qis
+from session.backends.protocol import Prepared
+from session.backends.readout import Readout, readout
+from session.errors import SessionError
+from session.preparation.rebase import rebase
+
+#: What our reference and IonQ's key for it add to a body.
+_ROOM = 200
+#: Circuits that a group's share of the shots is made of, on average, when groups of terms get different shots.
+_PIECES = 8
+
+
+def copies(experiments: Sequence[Experiment], options: IonQOptions) -> tuple[list[int], int]:
+    """How often each circuit is in a job, and the shots that every circuit of the job gets.
+
+    IonQ's jobs have one number of shots. Where ours differ, circuits are repeated in proportion to them, so that no more
+    shots are used than were asked for.
+
+    >>> made = [Experiment(Circuit(1), shots, 0) for shots in (750, 250)]
+    >>> copies(made, IonQOptions())
+    ([12, 4], 62)
+    """
+    asked = [one.shots for one in experiments]
+    if len(set(asked)) == 1:
+        return [1] * len(asked), asked[0]
+    total = sum(asked)
+    pieces = min(_PIECES * len(asked), MAX_CIRCUITS)
+    least = MIN_DEBIASED_SHOTS if options.debiasing else 2
+    while pieces > len(asked) and total // pieces < least:
+        pieces = max(len(asked), pieces // 2)
+    exact = [1 + (pieces - len(asked)) * shots / total for shots in asked]
+    counts = [int(share) for share in exact]
+    by_remainder = sorted(range(len(asked)), key=lambda k: counts[k] - exact[k])
+    for k in by_remainder[: pieces - sum(counts)]:
+        counts[k] += 1
+    return counts, max(1, total // pieces)
+
+
+def payload(experiments: Sequence[Experiment], target: str, options: IonQOptions) -> Prepared:
+    """The body of a job, without our reference, and what `decode` needs.
+
+    Raises:
+        SessionError: the job is beyond a limit of the service.
+    """
+    repeated, shots = copies(experiments, options)
+    check_shots(shots, options)
+    if sum(repeated) > MAX_CIRCUITS:
+        raise SessionError(
+            f"IonQ takes at most {MAX_CIRCUITS:,} circuits in a job, and this task has {sum(repeated):,}. Give fewer "
+            "parameter sets in a call."
+        )
+    several = sum(repeated) > 1
+    as_text = not several and options.format == "qasm3"
+    gates = QASM3_GATES if as_text else frozenset(QIS_GATES)
+    circuits = [rebase(one.circuit, gates, merge=False) for one in experiments]
+    reads = [readout(circuit) for circuit in circuits]
+    counts = [gate_counts(circuit) for circuit in circuits]
+    total = sum(n * (one + more) for n, (one, more) in zip(repeated, counts, strict=True))
+    if total > MAX_GATES:
+        raise SessionError(f"IonQ takes at most {MAX_GATES:,} gates in a job, and this task has {total:,}.")
+    body, registers = _text(circuits[0], reads[0]) if as_text else _json(circuits, repeated, reads)
+    body = {**body, "backend": target, "shots": shots, **_settings(target, options)}
+    data = json.dumps(body, separators=(",", ":"), allow_nan=False).encode()
+    if len(data) + _ROOM > MAX_BODY:
+        raise SessionError(f"IonQ takes at most {MAX_BODY:,} bytes in a request, and this task has {len(data):,}.")
+    sources = [_sources(read) if registers else read.qubits for read in reads]
+    details = {
+        "repeated": repeated,
+        "shots": shots,
+        "registers": [list(one) for one in registers],
+        "qubits": [list(read.qubits) if read.is_final else None for read in reads],
+        "num_qubits": [circuit.num_qubits for circuit in circuits],
+        "seeds": [one.seed for one in experiments],
+        "is_exact": target == "simulator" and options.noise_model in (None, IDEAL),
+        "gates": [sum(n * one[k] for n, one in zip(repeated, counts, strict=True)) for k in (0, 1)],
+        "debiasing": bool(options.debiasing),
+        "target": target,
+    }
+    return Prepared(data, "application/json", sum(repeated), tuple(tuple(one) for one in sources), details)
+
+
+def check_shots(shots: int, options: IonQOptions) -> None:
+    """Raise for a number of shots of a circuit that the service refuses."""
+    if shots > MAX_SHOTS:
+        raise SessionError(f"IonQ takes at most {MAX_SHOTS:,} shots of a circuit, got {shots:,}.")
+    if options.debiasing and shots < MIN_DEBIASED_SHOTS:
+        raise SessionError(
+            f"IonQ's debiasing takes at least {MIN_DEBIASED_SHOTS} shots of each circuit, and this task has {shots:,}. Raise "
+            "num_shots, or set debiasing=False."
+        )
+
+
+def _sources(read: Readout) -> list[int]:
+    """For each classical bit its place among the bits of all printed registers, -1 for one that is never written."""
+    places = {bit: place for place, bit in enumerate(read.order)}
+    return [places.get(bit, -1) for bit in range(len(read.qubits))]
+
+
+def _text(circuit: Circuit, read: Readout) -> tuple[dict[str, Any], list[tuple[str, int]]]:
+    text, registers = qasm3(circuit, read)
+    return {"type": "ionq.qasm3.v1", "input": {"data": text}}, registers
+
+
+def _json(
+    circuits: Sequence[Circuit], repeated: Sequence[int], reads: Sequence[Readout]
+) -> tuple[dict[str, Any], list[Any]]:
+    for read in reads:
+        if not read.is_final:
+            raise SessionError(
+                "IonQ takes a program that measures or resets midway as text, one circuit a job. Give one parameter set a "
+                "call, and format='qasm3'."
+            )
+    widest = max(1, *(circuit.num_qubits for circuit in circuits))
+    if sum(repeated) == 1:
+        data = {"qubits": widest, "gateset": "qis", "circuit": qis(circuits[0])}
+        return {"type": "ionq.circuit.v1", "input": data}, []
+    lists = [{"circuit": qis(circuit)} for circuit, n in zip(circuits, repeated, strict=True) for _ in range(n)]
+    return {"type": "ionq.multi-circuit.v1", "input": {"qubits": widest, "gateset": "qis", "circuits": lists}}, []
+
+
+def _settings(target: str, options: IonQOptions) -> dict[str, Any]:
+    made: dict[str, Any] = {}
+    if options.job_name:
+        made["name"] = options.job_name
+    if options.debiasing is not None:
+        made["settings"] = {"error_mitigation": {"debiasing": options.debiasing}}
+    if options.noise_model is not None:
+        if target != "simulator":
+            raise SessionError(f"A noise_model is of IonQ's target 'simulator', not of '{target}'. Leave it out.")
+        made["noise"] = {"model": options.noise_model}
+        if options.noise_seed is not None:
+            made["noise"]["seed"] = options.noise_seed
+    return made

@@ -1,0 +1,565 @@
+"""IonQ's adapter against a service on this machine: results, bit order, limits, refusals and faults."""
+
+# ruff: noqa: SIM117  (a server, then a session, then what is expected)
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import pytest
+from ionq_service import KEY, IonQService, parse
+from loopback import Received, closed_port, cut_off, loopback, raw, reply, reset
+
+pytest.importorskip("httpx2")
+pytest.importorskip("tenacity")
+
+from qsim import Circuit, Simulator
+from session import ExecutionSession, Pauli
+from session.backends import remote
+from session.backends.experiments import Experiment
+from session.backends.http import HttpClient
+from session.backends.ionq import IonQBackend, backend, decoding, payload
+from session.backends.ionq.options import IonQOptions
+from session.backends.ionq.payload import copies
+from session.backends.profiles import Profile, define_profile, forget_profile
+from session.backends.protocol import CancelOutcome, RawResult, RemoteBackend, RemoteState
+from session.errors import (
+    BadReply,
+    CredentialError,
+    ServiceRefused,
+    ServiceUnavailable,
+    SessionError,
+    SubmitUnknown,
+)
+from session.preferences import ExecutionPreferences
+from session.preparation import TargetError
+from session.programs import read_program
+from session.tasks import Task, TaskKind
+from session.testing.canary import run_canaries
+
+HEAD = 'OPENQASM 3.0;\ninclude "stdgates.inc";\n'
+CANARY = HEAD + "qubit[3] q;\nbit[2] a;\nbit[4] b;\nx q[2];\nb[1] = measure q[2];\na[1] = measure q[0];\n"
+ANSATZ = HEAD + "input array[float[64], 3] t;\nqubit[3] q;\nry(t[0]) q[0];\ncx q[0], q[1];\nry(t[1]) q[1];\ncx q[1], q[2];\nrz(t[2]) q[2];\nsx q[2];\n"  # fmt: skip
+FORMATS = decoding.FORMATS
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A key, no waiting between questions and tries, and profiles that are gone afterwards."""
+    monkeypatch.setenv("IONQ_API_KEY", KEY)
+    monkeypatch.setattr(remote, "FIRST_WAIT", 0.001)
+    monkeypatch.setattr(remote, "LONGEST_WAIT", 0.002)
+    plain = HttpClient.__init__
+    monkeypatch.setattr(HttpClient, "__init__", lambda self, *a, **k: plain(self, *a, **{**k, "sleep": lambda s: None}))
+    yield
+    forget_profile("here")
+
+
+def preferences(url: str, **options: Any) -> ExecutionPreferences:
+    """Of a backend that speaks to a server on this machine."""
+    define_profile(Profile("here", "ionq", url + "/v0.4"))
+    shots = options.pop("shots", 1000)
+    return ExecutionPreferences(
+        backend="ionq", num_shots=shots, random_seed=7, backend_options={"profile": "here", **options}
+    )
+
+
+def sample_task(shots: int = 100, rows: Any = None) -> Task:
+    """A sample without parameters, or with rows of them."""
+    return Task(TaskKind.SAMPLE, np.zeros((1, 0)) if rows is None else np.array(rows), False, shots, 7)
+
+
+# results ----------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("options", [{}, {"format": "json"}, {"target": "qpu.forte-1"}, {"target": "qpu.forte-1", "format": "json"}])  # fmt: skip
+def test_canary_of_bit_order(options: dict[str, Any]) -> None:
+    """X on one of three qubits, registers of unequal size, partly measured."""
+    service = IonQService()
+    with loopback(otherwise=service.answer) as server:
+        with ExecutionSession(CANARY, execution_preferences=preferences(server.url, **options)) as session:
+            details = session.sample()
+    assert details.counts == {"001000": 1000}  # b = 0010, then a = 00
+    assert details.parsed_counts[0].state == {"a": 0, "b": 2}
+    assert details.counts_of_qubits(2) == {"1": 1000}
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"target": "qpu.forte-1", "mid_circuit": True},
+        pytest.param({}, marks=pytest.mark.slow),
+        pytest.param({"format": "json"}, marks=pytest.mark.slow),
+        pytest.param({"target": "qpu.forte-1"}, marks=pytest.mark.slow),
+    ],
+)
+def test_all_canaries_of_bit_order(options: dict[str, Any]) -> None:
+    with loopback(otherwise=IonQService(way=("completed",)).answer) as server:
+        run_canaries(IonQBackend(preferences(server.url, **options)))
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_every_format_of_results_gives_the_same_bits(format: str) -> None:
+    program = HEAD + "qubit[3] q;\nbit[3] c;\nx q[2];\nh q[0];\nc[0] = measure q[2];\nc[2] = measure q[0];\n"
+    service = IonQService(formats=(format,))
+    with loopback(otherwise=service.answer) as server:
+        with ExecutionSession(program, execution_preferences=preferences(server.url, target="qpu.forte-1")) as session:
+            counts = session.sample().counts
+    assert set(counts) == {"001", "101"}
+    assert sum(counts.values()) == 1000
+    assert abs(counts["001"] - 500) < 5 * math.sqrt(250)
+
+
+def test_measurements_in_the_middle_and_resets() -> None:
+    program = (
+        HEAD + "qubit[2] q;\nbit m;\nbit[2] c;\nx q[0];\nm = measure q[0];\nreset q[0];\nh q[1];\nc = measure q;\n"
+    )
+    service = IonQService()
+    with loopback(otherwise=service.answer) as server:
+        wanted = preferences(server.url, target="qpu.forte-1", mid_circuit=True)
+        with ExecutionSession(program, execution_preferences=wanted) as session:
+            details = session.sample()
+    assert set(details.counts) == {"001", "101"}
+    assert details.counts_of_output("m") == {"1": 1000}
+
+
+@pytest.mark.parametrize("target", ["simulator", "qpu.forte-1"])
+@pytest.mark.parametrize("name", ["bell", "ghz", "ansatz"])
+def test_distributions_are_the_engines(name: str, target: str) -> None:
+    circuit = {
+        "bell": lambda: Circuit(2).h(0).cx(0, 1),
+        "ghz": lambda: Circuit(4).h(2).cx(2, 0).cx(0, 3).cx(3, 1),
+        "ansatz": lambda: ANSATZ,
+    }[name]()
+    values = {"t": [0.4, 1.1, -0.7]} if name == "ansatz" else None
+    service = IonQService()
+    with loopback(otherwise=service.answer) as server:
+        wanted = preferences(server.url, target=target, shots=4000)
+        with ExecutionSession(circuit, execution_preferences=wanted) as session:
+            counts = session.sample(values).counts
+            exact = Simulator().probabilities(session.circuit, values)
+    assert chi_square(counts, exact) < 40  # at most 7 degrees of freedom: 1 in a million
+
+
+def chi_square(counts: dict[str, int], exact: Any) -> float:
+    """Of counts by bitstring against probabilities by basis state; impossible outcomes must not occur."""
+    shots, total = sum(counts.values()), 0.0
+    for state, p in enumerate(exact):
+        seen = counts.get(f"{state:0{len(next(iter(counts)))}b}", 0)
+        assert p > 1e-12 or not seen
+        total += (seen - shots * p) ** 2 / (shots * p) if p > 1e-12 else 0.0
+    return total
+
+
+@pytest.mark.parametrize("target", ["simulator", "qpu.forte-1"])
+def test_estimates_of_a_batch(target: str) -> None:
+    """Groups of terms with different shares of the shots, several sets, one job."""
+    rows = [{"t": [0.4, 1.1, -0.7]}, {"t": [1.4, -0.2, 0.3]}]
+    observable = Pauli.Z(0) * Pauli.Z(1) + 0.3 * Pauli.X(2) + 2.0 * Pauli.Y(1) + 0.25
+    service = IonQService()
+    with loopback(otherwise=service.answer) as server:
+        wanted = preferences(server.url, target=target, shots=6000)
+        with ExecutionSession(ANSATZ, execution_preferences=wanted) as session:
+            found = session.estimate(observable, rows)
+            exact = [Simulator().expectation(session.circuit, observable, row) for row in rows]
+    posts = [request for request in server.requests if request.method == "POST"]
+    assert len(posts) == 1
+    for one, value in zip(found, exact, strict=True):
+        assert 0.001 < one.standard_error < 0.1
+        assert abs(one.value - value) < 5 * one.standard_error
+        assert 5800 < one.metadata["num_shots"] <= 6000
+
+
+def test_a_batch_of_samples_is_one_job_and_keeps_its_order() -> None:
+    program = HEAD + "input float t;\nqubit q;\nrx(t) q;\n"
+    service = IonQService()
+    with loopback(otherwise=service.answer) as server:
+        with ExecutionSession(program, execution_preferences=preferences(server.url)) as session:
+            found = session.sample([{"t": math.pi * (k % 2)} for k in range(7)])
+    assert [one.counts for one in found] == [{str(k % 2): 1000} for k in range(7)]
+    assert sum(request.method == "POST" for request in server.requests) == 1
+
+
+def test_children_are_read_one_by_one_when_there_is_no_aggregate() -> None:
+    service = IonQService(formats=("ionq.result.shots.json.v2",))
+    program = HEAD + "input float t;\nqubit[2] q;\nrx(t) q[1];\n"
+    with loopback(otherwise=service.answer) as server:
+        with ExecutionSession(program, execution_preferences=preferences(server.url, target="qpu.forte-1")) as session:
+            found = session.sample([{"t": 0.0}, {"t": math.pi}])
+    assert [one.counts for one in found] == [{"00": 1000}, {"10": 1000}]
+
+
+def test_draws_from_exact_probabilities_are_repeatable() -> None:
+    service = IonQService()
+    with loopback(otherwise=service.answer) as server:
+        wanted = preferences(server.url)
+        made = IonQBackend(wanted)
+        program, task = read_program(Circuit(2).h(0).cx(0, 1)), sample_task()
+        prepared = made.prepare(program, task)
+        ref = made.submit(prepared, "r")
+        while not made.status(ref).state.is_final:
+            pass
+        stored = made.fetch(ref)
+    first, again = (made.decode(stored, prepared, program, task)[0] for _ in range(2))
+    assert first == again
+    assert first.metadata["drawn_from"] == "probabilities"  # type: ignore[union-attr]
+
+
+def test_shares_of_shots_are_counts_again() -> None:
+    asked = decoding.Asked((0,), (), (0,), 997, 7, False, 1)
+    data = {"0": 331 / 997, "1": 666 / 997}
+    assert decoding.read("ionq.result.probabilities.json.v1", data, asked) == {0: 331, 1: 666}
+
+
+def test_prepared_is_the_same_whenever_it_is_made() -> None:
+    made = IonQBackend(ExecutionPreferences(backend="ionq"))
+    program, task = read_program(ANSATZ), sample_task(rows=[[0.1, 0.2, 0.3]])
+    first, second = made.prepare(program, task), made.prepare(program, task)
+    assert first == second
+    assert isinstance(made, RemoteBackend)
+    json.dumps(first.about())
+    text = json.loads(first.payload)["input"]["data"]
+    assert parse(text).qubits == 3
+
+
+def test_names_of_registers_that_mean_something_else() -> None:
+    circuit = Circuit(3)
+    for name in ("output_all", "h", "θ"):
+        circuit.add_clbits(1, name)
+    circuit.x(0).measure(0, 0).measure(1, 1).measure(2, 2)
+    made = IonQBackend(ExecutionPreferences(backend="ionq")).prepare(read_program(circuit), sample_task())
+    names = [name for name, _ in made.details["registers"]]
+    assert len(set(names)) == 3
+    assert not {"output_all", "h", "θ", "q"} & set(names)
+    parse(json.loads(made.payload)["input"]["data"])
+
+
+# what is refused before anything is sent -----------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ("qubit q;\nbit c;\nh q;\nc = measure q;\nif (c) x q;", r"if \(line 7\)"),
+        ("qubit q;\nbit c;\nc = measure q;\nwhile (c) { c = measure q; }", r"while \(line 6\)"),
+        ("qubit q;\nh q;\nreset q;", r"reset \(line 5\)"),
+        ("qubit q;\nbit c;\nc = measure q;\nh q;", r"'h' acts on qubit 0 after it was measured \(line 6\)"),
+        ("qubit q;\ndelay[10ns] q;", r"delay: 10ns \(line 4\)"),
+    ],
+)
+def test_statements_are_refused_by_name_and_line(body: str, said: str) -> None:
+    made = IonQBackend(ExecutionPreferences(backend="ionq"))
+    with pytest.raises(TargetError, match=said):
+        made.prepare(read_program(HEAD + body), sample_task())
+
+
+def test_branches_are_refused_where_measurements_midway_are_not() -> None:
+    made = IonQBackend(ExecutionPreferences(backend="ionq", backend_options={"mid_circuit": True}))
+    program = read_program(HEAD + "qubit q;\nbit c;\nh q;\nc = measure q;\nif (c) x q;")
+    with pytest.raises(TargetError, match=r"if \(line 7\)"):
+        made.prepare(program, sample_task())
+
+
+def test_limits_of_the_service(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert (payload.MAX_GATES, payload.MAX_CIRCUITS, payload.MAX_BODY) == (150_000, 5_000, 10_000_000)
+    plain = IonQBackend(ExecutionPreferences(backend="ionq"))
+    debiased = IonQBackend(
+        ExecutionPreferences(backend="ionq", backend_options={"debiasing": True, "target": "qpu.forte-1"})
+    )
+    program = read_program(Circuit(1).h(0))
+    with pytest.raises(SessionError, match="1,000,000 shots"):
+        plain.prepare(program, sample_task(1_000_001))
+    with pytest.raises(SessionError, match="at least 500 shots"):
+        debiased.prepare(program, sample_task(499))
+    assert json.loads(debiased.prepare(program, sample_task(500)).payload)["settings"] == {
+        "error_mitigation": {"debiasing": True}
+    }
+    monkeypatch.setattr(payload, "MAX_GATES", 100)
+    with pytest.raises(SessionError, match="at most 100 gates in a job, and this task has 101"):
+        plain.prepare(read_program(long_circuit(101)), sample_task())
+    rotated = read_program(HEAD + "input float t;\nqubit q;\nrx(t) q;\n")
+    with pytest.raises(SessionError, match="at most 100 gates"):
+        plain.prepare(rotated, sample_task(rows=np.zeros((101, 1))))  # over all circuits
+    monkeypatch.setattr(payload, "MAX_CIRCUITS", 7)
+    with pytest.raises(SessionError, match="at most 7 circuits"):
+        plain.prepare(rotated, sample_task(rows=np.zeros((8, 1))))
+    monkeypatch.setattr(payload, "MAX_BODY", 400)
+    with pytest.raises(SessionError, match="at most 400 bytes"):
+        plain.prepare(read_program(long_circuit(90)), sample_task())
+
+
+def long_circuit(gates: int) -> Circuit:
+    """So many gates on one qubit."""
+    circuit = Circuit(1)
+    for _ in range(gates):
+        circuit.x(0)
+    return circuit
+
+
+def test_more_qubits_than_the_device_has() -> None:
+    with loopback(otherwise=IonQService().answer) as server:
+        with pytest.raises(SessionError, match="29 qubits"):
+            ExecutionSession(Circuit(30).h(0), execution_preferences=preferences(server.url)).sample()
+    assert {request.method for request in server.requests} == {"GET"}
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"format": "qasm2"}, "'qasm3' or 'json'"),
+        ({"formatt": "json"}, "Did you mean 'format'"),
+        ({"debiasing": 1}, "debiasing of backend 'ionq' is a bool"),
+        ({"noise_seed": 3}, "is of a noise_model"),
+        ({"noise_model": "forte-1", "noise_seed": -1}, "from 0 to"),
+        ({"mid_circuit": True, "format": "json"}, "no measurements in the middle"),
+        ({"api_key": "x" * 20}, "credential"),
+        ({"endpoint": "https://example.com"}, "profile"),
+    ],
+)
+def test_options_that_are_none(options: dict[str, Any], said: str) -> None:
+    with pytest.raises(SessionError, match=said):
+        IonQBackend(ExecutionPreferences(backend="ionq", backend_options=options))
+
+
+def test_noise_is_of_the_simulator() -> None:
+    made = IonQBackend(
+        ExecutionPreferences(backend="ionq", backend_options={"noise_model": "forte-1", "noise_seed": 3})
+    )
+    prepared = made.prepare(read_program(Circuit(1)), sample_task())
+    assert json.loads(prepared.payload)["noise"] == {"model": "forte-1", "seed": 3}
+    assert not prepared.details["is_exact"]
+    device = IonQBackend(ExecutionPreferences(backend_options={"noise_model": "forte-1", "target": "qpu.forte-1"}))
+    with pytest.raises(SessionError, match="noise_model is of IonQ's target 'simulator'"):
+        device.prepare(read_program(Circuit(1)), sample_task())
+
+
+def test_copies_never_use_more_shots_than_were_asked_for() -> None:
+    rng = np.random.default_rng(3)
+    for _ in range(200):
+        shots = [int(n) for n in rng.integers(2, 10_000, rng.integers(1, 12))]
+        made = [remote_experiment(n) for n in shots]
+        counts, each = copies(made, IonQOptions())
+        assert min(counts) >= 1
+        assert each >= 1
+        assert sum(counts) * each <= sum(shots)
+        assert sum(counts) * each >= sum(shots) - sum(counts)
+
+
+def remote_experiment(shots: int) -> Any:
+    """A circuit with a number of shots."""
+    return Experiment(Circuit(1), shots, 0)
+
+
+# steps ------------------------------------------------------------------------------------------------------------
+def submitted(url: str, **options: Any) -> tuple[IonQBackend, Any]:
+    """A backend, and a job of it."""
+    made = IonQBackend(preferences(url, **options))
+    return made, made.submit(made.prepare(read_program(Circuit(1).x(0)), sample_task()), "ref-1")
+
+
+def test_states_and_cancelling() -> None:
+    service = IonQService()
+    with loopback(otherwise=service.answer) as server:
+        made, ref = submitted(server.url)
+        states = [made.status(ref).state for _ in range(4)]
+        assert states == [RemoteState.QUEUED, RemoteState.QUEUED, RemoteState.RUNNING, RemoteState.COMPLETED]
+        assert made.cancel(ref) is CancelOutcome.ALREADY_FINAL
+        other = made.submit(made.prepare(read_program(Circuit(1).x(0)), sample_task()), "ref-2")
+        assert made.cancel(other) is CancelOutcome.REQUESTED
+        assert made.status(other).state is RemoteState.CANCELLED
+        with pytest.raises(ServiceRefused, match="404"):
+            made.status(type(ref)("nothing/../here"))
+
+
+def test_a_failure_tells_its_reason() -> None:
+    service = IonQService()
+    service.after_create = lambda job: (setattr(job, "failure", {"code": "TooManyShots", "message": "no"}), setattr(job, "way", ["failed"]))  # fmt: skip
+    with loopback(otherwise=service.answer) as server:
+        with ExecutionSession(Circuit(1).x(0), execution_preferences=preferences(server.url)) as session:
+            with pytest.raises(SessionError, match="TooManyShots: no"):
+                session.sample()
+
+
+def test_a_job_is_found_again_by_our_reference() -> None:
+    service = IonQService(page=2)
+    with loopback(otherwise=service.answer) as server:
+        made, ref = submitted(server.url)
+        program = read_program(HEAD + "input float t;\nqubit q;\nrx(t) q;\n")
+        for k in range(2):  # with children, which are older than their parents' answer and have no metadata
+            made.submit(made.prepare(program, sample_task(rows=[[0.1], [0.2]])), f"other-{k}")
+        assert made.find("ref-1") == ref
+        assert made.find("ref-1", datetime(2026, 11, 25, 12, 0, tzinfo=UTC)) == ref
+        assert made.find("nobody") is None
+        before = len(server.requests)
+        assert made.find("nobody", datetime(2026, 11, 26, tzinfo=UTC)) is None
+    assert len(server.requests) == before + 1  # all of the first page is older
+
+
+def test_price_and_dry_run() -> None:
+    service = IonQService()
+    with loopback(otherwise=service.answer) as server:
+        made = IonQBackend(preferences(server.url, target="qpu.forte-1"))
+        program = read_program(Circuit(2).h(0).cx(0, 1))
+        cost = made.cost(made.prepare(program, sample_task(1000)))
+        ended = made.dry_run(program, sample_task(1000), sleep=lambda seconds: None)
+    assert cost is not None
+    assert cost.amount == pytest.approx(1000 * (0.00022 + 0.000975))
+    assert cost.currency == "USD"
+    assert ended.state is RemoteState.COMPLETED
+    assert json.loads(server.requests[-2].body or b"{}").get("dry_run", True)
+
+
+# faults -----------------------------------------------------------------------------------------------------------
+def test_a_reset_after_the_body_was_sent_is_unknown_and_never_sent_twice() -> None:
+    service = IonQService()
+    with loopback(otherwise=service.answer) as server:
+        made = IonQBackend(preferences(server.url))
+        prepared = made.prepare(read_program(Circuit(1).x(0)), sample_task())
+        server.answers[:] = [reset]
+        with pytest.raises(SubmitUnknown):
+            made.submit(prepared, "ref-1")
+    assert [request.method for request in server.requests] == ["POST"]
+
+
+@pytest.mark.parametrize("status", [500, 502, 503, 520])
+def test_an_error_of_the_service_is_unknown_and_never_sent_twice(status: int) -> None:
+    with loopback(reply(status, {"message": "sorry"}), otherwise=IonQService().answer) as server:
+        made = IonQBackend(preferences(server.url))
+        with pytest.raises(SubmitUnknown):
+            made.submit(made.prepare(read_program(Circuit(1)), sample_task()), "ref-1")
+    assert len(server.requests) == 1
+
+
+def test_what_was_lost_is_found_and_gone_on_with() -> None:
+    """The service took the job, and the answer never came."""
+    service = IonQService()
+
+    def taken_and_lost(handler: Any) -> None:
+        body = server.requests[-1]
+        service.answer(body)
+        reset(handler)
+
+    with loopback(otherwise=service.answer) as server:
+        made = IonQBackend(preferences(server.url))
+        program, task = read_program(Circuit(1).x(0)), sample_task()
+        server.answers[:] = [taken_and_lost]
+        with pytest.raises(SubmitUnknown):
+            made.submit(made.prepare(program, task), "ref-1")
+        results = remote.run_remotely(made, program, task, client_ref="ref-1", sleep=lambda seconds: None)
+    assert results[0].counts == {"1": 100}  # type: ignore[union-attr]
+    assert len(service.jobs) == 1
+
+
+def test_too_many_requests_are_waited_for() -> None:
+    service = IonQService()
+    with loopback(reply(429, {}, {"Retry-After": "1"}), otherwise=service.answer) as server:
+        made = IonQBackend(preferences(server.url))
+        ref = made.submit(made.prepare(read_program(Circuit(1)), sample_task()), "ref-1")
+        server.answers[:] = [reply(429, {}, {"Retry-After": "1"}), reply(500, {}), reset]
+        assert made.status(ref).state is RemoteState.QUEUED
+    assert len(service.jobs) == 1
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 413, 422])
+def test_a_refusal_is_no_job(status: int) -> None:
+    with loopback(reply(status, {"message": "no such thing"})) as server:
+        made = IonQBackend(preferences(server.url))
+        with pytest.raises(ServiceRefused):
+            made.submit(made.prepare(read_program(Circuit(1)), sample_task()), "ref-1")
+
+
+@pytest.mark.parametrize("answer", [reply(201, body=b"{"), reply(201, []), reply(201, {"id": 7}), cut_off(201, {"id": "x"})])  # fmt: skip
+def test_a_malformed_answer_to_a_submission_is_no_definite_no(answer: Any) -> None:
+    with loopback(answer, otherwise=IonQService().answer) as server:
+        made = IonQBackend(preferences(server.url))
+        with pytest.raises((BadReply, SubmitUnknown)):
+            made.submit(made.prepare(read_program(Circuit(1)), sample_task()), "ref-1")
+    assert len(server.requests) == 1
+
+
+def test_an_unknown_word_is_waited_for(caplog: pytest.LogCaptureFixture) -> None:
+    service = IonQService(way=("submitted", "pondering", "pondering", "completed"))
+    with loopback(otherwise=service.answer) as server:
+        with ExecutionSession(Circuit(1).x(0), execution_preferences=preferences(server.url)) as session:
+            assert session.sample().counts == {"1": 1000}
+    assert sum("pondering" in record.message for record in caplog.records) == 1
+
+
+@pytest.mark.parametrize(
+    "answer", [reply(200, {}), reply(200, {"shots": 7}), reply(200, {"shots": [{"registers": {"c": [2]}}]}), reply(200, []),
+               reply(200, {"shots": [{"registers": {"c": [0, 1]}}]}), reply(200, {"shots": [{"registers": {}}]}),
+               reply(200, body=b'{"shots": [')]
+)  # fmt: skip
+def test_malformed_results_are_told_and_kept(answer: Any) -> None:
+    service = IonQService(formats=("ionq.result.shots.json.v2",), way=("completed",))
+    with loopback(otherwise=service.answer) as server:
+        made, ref = submitted(server.url, target="qpu.forte-1")
+        program, task = read_program(Circuit(1).x(0)), sample_task()
+        prepared = made.prepare(program, task)
+        found: list[Any] = []
+        server.answers[:] = [service.answer(request("GET", f"/v0.4/jobs/{ref.remote_id}")), answer]
+        stored = made.fetch(ref)  # what came is kept, whatever it is
+        with pytest.raises(BadReply):
+            found += made.decode(stored, prepared, program, task)
+    assert not found
+    assert isinstance(stored, RawResult)
+
+
+def request(method: str, path: str) -> Any:
+    """A request as the server gets it."""
+    return Received(method, path, {"authorization": f"apiKey {KEY}"}, b"")
+
+
+def test_a_result_that_can_be_read_once() -> None:
+    """The second child cannot be read at first; the first is not asked for again."""
+    service = IonQService(formats=("ionq.result.shots.json.v2",), way=("completed",))
+    service.read_once = True
+    with loopback(otherwise=service.answer) as server:
+        made = IonQBackend(preferences(server.url, target="qpu.forte-1"))
+        program = read_program(HEAD + "input float t;\nqubit q;\nrx(t) q;\n")
+        task = sample_task(rows=[[0.0], [math.pi]])
+        prepared = made.prepare(program, task)
+        ref = made.submit(prepared, "ref-1")
+        plain, fails = service.route, iter([True])
+
+        def route(method: str, path: str, query: dict[str, str], body: bytes) -> tuple[int, Any]:
+            children = service.jobs[ref.remote_id].children
+            if path.startswith(f"/jobs/{children[1]}/artifacts") and next(fails, False):
+                return 403, {}
+            return plain(method, path, query, body)
+
+        service.route = route  # type: ignore[method-assign]
+        with pytest.raises(ServiceRefused):
+            made.fetch(ref)
+        results = made.decode(made.fetch(ref), prepared, program, task)
+    assert [one.counts for one in results] == [{"0": 100}, {"1": 100}]  # type: ignore[union-attr]
+
+
+def test_no_key_sends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("IONQ_API_KEY")
+    with loopback() as server:
+        made = IonQBackend(preferences(server.url))
+        with pytest.raises(CredentialError, match="IONQ_API_KEY"):
+            made.submit(made.prepare(read_program(Circuit(1)), sample_task()), "ref-1")
+    assert not server.requests
+
+
+def test_a_service_that_is_not_there() -> None:
+    made = IonQBackend(preferences(f"http://127.0.0.1:{closed_port()}"))
+    assert made.capabilities().num_qubits is None
+    with pytest.raises(ServiceUnavailable):
+        made.submit(made.prepare(read_program(Circuit(1)), sample_task()), "ref-1")
+
+
+def test_an_answer_that_is_no_http() -> None:
+    with loopback(raw(b"hello\r\n\r\n")) as server:
+        made = IonQBackend(preferences(server.url))
+        with pytest.raises((SubmitUnknown, BadReply)):
+            made.submit(made.prepare(read_program(Circuit(1)), sample_task()), "ref-1")
+    assert len(server.requests) == 1
+
+
+def test_what_is_printed_about_the_adapter() -> None:
+    said = backend.TESTED_AGAINST
+    assert "not run on the live service" in said
+    assert "October 1, 2026" in said
