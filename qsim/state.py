@@ -63,6 +63,24 @@ def evolve(program: Program, parameters: Array, dtype: Any, threads: int, initia
     return state
 
 
+def evolve_from(program: Program, parameters: Array, place: Array, amplitude: complex, threads: int) -> None:
+    """Run a program on `amplitude` times |0...0>; the result is put into `place`, shape (2**n,), in natural order."""
+    real = np.float64 if place.dtype == np.complex128 else np.float32
+    threads = max(1, min(threads, len(place) // MIN_SHARE))
+    coefficients, phase = program.bind(parameters, real)
+    if not (program.num_passes and program.writes_all):
+
+        def clear(_: int, start: int, stop: int) -> None:
+            place[start:stop] = 0
+
+        run_shares(clear, len(place), threads, chunk=_CHUNK)
+    if not program.num_passes:
+        place[0] = phase * amplitude
+        return
+    with rooms(real, program.workspace_numbers, threads) as workspaces:
+        _run_passes(program, place.view(real), coefficients, complex(phase * amplitude), workspaces)
+
+
 def write_thin(thin: Thin, dtype: Any, threads: int) -> Array:
     """A thin state in full, shape (2**n,)."""
     length = np.dtype(dtype).itemsize << thin.num_qubits

@@ -26,14 +26,14 @@ from qsim.methods import METHODS, choose
 from qsim.pauli import SparsePauliOp
 from qsim.version import __version__
 from qsim.warmup import can_keep_kernels, kernels_ready, warm_up
-from session import cli_jobs, cli_ranks
+from session import cli_jobs, cli_plan, cli_ranks
 from session.cli_backends import backends, read_options
 from session.cli_input import read_text, read_values
 from session.cli_programs import check, convert
 from session.description import describe, fact_text
 from session.errors import SessionError
 from session.execution import ExecutionSession
-from session.preferences import DEFAULT_SHOTS, BackendNames, ExecutionPreferences
+from session.preferences import DEFAULT_SHOTS, GROUPINGS, BackendNames, ExecutionPreferences
 from session.programs import Program, read_program, writes_bits
 from session.quantum_program import QuantumProgram
 from session.results import EstimationResult, ExecutionDetails
@@ -85,6 +85,7 @@ def cli() -> None:
 
 cli.add_command(cli_jobs.jobs)
 cli.add_command(cli_jobs.worker)
+cli.add_command(cli_plan.plan)
 
 
 # options that several commands share ---------------------------------------------------------------------------
@@ -186,6 +187,7 @@ def _note_method(facts: Mapping[str, Any]) -> None:
 @_backend
 @_engine_options
 @click.option("--submit", is_flag=True, help="Store it as a job and print its id; 'qsim worker' runs it.")
+@cli_plan.in_file_options
 @_TOP
 @_JSON
 def run(
@@ -198,6 +200,13 @@ def run(
     **options: Any,
 ) -> None:
     """Run a program and count its outcomes; on several ranks under mpiexec."""
+    place = cli_plan.Place.of(options, submit)
+    if place is not None:
+        program = _program(file, include)
+        values = read_values(settings, program.circuit)
+        _prepare_engine()
+        _print_details(place.sample(program, values, options), values, top, as_json)
+        return
     if cli_ranks.several_ranks():
 
         def body(ranked: cli_ranks.RankedCommand) -> None:
@@ -240,6 +249,13 @@ def _print_details(details: ExecutionDetails, values: Any, top: int | None, as_j
 @_file
 @click.option("--observable", required=True, metavar="SUM", help='A sum of Pauli products: "Z0*Z1 + 0.5*X0".')
 @click.option("--shots", type=int, metavar="N", help="Estimate from so many shots; exact when left out.")
+@click.option("--grouping", type=click.Choice(GROUPINGS), help="How terms are put together that are measured at once.")
+@click.option(
+    "--readout-mitigation",
+    type=int,
+    metavar="N",
+    help="Take readout errors out, measured with N shots of two circuits.",
+)
 @_SEED
 @_SET
 @_backend
@@ -262,7 +278,7 @@ def estimate(
         cli_ranks.run_ranked(options, body)
         return
     if options["backend"] is None:
-        exact = options["shots"] is None
+        exact = options["shots"] is None and options["readout_mitigation"] is None
         options["backend"] = BackendNames.SIMULATOR_STATEVECTOR if exact else BackendNames.SIMULATOR
     session = _open(file, include, options)
     values = read_values(settings, session.circuit)

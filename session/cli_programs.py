@@ -61,7 +61,7 @@ def convert(
         circuit = _circuit(read_text(file), file, include)
         values = read_values(settings, circuit)
         if values:
-            circuit = circuit.bind(_checked(values, circuit))
+            circuit = circuit.bind(checked_values(values, circuit))
         text = dumps(circuit, version=version, standalone=standalone)
     if output == "-":
         sys.stdout.write(text)
@@ -69,7 +69,7 @@ def convert(
     _write(output, text)
 
 
-def _checked(values: dict[str, Any], circuit: Circuit) -> dict[str, Any]:
+def checked_values(values: dict[str, Any], circuit: Circuit) -> dict[str, Any]:
     """Values whose names and lengths are those of parameters."""
     lengths: dict[str, int] = {}
     for parameter in circuit.parameters:

@@ -1,4 +1,4 @@
-"""One statevector over many ranks: plans of exchanges, transports, and a simulator that runs on them.
+"""One statevector over many ranks, or in a file: plans of exchanges, transports, and simulators that run on them.
 
 `plan` decides which qubits are global, and knows nothing of how ranks talk; see docs/distributed.md. mpi4py (extra `mpi`)
 is imported when an `MPITransport` is made, not before.
@@ -16,6 +16,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from qsim.distributed.file_simulator import FilePlan, FileSimulator
     from qsim.distributed.mpi import MPITransport, launched_ranks
     from qsim.distributed.plan import Exchange, Local, RankPlan, plan_ranks
     from qsim.distributed.simulator import DistributedSimulator
@@ -24,11 +25,12 @@ if TYPE_CHECKING:
 _WHERE = {
     "MPITransport": "mpi", "launched_ranks": "mpi", "Exchange": "plan", "Local": "plan", "RankPlan": "plan",
     "plan_ranks": "plan", "DistributedSimulator": "simulator", "run_in_threads": "threads",
+    "FilePlan": "file_simulator", "FileSimulator": "file_simulator",
 }  # fmt: skip
 
 __all__ = [
-    "DistributedSimulator", "Exchange", "Local", "MPITransport", "RankPlan", "launched_ranks", "plan_ranks",
-    "run_in_threads",
+    "DistributedSimulator", "Exchange", "FilePlan", "FileSimulator", "Local", "MPITransport", "RankPlan",
+    "launched_ranks", "plan_ranks", "run_in_threads",
 ]  # fmt: skip
 
 
