@@ -38,6 +38,8 @@ Array = npt.NDArray[Any]
 _BESIDE = 1 << 26
 #: Bytes of parts that are more than this many times fewer than the whole are too many to take turns.
 _MOST_PARTS_BITS = 16
+#: Terms of an operator whose square is taken.
+_MOST_SQUARED = 2000
 
 
 @dataclass(frozen=True)
@@ -194,6 +196,29 @@ class FileSimulator:
         if self._batched(circuit, parameters):
             return picked
         return float(picked[0]) if single else picked[0]
+
+    def moments(self, circuit: Circuit, observable: Any, parameters: Any = None) -> tuple[Any, Any]:
+        """Expectation value and variance <O**2> - <O>**2 from one run, each in the shape that `expectation` gives.
+
+        Raises:
+            QsimError: an operator has more than 2,000 terms, whose square is not worth multiplying out.
+        """
+        check_circuit(circuit)
+        single, operators = as_operators(observable)
+        for operator in operators:
+            check_observable(operator, circuit.num_qubits)
+            if operator.num_terms > _MOST_SQUARED:
+                raise QsimError(
+                    f"A variance multiplies out an operator's square: at most {_MOST_SQUARED:,} terms, this one has "
+                    f"{operator.num_terms:,}. Ask for expectation values alone."
+                )
+        found = self.expectation(circuit, operators + [(one * one).simplify() for one in operators], parameters)
+        means, squares = found[..., : len(operators)], found[..., len(operators) :]
+        variances = np.maximum(squares - means * means, 0.0)
+        if not single:
+            return means, variances
+        means, variances = means[..., 0], variances[..., 0]
+        return (means, variances) if np.ndim(means) else (float(means), float(variances))
 
     def probabilities(self, circuit: Circuit, qubits: Sequence[int], parameters: Any = None) -> Array:
         """The outcome probabilities of some qubits, shape (2**k,), the first of the k qubits as least significant bit."""

@@ -98,6 +98,8 @@ def test_everything_that_is_read_from_a_file_is_what_memory_gives(tmp_path, num_
     np.testing.assert_allclose(there.amplitudes(circuit, range(1 << num_qubits)), expected, atol=1e-13)
     made = operators(num_qubits, 20)
     np.testing.assert_allclose(there.expectation(circuit, made), here.expectation(circuit, made), atol=1e-11)
+    for found, right in zip(there.moments(circuit, made), here.moments(circuit, made), strict=True):
+        np.testing.assert_allclose(found, right, atol=1e-10)
     wanted = [num_qubits - 1, 0, 3]
     np.testing.assert_allclose(
         there.probabilities(circuit, wanted), here.probabilities(circuit, qubits=wanted), atol=1e-13
@@ -211,7 +213,7 @@ def test_bad_places_are_refused(tmp_path):
     assert (tmp_path / "there").read_text() == "mine"
 
 
-def test_bad_arguments_are_refused(tmp_path):
+def test_bad_arguments_are_refused(tmp_path, monkeypatch):
     simulator = FileSimulator(tmp_path)
     circuit = layers(10, 1)
     for arguments in ({"precision": "half"}, {"memory_limit": 0}, {"keep": 1}, {"threads": 0}):
@@ -226,6 +228,9 @@ def test_bad_arguments_are_refused(tmp_path):
         simulator.sample(circuit)
     with pytest.raises(QsimError, match="not Hermitian|Hermitian"):
         simulator.expectation(circuit, 1j * Pauli.X(0))
+    monkeypatch.setattr("qsim.distributed.file_simulator._MOST_SQUARED", 2)
+    with pytest.raises(QsimError, match="at most 2 terms, this one has 3"):
+        simulator.moments(circuit, Pauli.Z(0) + Pauli.Z(1) + Pauli.Z(2))
     with pytest.raises(CircuitError, match="resets, branches"):
         simulator.sample(Circuit(2, 2).h(0).reset(0).measure_all())
     with pytest.raises(QsimError, match="one set"):
