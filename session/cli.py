@@ -33,7 +33,7 @@ from session.cli_programs import check, convert
 from session.description import describe, fact_text
 from session.errors import SessionError
 from session.execution import ExecutionSession
-from session.preferences import DEFAULT_SHOTS, BackendNames, ExecutionPreferences
+from session.preferences import DEFAULT_SHOTS, GROUPINGS, BackendNames, ExecutionPreferences
 from session.programs import Program, read_program, writes_bits
 from session.quantum_program import QuantumProgram
 from session.results import EstimationResult, ExecutionDetails
@@ -249,6 +249,13 @@ def _print_details(details: ExecutionDetails, values: Any, top: int | None, as_j
 @_file
 @click.option("--observable", required=True, metavar="SUM", help='A sum of Pauli products: "Z0*Z1 + 0.5*X0".')
 @click.option("--shots", type=int, metavar="N", help="Estimate from so many shots; exact when left out.")
+@click.option("--grouping", type=click.Choice(GROUPINGS), help="How terms are put together that are measured at once.")
+@click.option(
+    "--readout-mitigation",
+    type=int,
+    metavar="N",
+    help="Take readout errors out, measured with N shots of two circuits.",
+)
 @_SEED
 @_SET
 @_backend
@@ -279,7 +286,7 @@ def estimate(
         cli_ranks.run_ranked(options, body)
         return
     if options["backend"] is None:
-        exact = options["shots"] is None
+        exact = options["shots"] is None and options["readout_mitigation"] is None
         options["backend"] = BackendNames.SIMULATOR_STATEVECTOR if exact else BackendNames.SIMULATOR
     session = _open(file, include, options)
     values = read_values(settings, session.circuit)

@@ -28,6 +28,7 @@ _STATUS = click.option(
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print one line of JSON.")
 _ID = click.argument("job_id", metavar="ID")
 _DAY = 86_400.0
+_TELL_SECONDS = 60.0  # that a service may take to be told of a cancelling
 
 
 @click.group()
@@ -135,12 +136,29 @@ def cancel(job_ids: tuple[str, ...], as_json: bool) -> None:
     Those that run stop within a second or so, those that ended keep their results.
     """
     found = [ExecutionJob.from_id(job_id) for job_id in job_ids]
-    outcome = {job.id: {"cancelled": job.cancel(), "status": job.status} for job in found}
+    outcome: dict[str, dict[str, Any]] = {}
+    for job in found:
+        cancelled = job.cancel()
+        told = _told(job) if cancelled else None
+        outcome[job.id] = {"cancelled": cancelled, "status": job.status, **({"service": told} if told else {})}
     if as_json:
         print(json.dumps(outcome))
         return
     for job_id, one in outcome.items():
-        print(f"{job_id}  {one['status']}" + ("" if one["cancelled"] else " before, and so it stays"))
+        told = f"; {one['service']}" if "service" in one else ""
+        print(f"{job_id}  {one['status']}" + ("" if one["cancelled"] else " before, and so it stays") + told)
+
+
+def _told(job: ExecutionJob) -> str | None:
+    """What a service answered to the cancelling of a job; None for a job that none has."""
+    if not job.remote_tasks:
+        return None
+    try:
+        job.poll(_TELL_SECONDS)
+    except JobTimeoutError:
+        return "its service is still to be told, by the process that watches the job or by 'qsim worker'"
+    notes = [event.note for event in job._store.events(job.id) if event.after is JobStatus.CANCELLED]
+    return notes[-1] if notes else None
 
 
 @jobs.command()

@@ -13,6 +13,7 @@ import logging
 import random
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 from qsim.errors import RunCancelled
@@ -36,6 +37,7 @@ from session.errors import (
     ServiceError,
     ServiceRefused,
     ServiceUnavailable,
+    StoreError,
     SubmitUnknown,
 )
 from session.programs import Program
@@ -51,6 +53,11 @@ _SEND_TRIES, _CANCEL_TRIES, _BAD_REPLIES = 4, 3, 5
 _SEARCH_WAIT = 5.0
 #: A service may take so long before it knows a task by the id that it gave out itself.
 _SETTLE_SECONDS = 60.0
+#: So long a task waits for a service that is too busy to take it (status 429).
+_BUSY_SECONDS = 3600.0
+#: What is noted, instead of a service's word, of a task that is known not to have been sent.
+NOT_SENT = "not sent"
+_SILENT = "no answer"
 _log = logging.getLogger("session.remote")
 
 Stopped = Callable[[], bool]
@@ -111,7 +118,14 @@ class RemoteRun:
         else:
             prepared = self._submissions.prepared(part)
             self._check_same(one, digest)
-            ref = one.ref or (None if one.has_reply else self._send_again(one, prepared))
+            if one.ref is not None or one.has_reply:
+                ref = one.ref
+            elif one.state is RemoteState.FAILED and one.word == NOT_SENT:
+                self._check_origin(one)
+                self._submissions.sending(part)
+                ref = self._send_first(one, prepared)
+            else:
+                ref = self._send_again(one, prepared)
         if not one.has_reply:
             assert ref is not None
             self._wait(one, ref)
@@ -130,16 +144,26 @@ class RemoteRun:
         return one, prepared
 
     def _send_first(self, one: Submission, prepared: Prepared) -> RemoteRef:
-        """Send what was never sent before: an error that says so means that it is not there."""
-        try:
-            ref = self._backend.submit(prepared, one.client_ref)
-        except (ServiceRefused, ServiceUnavailable, CredentialError) as error:
-            word = "refused" if isinstance(error, ServiceRefused) else "not sent"
-            self._submissions.note(one.part, RemoteStatus(RemoteState.FAILED, word, str(error)))
-            raise
-        except Exception as error:  # whatever it is, the task may be there
-            _log.warning("Job %s: it is not known whether its task arrived (%s).", self._claim.id, type(error).__name__)
-            return self._send_again(one, prepared, str(error))
+        """Send what is known not to be there: an error that says so means that it still is not."""
+        end, wait = time.monotonic() + _BUSY_SECONDS, pace.FIRST_WAIT
+        while True:
+            try:
+                ref = self._backend.submit(prepared, one.client_ref)
+                break
+            except (ServiceRefused, ServiceUnavailable, CredentialError) as error:
+                word = "refused" if isinstance(error, ServiceRefused) else NOT_SENT
+                self._submissions.note(one.part, RemoteStatus(RemoteState.FAILED, word, str(error)))
+                if getattr(error, "status", None) != 429 or time.monotonic() > end:
+                    raise
+                asked = getattr(error, "retry_after_sec", None)
+            except Exception as error:  # whatever it is, the task may be there
+                _log.warning(
+                    "Job %s: it is not known whether its task arrived (%s).", self._claim.id, type(error).__name__
+                )
+                return self._send_again(one, prepared, str(error))
+            self._pause(max(wait, asked or 0.0))  # the service takes only so many at a time
+            wait = min(wait * pace.GROWTH, pace.LONGEST_WAIT)
+            self._submissions.sending(one.part)
         return self._sent(one, ref)
 
     def _send_again(self, one: Submission, prepared: Prepared, why: str = "") -> RemoteRef:
@@ -150,7 +174,7 @@ class RemoteRun:
             for last in (False,) * (_SEND_TRIES - 1) + (True,):
                 try:
                     return self._sent(one, self._backend.submit(prepared, one.client_ref))
-                except CredentialError:
+                except (CredentialError, StoreError):
                     raise
                 except Exception as error:
                     why = str(error)
@@ -201,6 +225,7 @@ class RemoteRun:
                 if wrong > _BAD_REPLIES:
                     raise
                 asked = error.retry_after_sec
+                seen = self._noted_silence(one, seen, str(error))
             except ServiceRefused as error:
                 if error.status not in (404, 410):
                     raise
@@ -220,6 +245,16 @@ class RemoteRun:
                     raise self._ended(one, status)
             self._pause(max(wait * random.uniform(0.8, 1.2), min(asked or 0.0, 3600.0)))
             wait = min(wait * pace.GROWTH, pace.LONGEST_WAIT)
+
+    def _noted_silence(self, one: Submission, seen: RemoteStatus | None, why: str) -> RemoteStatus:
+        """Tell those who look that the service does not answer; its next answer takes the place of this."""
+        if seen is not None and seen.message.startswith(_SILENT):
+            return seen
+        _log.warning("Job %s: its service does not answer, and is asked again: %s", self._claim.id, why)
+        before = seen or RemoteStatus(RemoteState.QUEUED)
+        told = replace(before, message=f"{_SILENT} since {time.strftime('%Y-%m-%d %H:%M:%S')}: {why}")
+        self._submissions.note(one.part, told)
+        return told
 
     def _ended(self, one: Submission, status: RemoteStatus) -> JobFailedError:
         self._submissions.note(one.part, status)
@@ -330,11 +365,12 @@ def remote_details(value: Any) -> str:
     """A vendor's word, message and place in its queue as one text.
 
     >>> from types import SimpleNamespace as S
-    >>> remote_details(S(state="QUEUED", word="ready", message="", queue_position=3))
-    'QUEUED (ready), number 3 in the queue'
+    >>> remote_details(S(state="QUEUED", word="ready", message="", queue_position=3, eta_sec=90.0))
+    'QUEUED (ready), number 3 in the queue, about 90 s'
     """
     if value.state is None:
         return "not asked yet"
     word = f" ({value.word})" if value.word else ""
     place = "" if value.queue_position is None else f", number {value.queue_position} in the queue"
+    place += f", about {value.eta_sec:,.0f} s" if value.eta_sec and not RemoteState(value.state).is_final else ""
     return f"{value.state}{word}{place}" + (f": {value.message}" if value.message else "")

@@ -174,12 +174,14 @@ class Runner:
 
     def _start_remote(self, one: tuple[JobStore, str, Work | None]) -> None:
         def run() -> None:
-            self._serve_one(*one)
-            with self.changed:
-                self._remote.discard(thread)
-                if self._stop.is_set() and self._thread is None:
-                    self._release_identities()
-                self.changed.notify_all()
+            try:
+                self._serve_one(*one)
+            finally:
+                with self.changed:
+                    self._remote.discard(thread)
+                    if self._stop.is_set() and self._thread is None:
+                        self._release_identities()
+                    self.changed.notify_all()
 
         thread = threading.Thread(target=run, name=f"qsim-remote-{one[1][:8]}", daemon=True)
         self._remote.add(thread)
@@ -275,8 +277,13 @@ class Runner:
             self.changed.notify_all()
             self.changed.wait_for(lambda: self._thread is None and not self._remote, _EXIT_SECONDS)
         for store, claim in list(self._current.values()):
+            left = (
+                "the process ended before the service had answered, so its task may run"
+                if claim.record.remote
+                else None
+            )
             with contextlib.suppress(SessionError):  # it does not listen, so its result will come too late to be stored
-                store.release(claim)
+                store.release(claim, left)
 
 
 _runner: Runner | None = None

@@ -21,10 +21,14 @@ _SIZES = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MV2_COMM_WORLD_SIZE")
 def launched_ranks(environment: Mapping[str, str] | None = None) -> int:
     """How many ranks this process was started with by a launcher of MPI; 1 where it was not. Imports nothing.
 
+    QSIM_MPI=0 says that there is one, for programs that run many of their own under a launcher.
+
     >>> launched_ranks({"PMI_SIZE": "4", "PMI_RANK": "0"}), launched_ranks({})
     (4, 1)
     """
     given = os.environ if environment is None else environment
+    if given.get("QSIM_MPI") == "0":
+        return 1
     names = _SIZES if "PMIX_RANK" not in given else (*_SIZES, "SLURM_STEP_NUM_TASKS")
     for name in names:
         text = given.get(name, "")

@@ -25,7 +25,7 @@ from qsim.counts import Counts
 from qsim.distributed import readout
 from qsim.distributed.identity import digest, digest_of
 from qsim.distributed.mpi import MPITransport
-from qsim.distributed.plan import CHUNK, RankPlan, plan_ranks
+from qsim.distributed.plan import CHUNK, Exchange, RankPlan, plan_ranks
 from qsim.distributed.run import Part, RankProgram, together
 from qsim.distributed.transport import Ranks, Transport
 from qsim.dynamic import can_be_deferred
@@ -51,6 +51,11 @@ _RULES = {
     "arguments": "Every rank is given the same parameters, seed, shots and observables: those of rank {rank} ({other}) differ "
     "from those of rank 0 ({first}).",
 }
+
+_SAME_PLAN = (
+    "Every rank makes the same plan: the one of rank {rank} ({other}) differs from that of rank 0 ({first}), though the "
+    "programs are the same. Run all ranks on machines of one kind, with the same versions of Python and NumPy."
+)
 
 
 class RankedRuns:
@@ -133,15 +138,15 @@ class RankedRuns:
             if initial is not None:
                 part = np.asarray(initial).reshape(self.ranks.size, -1)[self.ranks.rank]
                 state = np.array(part, dtype=self._dtype)
-        self.last_plan = plan
+        self._check_plan(plan)
         program = RankProgram.of(circuit, plan, self.ranks.rank, self._dtype)
         part = program.run(self.ranks, row, self.threads, state, initial is not None)
         self.last_seconds = part.seconds
         return part
 
-    def _counts(self, circuit: Circuit, row: Array, shots: int, seed: int) -> Counts:
+    def _counts(self, circuit: Circuit, row: Array, shots: int, seed: int, memory: bool) -> Counts:
         if self._runs_on_one(circuit) or self._takes_other_method(circuit, row):
-            return self._counts_of_first(circuit, row, shots, seed)
+            return self._counts_of_first(circuit, row, shots, seed, memory)
         self._check_room(circuit, 1, readout.sampling_room(circuit.num_qubits, shots))
         visible, registers = visible_bits(circuit)
         place = {bit: k for k, bit in enumerate(visible)}
@@ -149,7 +154,7 @@ class RankedRuns:
         n, local = circuit.num_qubits, circuit.num_qubits - (self.ranks.size.bit_length() - 1)
         part = self._run(circuit, row, readout.sampled_low_qubits(n, local))
         values, frequencies = readout.sample_bits(part, pairs, shots, seed, self.memory_limit)
-        return Counts(values, frequencies, len(visible), registers, seed)
+        return Counts(values, frequencies, len(visible), registers, seed, memory=memory)
 
     def _runs_on_one(self, circuit: Circuit) -> bool:
         """Whether one process would not draw from the whole state: it follows histories, or parts of a circuit."""
@@ -176,7 +181,7 @@ class RankedRuns:
                         takes = chosen == "stabilizer" or (chosen == "mps" and fits)
         return bool(self.ranks.from_first(takes))
 
-    def _counts_of_first(self, circuit: Circuit, row: Array, shots: int, seed: int) -> Counts:
+    def _counts_of_first(self, circuit: Circuit, row: Array, shots: int, seed: int, memory: bool) -> Counts:
         visible, registers = visible_bits(circuit)
         drawn: list[Any] = []
         with together(self.ranks):
@@ -185,7 +190,7 @@ class RankedRuns:
                 counts = one.sample(bound_to(circuit, row), shots, seed=seed)
                 drawn = [counts.outcomes, counts.frequencies.tolist(), counts.metadata]
         values, frequencies, metadata = self.ranks.from_first(drawn)
-        return Counts(values, frequencies, len(visible), registers, seed, metadata=metadata)
+        return Counts(values, frequencies, len(visible), registers, seed, memory=memory, metadata=metadata)
 
     def _each(
         self, call: str, circuit: Circuit, parameters: Any, check: Callable[[], list[Any]], read: Callable[..., Array], *,
@@ -265,6 +270,12 @@ class RankedRuns:
         """Bytes that this rank may take."""
         free = available_memory() // self._neighbours
         return free if self.memory_limit is None else min(free, self.memory_limit)
+
+    def _check_plan(self, plan: RankPlan) -> None:
+        """Refuse plans that differ, as they might where machines of several kinds round angles differently."""
+        steps = [step.pairs if isinstance(step, Exchange) else step.num_gates for step in plan.steps]
+        self.ranks.check_same({"plan": digest_of(*steps, plan.final)}, {"plan": _SAME_PLAN})
+        self.last_plan = plan
 
     def _check_room(self, circuit: Circuit, copies: int, more: int = 0) -> None:
         """Refuse what does not fit on a rank, before anything is allocated; `more` bytes are for what is read."""

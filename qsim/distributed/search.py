@@ -8,17 +8,26 @@ there a beam search tries to do better. It is deterministic: its budget is count
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
+from typing import NamedTuple
 
 from qsim.distributed.blocks import Block, bits_of, mask_of
 
 #: Blocks that a search may look at in all; about two seconds' worth. After that only Belady's rule is followed.
-BUDGET = 4_000_000
+BUDGET = 8_000_000
 #: Plans that are followed side by side, and sets of global wires tried from each.
 BEAM, TRIED = 16, 12
 #: Wires that an exchange of two candidates looks at, by how late they are needed.
 NEAR = 8
+
+
+class Rest(NamedTuple):
+    """Blocks that are yet to run: some, ascending, and all from `tail` on; none is copied that nothing has looked at."""
+
+    some: list[int]
+    tail: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +37,7 @@ class Stage:
     Attributes:
         away: mask of the global wires.
         runs: blocks that run, in order.
-        left: blocks that remain after it.
+        left: what remains after it.
         cost: amplitudes that a rank has sent so far, as a share of what it holds.
         before: the stage before, or None for the first.
         start: blocks on global wires alone that came before everything else; in the first stage only.
@@ -36,7 +45,7 @@ class Stage:
 
     away: int
     runs: list[int]
-    left: list[int]
+    left: Rest
     cost: float
     before: Stage | None
     start: list[int] = field(default_factory=list)
@@ -82,7 +91,7 @@ class Search:
 
     def stages(self, away: int | None) -> list[Stage]:
         """The best stages found; the first begins with the wires of `away` global, or with those that suit best."""
-        everything = list(range(len(self.active)))
+        everything = Rest([], 0)
         if away is None:
             firsts = self._first_stages(everything)
         else:
@@ -91,12 +100,19 @@ class Search:
         best = self._follow(firsts[:1], 1, 0.0, float("inf"))
         assert best is not None
         if self.num_global and best.cost:
-            rate = best.cost / max(1, len(everything))
+            rate = best.cost / max(1, len(self.active))
             better = self._follow(firsts, BEAM, rate, best.cost + self._ending(best))
             best = better or best
         return best.path()
 
-    def runnable(self, blocks: list[int], away: int) -> tuple[list[int], list[int]]:
+    def count(self, rest: Rest) -> int:
+        """How many blocks are left."""
+        return len(rest.some) + len(self.active) - rest.tail
+
+    def _blocks(self, rest: Rest) -> Iterable[int]:
+        return chain(rest.some, range(rest.tail, len(self.active)))
+
+    def runnable(self, rest: Rest, away: int) -> tuple[list[int], Rest]:
         """Split blocks into those that run while `away` is global, and the others, both in order.
 
         A block may overtake one that waits unless they share a wire that is active in either.
@@ -104,40 +120,44 @@ class Search:
         active, passive, everything = self.active, self.passive, self.everything
         runs: list[int] = []
         left: list[int] = []
-        waiting_on = waiting_off = 0
-        for at, k in enumerate(blocks):
+        waiting_on = waiting_off = looked = 0
+        for k in self._blocks(rest):
+            looked += 1
             on, off = active[k], passive[k]
-            if on & (away | waiting_on | waiting_off) or off & waiting_on:
-                left.append(k)
-                waiting_on |= on
-                waiting_off |= off
-                if waiting_on == everything:
-                    left.extend(blocks[at + 1 :])
-                    break
-            else:
+            if not (on & (away | waiting_on | waiting_off) or off & waiting_on):
                 runs.append(k)
-        self.looked += len(runs) + 64
-        return runs, left
+                continue
+            left.append(k)
+            waiting_on |= on
+            waiting_off |= off
+            if waiting_on == everything:
+                break
+        self.looked += looked + 16
+        left.extend(rest.some[looked:])
+        return runs, Rest(left, rest.tail + max(0, looked - len(rest.some)))
 
-    def _first(self, blocks: list[int], away: int) -> Stage:
+    def _first(self, away: int) -> Stage:
         """The first stage of a circuit on |0...0>: what acts on global wires alone needs no exchange there."""
-        start, rest, touched = [], [], 0
-        for k in blocks:
+        start: list[int] = []
+        before: list[int] = []
+        touched, k = 0, 0
+        while k < len(self.active) and touched & away != away:
             wires = self.active[k] | self.passive[k]
             if wires & ~away == 0 and wires & touched == 0:
                 start.append(k)
             else:
-                rest.append(k)
+                before.append(k)
                 touched |= wires
-        runs, left = self.runnable(rest, away)
+            k += 1
+        runs, left = self.runnable(Rest(before, k), away)
         return Stage(away, runs, left, 0.0, None, start)
 
-    def _first_stages(self, blocks: list[int]) -> list[Stage]:
+    def _first_stages(self, blocks: Rest) -> list[Stage]:
         order = self._by_need(blocks, 0)
         found: dict[int, Stage] = {}
         base = mask_of(order[: self.num_global])
         for away in self._near(base, order):
-            found[away] = self._first(blocks, away)
+            found[away] = self._first(away)
         best = max(found.values(), key=self._done)
         for _ in range(4):
             if self.looked > BUDGET // 4:
@@ -145,21 +165,20 @@ class Search:
             known = len(found)
             for away in self._near(best.away, order):
                 if away not in found:
-                    found[away] = self._first(blocks, away)
+                    found[away] = self._first(away)
             best = max(found.values(), key=self._done)
             if len(found) == known:
                 break
         return sorted(found.values(), key=lambda stage: -self._done(stage))[: 2 * BEAM]
 
-    @staticmethod
-    def _done(stage: Stage) -> int:
-        return -len(stage.left)
+    def _done(self, stage: Stage) -> int:
+        return -self.count(stage.left)
 
-    def _by_need(self, blocks: list[int], away: int) -> list[int]:
+    def _by_need(self, blocks: Rest, away: int) -> list[int]:
         """Wires, those first that become active last; among equals those first that are global, or shall be at the end."""
         first_use: dict[int, int] = {}
         seen = 0
-        for at, k in enumerate(blocks):
+        for at, k in enumerate(self._blocks(blocks)):
             new = self.active[k] & ~seen
             if new:
                 seen |= new
@@ -167,7 +186,7 @@ class Search:
                     first_use[wire] = at
                 if seen == self.everything:
                     break
-        never = len(blocks)
+        never = self.count(blocks)
 
         def need(wire: int) -> tuple[int, int, int, int]:
             wanted = self.home is not None and (self.home >> wire) & 1
@@ -206,7 +225,7 @@ class Search:
             if runs:
                 cost = stage.cost + share((away & ~stage.away).bit_count())
                 found[away] = Stage(away, runs, left, cost, stage)
-        ranked = sorted(found.values(), key=lambda new: (len(new.left), new.cost))
+        ranked = sorted(found.values(), key=lambda new: (self.count(new.left), new.cost))
         if tried == 1:
             return ranked[:1]
         cheap = sorted(found.values(), key=lambda new: ((new.cost - stage.cost) / len(new.runs), new.cost))
@@ -224,7 +243,7 @@ class Search:
         while stages:
             after: dict[tuple[int, int, int], Stage] = {}
             for stage in stages:
-                if not stage.left:
+                if not self.count(stage.left):
                     total = stage.cost + self._ending(stage)
                     if total < bound:
                         best, bound = stage, total
@@ -232,14 +251,15 @@ class Search:
                 if stage.cost + 0.5 >= bound:
                     continue
                 for new in self._next(stage, TRIED if width > 1 else 1):
-                    key = (new.away, len(new.left), hash(tuple(new.left)))
+                    key = (new.away, new.left.tail, hash(tuple(new.left.some)))
                     if key not in after or after[key].cost > new.cost:
                         after[key] = new
-            stages = sorted(after.values(), key=lambda s: (s.cost + self._ending_or_rate(s, rate), len(s.left)))
+            stages = sorted(after.values(), key=lambda s: (s.cost + self._ending_or_rate(s, rate), self.count(s.left)))
             if self.looked > BUDGET:
                 width = 1
             stages = stages[:width]
         return best
 
     def _ending_or_rate(self, stage: Stage, rate: float) -> float:
-        return rate * len(stage.left) if stage.left else self._ending(stage)
+        left = self.count(stage.left)
+        return rate * left if left else self._ending(stage)

@@ -18,7 +18,7 @@ from qsim.circuit import MEASURE, ROW, Circuit
 from qsim.distributed import gradient, operators, readout
 from qsim.distributed.ranked_runs import RankedRuns
 from qsim.distributed.run import Part, together
-from qsim.errors import CircuitError
+from qsim.errors import CircuitError, QsimError
 from qsim.gradients import named
 from qsim.pool import part as one_part
 
@@ -53,7 +53,15 @@ class DistributedSimulator(RankedRuns):
     """
 
     # results ------------------------------------------------------------------------------------------------
-    def sample(self, circuit: Circuit, shots: int = 1024, parameters: Any = None, seed: int | None = None) -> Any:
+    def sample(
+        self,
+        circuit: Circuit,
+        shots: int = 1024,
+        parameters: Any = None,
+        seed: int | None = None,
+        *,
+        memory: bool = False,
+    ) -> Any:
         """Run a circuit `shots` times and count the outcomes of its classical bits, as `Simulator.sample` does.
 
         A circuit that branches, or falls apart into parts that fit on one rank, is run by rank 0, whose counts all get; so is
@@ -67,7 +75,9 @@ class DistributedSimulator(RankedRuns):
             check_circuit(circuit)
             check_measured(circuit)
             checked_seed(seed)
-            return [checked_shots(shots), seed]
+            if not isinstance(memory, (bool, np.bool_)):
+                raise QsimError(f"memory is True, to keep every shot, or False, got {memory!r}.")
+            return [checked_shots(shots), seed, bool(memory)]
 
         with self._guarded():
             rows, batched, _ = self._enter("sample", circuit, parameters, check)
@@ -75,7 +85,7 @@ class DistributedSimulator(RankedRuns):
             found = []
             for k, row in enumerate(rows):
                 with one_part(k, len(rows)):
-                    found.append(self._counts(circuit, row, int(shots), (first + k) % (1 << 64)))
+                    found.append(self._counts(circuit, row, int(shots), (first + k) % (1 << 64), bool(memory)))
         return found if batched else found[0]
 
     def statevector(self, circuit: Circuit, parameters: Any = None, *, initial_state: Any = None) -> Array:
@@ -198,7 +208,8 @@ class DistributedSimulator(RankedRuns):
             rows, batched, (single, several) = self._enter("gradient", circuit, parameters, check)
             self._check_room(circuit, 2)
             with together(self.ranks):
-                plan = self.last_plan = self._plan(circuit, None)
+                plan = self._plan(circuit, None)
+            self._check_plan(plan)
             values = np.zeros((len(rows), len(several)))
             slopes: list[list[dict[str, Any]]] = []
             for k, row in enumerate(rows):

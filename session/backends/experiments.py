@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from qsim.circuit import Circuit
+from session.backends.limits import needed_operation
 from session.backends.measuring import MeasurementPlan, plan
 from session.backends.mitigation import ReadoutCalibration, calibration_circuits
 from session.errors import SessionError
@@ -40,9 +41,10 @@ def parts_of(program: Program, task: Task) -> list[Part]:
     Raises:
         SessionError: the task is none that counts answer, or has too few shots for its groups.
     """
-    if task.kind is TaskKind.SAMPLE:
+    kind = needed_operation(task)  # costs and minimisations are made of samples and estimates
+    if kind is TaskKind.SAMPLE:
         return [Part(program.measured, task.num_shots, 0)] if program.has_measurements else []
-    if task.kind is not TaskKind.ESTIMATE:
+    if kind is not TaskKind.ESTIMATE:
         raise SessionError(f"Counts do not answer '{task.kind.value}'.")
     groups = [group for made in _plans(program, task) for group in made.groups]
     return [Part(group.circuit, group.shots, 7919 * k) for k, group in enumerate(groups)]
@@ -50,7 +52,7 @@ def parts_of(program: Program, task: Task) -> list[Part]:
 
 def calibrations_of(program: Program, task: Task) -> list[Experiment]:
     """The two circuits that readout errors are measured with, where a task asks for that; they come before all others."""
-    if task.kind is not TaskKind.ESTIMATE or not task.mitigation_shots:
+    if needed_operation(task) is not TaskKind.ESTIMATE or not task.mitigation_shots:
         return []
     circuits = calibration_circuits(program.circuit.num_qubits)
     return [

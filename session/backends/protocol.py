@@ -188,13 +188,23 @@ class RemoteRef:
 
 @dataclass(frozen=True)
 class RemoteStatus:
-    """What a service said about a task; an unknown word of it is a state that is not final, and kept in `raw`."""
+    """What a service said about a task; an unknown word of it is a state that is not final, and kept in `raw`.
+
+    Args:
+        state: in our words.
+        raw: in the service's.
+        message: what it said besides, such as why a task failed.
+        queue_position: of the task; 1 is next.
+        retry_after_sec: when the service wants to be asked again.
+        eta_sec: how long the task still waits or takes, as the service expects.
+    """
 
     state: RemoteState
     raw: str = ""
     message: str = ""
     queue_position: int | None = None
     retry_after_sec: float | None = None
+    eta_sec: float | None = None
 
     @classmethod
     def of(cls, word: str, states: Mapping[str, RemoteState], **more: Any) -> RemoteStatus:

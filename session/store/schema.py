@@ -97,6 +97,7 @@ CREATE TABLE submission(
   word           TEXT,
   message        TEXT,
   queue_position INTEGER,
+  eta_sec        REAL,
   asked_ns       INTEGER,
   reply          BLOB,                 -- their answer as it came, stored before it is decoded
   reply_file     TEXT,

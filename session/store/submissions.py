@@ -51,6 +51,7 @@ class Submission:
         word: what they called that.
         message: what they said besides.
         queue_position: in their queue.
+        eta_sec: how long it still takes, as they expected when they were asked last.
         has_reply: whether their answer is stored.
     """
 
@@ -68,6 +69,7 @@ class Submission:
     word: str
     message: str
     queue_position: int | None
+    eta_sec: float | None
     has_reply: bool
 
     @property
@@ -184,12 +186,20 @@ class Submissions:
         """Note where they said it was."""
         with self._database.writing() as connection:
             connection.execute(
-                "UPDATE submission SET state = ?, word = ?, message = ?, queue_position = ?, asked_ns = ? "
+                "UPDATE submission SET state = ?, word = ?, message = ?, queue_position = ?, eta_sec = ?, asked_ns = ? "
                 "WHERE job = ? AND part = ?",
                 (
-                    status.state, status.raw[:200], status.message[:2000], status.queue_position, time.time_ns(),
-                    self._job.number, part,
+                    status.state, status.raw[:200], status.message[:2000], status.queue_position, status.eta_sec,
+                    time.time_ns(), self._job.number, part,
                 ),
+            )  # fmt: skip
+
+    def sending(self, part: int) -> None:
+        """From now on it may be there: for a task that was known not to have been sent, before it is sent again."""
+        with self._database.writing() as connection:
+            connection.execute(
+                "UPDATE submission SET state = NULL, word = NULL, message = NULL WHERE job = ? AND part = ? "
+                "AND remote_ref IS NULL", (self._job.number, part)
             )  # fmt: skip
 
     def keep_reply(self, part: int, raw: RawResult) -> None:
@@ -303,6 +313,7 @@ def _submission(row: sqlite3.Row) -> Submission:
             word=row["word"] or "",
             message=row["message"] or "",
             queue_position=row["queue_position"],
+            eta_sec=row["eta_sec"],
             has_reply=row["reply_sha256"] is not None,
         )
     except (ValueError, TypeError) as error:
@@ -326,5 +337,6 @@ def about_submission(one: Submission) -> dict[str, Any]:
         "word": one.word,
         "message": one.message,
         "queue_position": one.queue_position,
+        "eta_sec": one.eta_sec,
         "reply_is_stored": one.has_reply,
     }

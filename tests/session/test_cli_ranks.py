@@ -84,6 +84,7 @@ def test_what_ranks_do_not_do_is_refused(options, message):
 def test_launchers_tell_how_many_ranks_there_are():
     assert launched_ranks({"PMI_SIZE": "8"}) == launched_ranks({"OMPI_COMM_WORLD_SIZE": "8"}) == 8
     assert launched_ranks({"SLURM_STEP_NUM_TASKS": "8", "PMIX_RANK": "0"}) == 8
+    assert launched_ranks({"PMI_SIZE": "8", "QSIM_MPI": "0"}) == 1
     assert launched_ranks({"SLURM_STEP_NUM_TASKS": "8"}) == launched_ranks({"PMI_SIZE": "none"}) == 1
 
 

@@ -37,7 +37,10 @@ from session.results import Result
 from session.tasks import Task, TaskKind
 
 ENDPOINT, TARGET, VARIABLE = "https://arnica.aqt.eu/api/v1", "default/simulator_noise", "AQT_TOKEN"
-TESTED_AGAINST = "the models of aqt-connector 0.5.0 (Arnica API v1); not run on the live service"
+TESTED_AGAINST = (
+    "the models of aqt-connector 0.5.0 and the cloud client of qiskit-aqt-provider 2.0.1 (Arnica API v1); not run on the live "
+    "service"
+)
 STATES = {
     "queued": RemoteState.QUEUED,
     "ongoing": RemoteState.RUNNING,
@@ -45,7 +48,7 @@ STATES = {
     "error": RemoteState.FAILED,
     "cancelled": RemoteState.CANCELLED,
 }
-_QUICK, _FRESH = 10.0, 300.0  # seconds: of asking for a resource, and that the answer is good for
+_QUICK, _FRESH = 4.0, 300.0  # seconds: of asking for a resource, and that the answer is good for
 _TARGET = re.compile(r"([^/\s]{1,100})/([^/\s]{1,100})")
 
 
@@ -150,7 +153,7 @@ class AQTBackend:
     def check(self, program: Program, task: Task) -> None:
         """Raise when the task cannot be run: a gate or statement by name and line, or a limit."""
         self._ask_resource()
-        self.prepare(program, task)
+        self.prepare(program, task.part(0, 1) if task.kind is TaskKind.MINIMIZE else task)
 
     # a task -------------------------------------------------------------------------------------------------
     def run(self, program: Program, task: Task) -> list[Result]:

@@ -49,7 +49,7 @@ STATES = {
     "canceled": RemoteState.CANCELLED,
 }
 #: Seconds: what asking for the list of devices may take, and how long its answer is good for.
-_QUICK, _FRESH = 10.0, 300.0
+_QUICK, _FRESH = 4.0, 300.0
 _PAGE, _PAGES = 100, 200  # jobs a page, and pages at most, that are searched
 _LONGEST_WAIT = 60.0
 
@@ -163,7 +163,7 @@ class IonQBackend:
         mitigations = device.get("supported_error_mitigations")
         if self._options.debiasing and isinstance(mitigations, list) and "debiasing" not in mitigations:
             raise SessionError(f"IonQ's target '{self.target}' has no debiasing. Leave the option out.")
-        self.prepare(program, task)
+        self.prepare(program, task.part(0, 1) if task.kind is TaskKind.MINIMIZE else task)
 
     # a task -------------------------------------------------------------------------------------------------
     def run(self, program: Program, task: Task) -> list[Result]:
@@ -208,12 +208,7 @@ class IonQBackend:
             if not isinstance(jobs, list):
                 raise BadReply("IonQ's list of jobs has no 'jobs'.", method="GET", path="/jobs")
             for job in jobs:
-                metadata = job.get("metadata") if isinstance(job, dict) else None
-                if (
-                    isinstance(metadata, dict)
-                    and metadata.get(REFERENCE) == client_ref
-                    and job.get("parent_job_id") is None
-                ):
+                if _is_ours(job, client_ref):
                     return RemoteRef(str(job["id"]), self.endpoint, str(job.get("backend") or self.target))
             following = page.get("next")
             if not following or str(following) in seen or _all_before(jobs, start):
@@ -229,7 +224,9 @@ class IonQBackend:
         message = ""
         if isinstance(failure, dict):
             message = ": ".join(str(failure[k]) for k in ("code", "message") if failure.get(k))[:2000]
-        return RemoteStatus.of(str(job.get("status")), STATES, message=message, retry_after_sec=_wait(job))
+        eta = _predicted(job)
+        wait = None if eta is None else min(eta / 2, _LONGEST_WAIT) or None
+        return RemoteStatus.of(str(job.get("status")), STATES, message=message, retry_after_sec=wait, eta_sec=eta)
 
     def cancel(self, ref: RemoteRef) -> CancelOutcome:
         """Ask IonQ to cancel; what is final stays as it is."""
@@ -246,8 +243,8 @@ class IonQBackend:
         """What IonQ gave, text by text: of each circuit the format that tells most."""
         path = f"/jobs/{segment(ref.remote_id)}"
         job = self._http.get(path).object()
-        children = [str(one) for one in job.get("child_job_ids") or ()]
-        named = job.get("results") or {}
+        told, named = job.get("child_job_ids"), _results(job)
+        children = [str(one) for one in told] if isinstance(told, list) else []
         if children and decoding.AGGREGATE in named:
             results = [self._artifact(ref.remote_id, named[decoding.AGGREGATE], decoding.AGGREGATE)]
         elif children:
@@ -264,7 +261,7 @@ class IonQBackend:
         return self._read[identity]
 
     def _best(self, identity: str, job: Mapping[str, Any]) -> dict[str, str]:
-        named = job.get("results") or {}
+        named = _results(job)
         format = decoding.best_format(named)
         if format is not None:
             return self._artifact(identity, named[format], format)
@@ -325,12 +322,24 @@ def _kept(reply: Reply, format: str) -> dict[str, str]:
     return {"format": format, "body": reply.body.decode("utf-8", "backslashreplace")}
 
 
-def _wait(job: Mapping[str, Any]) -> float | None:
-    """Half of the wait that IonQ predicts, for a job that waits; seconds."""
+def _is_ours(job: Any, client_ref: str) -> bool:
+    """Whether an entry of the list of jobs is what was sent with our reference, and no child of it."""
+    metadata = job.get("metadata") if isinstance(job, dict) else None
+    tagged = isinstance(metadata, dict) and metadata.get(REFERENCE) == client_ref
+    return tagged and bool(job.get("id")) and job.get("parent_job_id") is None
+
+
+def _results(job: Mapping[str, Any]) -> dict[str, Any]:
+    named = job.get("results")
+    return named if isinstance(named, dict) else {}
+
+
+def _predicted(job: Mapping[str, Any]) -> float | None:
+    """The wait that IonQ predicts for a job that waits, in seconds."""
     predicted = job.get("predicted_wait_time_ms")
     if STATES.get(str(job.get("status"))) is not RemoteState.QUEUED or not isinstance(predicted, (int, float)):
         return None
-    return min(max(predicted / 2000, 0.0), _LONGEST_WAIT) or None
+    return max(predicted / 1000, 0.0)
 
 
 def _all_before(jobs: list[Any], start: datetime | None) -> bool:

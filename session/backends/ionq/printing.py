@@ -32,7 +32,7 @@ def qasm3(circuit: Circuit, read: Readout) -> tuple[str, list[tuple[str, int]]]:
     """A circuit of `QASM3_GATES` as text, and the names and sizes of its registers of bits, in the order of `read`.
 
     Registers are called as in the circuit where that is possible, and hold the bits that are written, no others. Barriers
-    are left out; the global phase has no effect.
+    are left out; the global phase has no effect. Where nothing is measured midway, all measurements are at the end.
 
     >>> from session.backends.readout import readout
     >>> bell = Circuit(2).h(0).cx(0, 1).measure_all()
@@ -56,10 +56,10 @@ def qasm3(circuit: Circuit, read: Readout) -> tuple[str, list[tuple[str, int]]]:
         registers.append((name, len(bits)))
         lines.append(f"bit[{len(bits)}] {name};")
         texts.update({bit: f"{name}[{k}]" for k, bit in enumerate(bits)})
-    for instruction in circuit:
-        line = _statement(instruction, texts)
-        if line:
-            lines.append(line)
+    statements = list(circuit)
+    if read.is_final:  # a measurement before a gate of other qubits would look like one in the middle
+        statements.sort(key=lambda instruction: isinstance(instruction.operation, Measure))
+    lines += [line for instruction in statements if (line := _statement(instruction, texts))]
     return "\n".join(lines) + "\n", registers
 
 

@@ -165,6 +165,8 @@ def test_a_batch_of_samples_uses_one_seed_more_a_set():
     rows = np.random.default_rng(0).uniform(-2, 2, (2, len(circuit.parameters)))
     expected = Simulator(threads=1).sample(circuit, 200, rows, seed=9)
     assert on_ranks(4, lambda simulator: simulator.sample(circuit, 200, rows, 9))[2] == expected
+    kept = on_ranks(2, lambda simulator: simulator.sample(circuit, 20, rows, 9, memory=True)[1].memory)
+    assert kept[0] == kept[1] == Simulator(threads=1).sample(circuit, 20, rows, 9, memory=True)[1].memory
     drawn = on_ranks(2, lambda simulator: simulator.sample(circuit, 50, rows[0:1])[0].seed)
     assert drawn[0] == drawn[1]
 
@@ -310,6 +312,20 @@ def test_ranks_with_different_programs_calls_and_arguments():
         assert "rank 2 has precision single" in str(error)
 
 
+def test_plans_that_differ_are_refused(monkeypatch):
+    from qsim.distributed import ranked_runs
+
+    def differing(circuit, *arguments, **settings):
+        keep = None if threading.current_thread().name == "rank 1" else circuit.num_qubits
+        return plan_ranks(circuit, *arguments, **settings | {"keep": keep})
+
+    monkeypatch.setattr(ranked_runs, "plan_ranks", differing)
+    for error in errors_of(
+        2, lambda transport: DistributedSimulator(transport).expectation(ansatz(6, 1), Pauli.Z(0), np.ones((1, 13)))
+    ):
+        assert "the same plan: the one of rank 1" in str(error)
+
+
 def test_an_error_of_one_rank_is_raised_by_all(monkeypatch):
     circuit = layered(8, 3, seed=1)
 
@@ -356,6 +372,7 @@ def test_what_has_no_state_is_refused_on_all_ranks():
         (lambda s: s.amplitudes(Circuit(4), [16]), "0 to 2\\*\\*4 - 1"),
         (lambda s: s.probabilities(Circuit(4), qubits=[1, 1]), "asked for once"),
         (lambda s: s.sample(Circuit(4).measure_all(), shots=0), "number of shots"),
+        (lambda s: s.sample(Circuit(4).measure_all(), memory=3), "memory is True"),
         (lambda s: s.statevector(Circuit(4).rx(Parameter("t"), 0)), "t"),
         (lambda s: s.statevector(Circuit(4), initial_state=np.ones(16)), "norm 4"),
         (lambda s: s.statevector(Circuit(4), initial_state=np.ones(4)), r"shape \(16,\)"),

@@ -80,7 +80,19 @@ class AQTService:
         if method == "POST" and words[0] == "submit":
             return self.create(words[1], words[2], json.loads(body))
         if words == ["workspaces"]:
-            return 200, [], ""
+            resources = [{"id": "ibex", "name": "Ibex", "type": "simulator"}]
+            return (
+                200,
+                [
+                    {
+                        "id": "lab",
+                        "accepting_job_submissions": True,
+                        "jobs_being_processed": True,
+                        "resources": resources,
+                    }
+                ],
+                "",
+            )
         if words[0] == "resources" and len(words) == 2:
             return 200, self.resource(words[1]), "ResourceDetails"
         job = self.jobs.get(words[1]) if len(words) == 2 else None

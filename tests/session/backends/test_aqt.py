@@ -168,6 +168,22 @@ def test_a_batch_of_samples_keeps_its_order() -> None:
     assert [one.counts for one in found] == [{str(k % 2): 2001} for k in range(12)]
 
 
+def test_costs_minimisations_and_mitigation() -> None:
+    """They are made of samples and estimates: each is a job of its own, calibrations are in the job of their estimate."""
+    program = HEAD + "input float t;\nqubit[2] q;\nry(t) q[0];\ncx q[0], q[1];\n"
+    with loopback(otherwise=AQTService(way=("finished",)).answer) as server:
+        wanted = preferences(server.url, shots=2000).updated(readout_mitigation=True)
+        with ExecutionSession(program, execution_preferences=wanted) as session:
+            value = session.estimate(Pauli.Z(0) * Pauli.Z(1) + Pauli.X(0) * Pauli.X(1), {"t": 1.0})
+            before = len([request for request in server.requests if request.method == "POST"])
+            ones = session.estimate_cost(lambda state: float(state["q"] == 3), {"t": math.pi})
+            found = session.minimize(Pauli.Z(0), {"t": 2.5}, 5)
+    assert before == 1
+    assert abs(value.value - 1 - math.sin(1.0)) < 5 * value.standard_error
+    assert ones == 1.0
+    assert found.optimal_cost < 0
+
+
 def test_prepared_is_the_same_whenever_it_is_made() -> None:
     made = AQTBackend(ExecutionPreferences(backend="aqt"))
     program, task = read_program(ANSATZ), sample_task(rows=[[0.1, 0.2, 0.3]])
@@ -200,9 +216,9 @@ def test_limits_of_the_service() -> None:
         made.prepare(one, sample_task(2001, np.zeros((26, 1))))
     with pytest.raises(SessionError, match="100,000 shots"):
         made.prepare(one, sample_task(100_001, [[0.1]]))
-    long = Circuit(2)
-    for _ in range(1000):
-        long.rzz(0.3, 0, 1).rx(0.2, 0)
+    long = Circuit(3)
+    for k in range(1000):  # on changing pairs: neighbours on one pair are put together
+        long.rzz(0.3, k % 2, k % 2 + 1).rx(0.2, 1)
     with pytest.raises(SessionError, match="2,000 operations"):
         made.prepare(read_program(long), sample_task())
 

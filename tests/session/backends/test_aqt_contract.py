@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -173,6 +174,48 @@ def test_aqts_own_client_reads_the_same_service(models: AqtModels) -> None:
     assert said["first"] == "queued"
     raw = RawResult(json.dumps({"job": {"job_id": said["job"]}, "response": said["last"]}).encode(), "application/json")
     assert made.decode(raw, prepared, program, task)[0].counts == {"100": 50}  # type: ignore[union-attr]
+
+
+CLOUD = """
+import json, pathlib, sys, tempfile, warnings
+warnings.simplefilter("ignore")
+from aqt_connector import ArnicaConfig
+from qiskit import QuantumCircuit, transpile
+from qiskit_aqt_provider._cloud.provider import CloudProvider
+config = ArnicaConfig(pathlib.Path(tempfile.mkdtemp()))
+config.arnica_url, config.store_access_token = sys.argv[1], False
+provider = CloudProvider(config)
+provider._arnica.auth_service.get_or_refresh_access_token = lambda *args: sys.argv[2]  # in the place of logging in
+provider._set_access_token(sys.argv[2])
+backend = provider.fetch_workspaces().get_by_id("lab").get_backend("ibex")
+circuit = QuantumCircuit(3, 3)
+circuit.h(0), circuit.cx(0, 1), circuit.x(2), circuit.measure([0, 1, 2], [0, 1, 2])
+job = backend.run(transpile(circuit, backend), shots=400)
+counts = job.result(wait=0.01).get_counts()
+print(json.dumps({"counts": dict(counts), "circuits": backend.max_circuits, "shots": backend.MAX_SHOTS,
+                  "qubits": backend.target.num_qubits}))
+"""
+
+
+def test_aqts_qiskit_cloud_provider_runs_on_the_same_service(models: AqtModels) -> None:
+    """The paths that it submits to and reads from, its limits and its body are those of our adapter."""
+    service = AQTService(models)
+    with loopback(otherwise=service.answer) as server:
+        said = vendor_specs.run_vendor("aqt", CLOUD, server.url + "/api", TOKEN)
+        theirs = [(request.method, request.path) for request in server.requests]
+        before = len(server.requests)
+        circuit = Circuit(3, 3).h(0).cx(0, 1).x(2).measure(range(3), range(3))
+        with ExecutionSession(circuit, execution_preferences=preferences(server.url)) as session:
+            counts = session.sample(num_shots=400).counts
+        ours = [(request.method, request.path) for request in server.requests[before:]]
+    assert service.violations == []
+    assert set(said["counts"]) == set(counts) == {"100", "111"}
+    assert (said["circuits"], said["shots"], said["qubits"]) == (MAX_CIRCUITS, MAX_REPETITIONS, 12)
+    first, second = ([re.sub("[0-9a-f-]{36}", "ID", path) for _, path in calls] for calls in (theirs, ours))
+    assert set(second) <= set(first)
+    one, other = (job.body for job in service.jobs.values())
+    assert one.keys() == other.keys() == {"job_type", "label", "payload"}
+    assert one["payload"]["circuits"][0].keys() == other["payload"]["circuits"][0].keys()
 
 
 PROVIDER = """

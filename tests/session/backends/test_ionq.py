@@ -213,6 +213,22 @@ def test_shares_of_shots_are_counts_again() -> None:
     assert decoding.read("ionq.result.probabilities.json.v1", data, asked) == {0: 331, 1: 666}
 
 
+def test_costs_minimisations_and_mitigation() -> None:
+    """They are made of samples and estimates: each is a job of its own, calibrations are in the job of their estimate."""
+    program = HEAD + "input float t;\nqubit[2] q;\nry(t) q[0];\ncx q[0], q[1];\n"
+    with loopback(otherwise=IonQService(way=("completed",)).answer) as server:
+        wanted = preferences(server.url, shots=2000).updated(readout_mitigation=True)
+        with ExecutionSession(program, execution_preferences=wanted) as session:
+            value = session.estimate(Pauli.Z(0) * Pauli.Z(1) + Pauli.X(0) * Pauli.X(1), {"t": 1.0})
+            before = len([request for request in server.requests if request.method == "POST"])
+            ones = session.estimate_cost(lambda state: float(state["q"] == 3), {"t": math.pi})
+            found = session.minimize(Pauli.Z(0), {"t": 2.5}, 5)
+    assert before == 1
+    assert abs(value.value - 1 - math.sin(1.0)) < 5 * value.standard_error
+    assert ones == 1.0
+    assert found.optimal_cost < 0
+
+
 def test_prepared_is_the_same_whenever_it_is_made() -> None:
     made = IonQBackend(ExecutionPreferences(backend="ionq"))
     program, task = read_program(ANSATZ), sample_task(rows=[[0.1, 0.2, 0.3]])
@@ -234,6 +250,13 @@ def test_names_of_registers_that_mean_something_else() -> None:
     assert len(set(names)) == 3
     assert not {"output_all", "h", "θ", "q"} & set(names)
     parse(json.loads(made.payload)["input"]["data"])
+
+
+def test_measurements_come_last_where_none_is_midway() -> None:
+    program = read_program(HEAD + "qubit[2] q;\nbit[2] c;\nc[0] = measure q[0];\nh q[1];\nc[1] = measure q[1];\n")
+    made = IonQBackend(ExecutionPreferences(backend="ionq")).prepare(program, sample_task())
+    steps = [name for name, _, _ in parse(json.loads(made.payload)["input"]["data"]).steps]
+    assert steps == ["h", "measure", "measure"]
 
 
 # what is refused before anything is sent -----------------------------------------------------------------------------
@@ -402,11 +425,14 @@ def test_price_and_dry_run() -> None:
         program = read_program(Circuit(2).h(0).cx(0, 1))
         cost = made.cost(made.prepare(program, sample_task(1000)))
         ended = made.dry_run(program, sample_task(1000), sleep=lambda seconds: None)
+        with ExecutionSession(ANSATZ, execution_preferences=preferences(server.url, target="qpu.forte-1")) as session:
+            batch = [{"t": [0.1, 0.2, 0.3]}, {"t": [0.4, 0.5, 0.6]}]
+            assert session.estimate_run_cost(batch).amount == pytest.approx(1000 * (8 * 0.00022 + 4 * 0.000975))
     assert cost is not None
     assert cost.amount == pytest.approx(1000 * (0.00022 + 0.000975))
     assert cost.currency == "USD"
     assert ended.state is RemoteState.COMPLETED
-    assert json.loads(server.requests[-2].body or b"{}").get("dry_run", True)
+    assert any(json.loads(one.body).get("dry_run") for one in server.requests if one.method == "POST")
 
 
 # faults -----------------------------------------------------------------------------------------------------------

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -15,10 +17,13 @@ from ionq_service import gates_of, parse
 pytest.importorskip("httpx2")
 
 from qsim import Circuit, Simulator
+from qsim.errors import QsimError
 from qsim.gates import GATES, Gate
+from session.backends.aqt import AQTBackend
+from session.backends.http_replies import Reply
 from session.backends.ionq import IonQBackend, decoding
 from session.backends.ionq.printing import QASM3_GATES, QIS_GATES, qasm3, qis
-from session.backends.protocol import RawResult
+from session.backends.protocol import RawResult, RemoteRef
 from session.backends.readout import readout
 from session.errors import BadReply
 from session.preferences import ExecutionPreferences
@@ -90,7 +95,7 @@ def values() -> Any:
     )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(st.sampled_from([*decoding.FORMATS, "ionq.native.v1"]), values(), st.booleans(), st.booleans(), st.booleans())
 def test_results_are_counts_or_a_bad_reply(format: str, data: Any, text: bool, midway: bool, exact: bool) -> None:
     registers = (("c", 2),) if text else ()
@@ -111,3 +116,62 @@ def test_stored_replies_are_counts_or_a_bad_reply(data: Any) -> None:
     raw = RawResult(json.dumps(data).encode(), "application/json")
     with pytest.raises(BadReply):
         backend.decode(raw, backend.prepare(program, task), program, task)
+
+
+def service_says(words: list[str]) -> Any:
+    """JSON of any kind with the words of a service in it."""
+    key = st.sampled_from(words)
+    leaf = st.one_of(
+        st.none(), st.booleans(), st.integers(-3, 3), st.floats(allow_nan=False, allow_infinity=False), key
+    )
+    return st.recursive(
+        leaf,
+        lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(key, inner, max_size=4)),
+        max_leaves=12,
+    )
+
+
+class Says:
+    """In the place of an HTTP client: one reply to everything."""
+
+    def __init__(self, data: Any, status: int) -> None:
+        self.reply = Reply(status, {}, json.dumps(data).encode(), "GET", "/x")
+
+    def get(self, *path: Any, **more: Any) -> Reply:
+        return self.reply
+
+    send = get
+
+
+IONQ = ["id", "status", "completed", "failed", "failure", "code", "results", "child_job_ids", "jobs", "next", "metadata",
+        "qsim_job", "ref", "backend", "simulator", "qubits", "ionq.result.shots.json.v2", "estimated_total_cost",
+        "predicted_wait_time_ms", "submitted", decoding.AGGREGATE, "submitted_at"]  # fmt: skip
+AQT = [
+    "job",
+    "job_id",
+    "response",
+    "status",
+    "finished",
+    "error",
+    "message",
+    "finished_count",
+    "result",
+    "available_qubits",
+]
+
+
+@settings(max_examples=100, deadline=None)
+@given(service_says([*IONQ, *AQT]), st.sampled_from([200, 201, 208, 404]), st.sampled_from(["ionq", "aqt"]))
+def test_whatever_a_service_says_is_an_answer_or_an_error_of_ours(data: Any, status: int, name: str) -> None:
+    kind: Any = IonQBackend if name == "ionq" else AQTBackend
+    backend = kind(ExecutionPreferences(backend=name))
+    backend._http = backend._open = backend._quick = Says(data, status)
+    ref, since = RemoteRef("x"), datetime(2026, 11, 25, tzinfo=UTC)
+    task = Task(TaskKind.SAMPLE, np.zeros((1, 0)), False, 10, 7)
+    prepared = backend.prepare(read_program(Circuit(1)), task)
+    for ask in (
+        backend.capabilities, lambda: backend.submit(prepared, "ref"), lambda: backend.find("ref", since),
+        lambda: backend.status(ref), lambda: backend.cancel(ref), lambda: backend.fetch(ref), lambda: backend.cost(prepared),
+    ):  # fmt: skip
+        with contextlib.suppress(QsimError):
+            ask()

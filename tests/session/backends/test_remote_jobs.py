@@ -91,14 +91,16 @@ def test_the_same_session_code_runs_there(toy: ToyService) -> None:
     assert posts(toy) == 4
 
 
-def test_a_wait_that_is_over_cancels_nothing_and_the_queue_is_told(toy: ToyService) -> None:
+def test_a_wait_that_is_over_cancels_nothing_and_the_queue_is_told(toy: ToyService, capsys: Any) -> None:
     toy.words = ["waiting"]
     with session() as one:
         job = one.submit_sample()
         with pytest.raises(JobTimeoutError):
             job.result(0.3)
         assert job.status is JobStatus.RUNNING and job.queue_position == 3
-        assert job.remote_tasks[0].word == "waiting"
+        assert (job.remote_tasks[0].word, job.remote_tasks[0].eta_sec) == ("waiting", 90.0)
+        assert main(["jobs", "show", job.id]) == 0
+        assert "QUEUED (waiting), number 3 in the queue, about 90 s" in capsys.readouterr().out
         next(iter(toy.jobs.values()))["words"] = ["done"]
         assert job.result(10).counts == {"010": 50}
     assert posts(toy) == 1
@@ -135,7 +137,7 @@ def test_faults_while_asking_are_waited_out(toy: ToyService, fault: Any) -> None
 
 
 @pytest.mark.parametrize("fault", [reset, reply(500), reply(503), cut_off(201, {"id": "x"}), reply(201, body=b"{"),
-                                   reply(201, {"no": "id"}), hang(3.0)])  # fmt: skip
+                                   reply(201, {"no": "id"}), hang(1.0)])  # fmt: skip
 def test_a_lost_answer_to_a_submission_is_found_by_search(toy: ToyService, fault: Any) -> None:
     toy.after = [("POST", fault)]
     with session() as one:
@@ -190,6 +192,49 @@ def test_what_is_refused_has_failed_and_says_why(toy: ToyService) -> None:
         with pytest.raises(ServiceRefused, match="no such gate"):
             job.result(10)
         assert job.status is JobStatus.FAILED and job.remote_tasks[0].word == "refused"
+
+
+def test_a_service_that_is_too_busy_is_waited_for(toy: ToyService) -> None:
+    toy.faults = [("POST", "/jobs", reply(429, headers={"Retry-After": "0"}))] * 12  # more than the tries of one call
+    with session(idempotency="none") as one:
+        job = one.submit_sample()
+        assert job.result(20).counts == {"010": 50}
+    assert posts(toy) == 13 and len(toy.jobs) == 1
+
+
+def test_what_waits_for_a_busy_service_was_not_sent_and_a_kill_changes_nothing(
+    toy: ToyService, toy_vendor: Path
+) -> None:
+    toy.faults = [("POST", "/jobs", reply(429))] * 1000
+    process = child(toy_vendor, "idempotency", "none")
+    assert process.stdout is not None
+    job = ExecutionJob.from_id(process.stdout.readline().strip())
+    end = time.monotonic() + 10
+    while not (job.remote_tasks and job.remote_tasks[0].word == "not sent") and time.monotonic() < end:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGSTOP)  # not in the middle of a try, as the word says
+    process.kill()
+    process.communicate()
+    toy.faults.clear()
+    if job.poll(20) is JobStatus.SUBMIT_UNKNOWN:  # it had begun another try
+        job.resolve(send_again=True)
+    assert job.result(20).counts == {"010": 50} and len(toy.jobs) == 1
+
+
+def test_a_service_that_is_silent_is_told_of(toy: ToyService) -> None:
+    toy.words = ["busy"]
+    with session() as one:
+        job = one.submit_sample()
+        status_of_remote(job)
+        toy.faults = [("GET", "/jobs", reply(503))] * 10_000
+        end = time.monotonic() + 10
+        while "no answer since" not in job.remote_tasks[0].message and time.monotonic() < end:
+            time.sleep(0.01)
+        assert "no answer since" in job.remote_tasks[0].message and job.status is JobStatus.RUNNING
+        toy.faults.clear()
+        for job_there in toy.jobs.values():
+            job_there["words"] = ["done"]
+        assert job.result(20).counts == {"010": 50} and job.remote_tasks[0].message == "as it went"
 
 
 def test_what_never_left_has_failed_and_may_be_submitted_again(toy: ToyService, toy_vendor: Path) -> None:
@@ -260,6 +305,24 @@ def test_a_large_reply_is_a_file_and_damage_is_noticed(toy: ToyService, state: P
         assert not file.exists()
 
 
+def test_the_command_line_stores_a_job_for_a_worker(toy: ToyService, tmp_path: Path, capsys: Any) -> None:
+    (tmp_path / "x.qasm").write_text("OPENQASM 3.0;\nqubit[2] q;\nbit[2] c;\nU(pi, 0, pi) q[1];\nc = measure q;\n")
+    command = ["run", str(tmp_path / "x.qasm"), "--backend", "toy", "--shots", "7", "--backend-option"]
+    assert main([*command, "target=toy-2", "--submit"]) == 0
+    job_id = capsys.readouterr().out.strip()
+    assert posts(toy) == 0
+    assert main(["worker", "--once"]) == 0
+    capsys.readouterr()
+    assert main(["jobs", "show", job_id, "--json"]) == 0
+    (task,) = json.loads(capsys.readouterr().out)["tasks"]
+    assert (task["target"], task["word"], task["reply_is_stored"], task["profile"]) == ("toy-2", "done", True, "toy")
+    assert main(["jobs", "result", job_id, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["result"]["counts"] == {"10": 7}
+    assert main([*command, "token_x=1", "--submit"]) == 1
+    assert "called like a credential" in capsys.readouterr().err
+    assert posts(toy) == 1
+
+
 # cancelling -----------------------------------------------------------------------------------------------------
 def test_cancelling_tells_the_service(toy: ToyService) -> None:
     toy.words = ["busy"]
@@ -281,6 +344,26 @@ def status_of_remote(job: ExecutionJob) -> None:
         time.sleep(0.01)
 
 
+def test_the_command_that_cancels_waits_for_the_service_and_says_what_it_said(
+    toy: ToyService, toy_vendor: Path, capsys: Any
+) -> None:
+    toy.words = ["busy"]
+    job = after_a_kill(toy, toy_vendor, "ref-after-commit")  # nobody watches it
+    assert main(["jobs", "cancel", job.id]) == 0
+    assert "CANCELLED; toy was told to cancel task toy-" in capsys.readouterr().out
+    assert next(iter(toy.jobs.values()))["words"] == ["stopped"]
+
+
+def test_cancelling_without_a_credential_says_that_the_task_may_run(
+    toy: ToyService, toy_vendor: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = after_a_kill(toy, toy_vendor, "ref-after-commit")
+    monkeypatch.delenv("TOY_KEY")
+    assert main(["jobs", "cancel", job.id, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)[job.id]
+    assert told["status"] == "CANCELLED" and "may run" in told["service"] and "CredentialError" in told["service"]
+
+
 def test_cancelling_what_is_unknown_looks_for_it(toy: ToyService) -> None:
     toy.words, toy.after = ["busy"], [("POST", reset)]
     toy.faults = [("GET", "ref=", reply(200, {"jobs": []}))]
@@ -300,8 +383,14 @@ from session import ExecutionPreferences, ExecutionSession
 from session.backends import remote
 remote.FIRST_WAIT = 0.02
 options = dict(zip(sys.argv[1::2], sys.argv[2::2]))
+is_object = options.pop("as_object", None)
 preferences = ExecutionPreferences(backend="toy", num_shots=50, backend_options=options)
-with ExecutionSession(Circuit(3, 3).x(1).measure(range(3), range(3)), execution_preferences=preferences) as one:
+backend = None
+if is_object:
+    from toy import ToyBackend
+    backend = ToyBackend(preferences)
+program = Circuit(3, 3).x(1).measure(range(3), range(3))
+with ExecutionSession(program, backend, execution_preferences=preferences) as one:
     job = one.submit_sample()
     print(job.id, flush=True)
     job.poll(30)
@@ -327,7 +416,7 @@ def after_a_kill(toy: ToyService, toy_vendor: Path, place: str, *options: str) -
     return ExecutionJob.from_id(record.id)
 
 
-@pytest.mark.parametrize("place", ["intent-after-commit", "sent", "ref-after-commit", "fetched"])
+@pytest.mark.parametrize("place", ["intent-after-commit", "fetched"])  # the slow tests have all places
 def test_a_kill_at_any_step_sends_nothing_twice(toy: ToyService, toy_vendor: Path, place: str) -> None:
     job = after_a_kill(toy, toy_vendor, place, "grace_sec", "0.5")
     assert job.status is JobStatus.QUEUED
@@ -446,6 +535,17 @@ def test_a_backend_object_and_a_credential_that_a_function_gives(toy: ToyService
             assert ExecutionJob.from_id(job.id, backend=backend).decode_again()[0].counts == {"1": 5}
     finally:
         forget_profile("mine")
+
+
+def test_a_job_of_an_object_is_gone_on_with_by_an_equal_one(toy: ToyService, toy_vendor: Path) -> None:
+    job = after_a_kill(toy, toy_vendor, "ref-after-commit", "as_object", "1")
+    for _ in range(2):
+        with pytest.raises(JobError, match="Only the process that submitted"):
+            job.result(10)
+    assert job.status is JobStatus.QUEUED  # it is not given up: the service has it
+    backend = ToyBackend(ExecutionPreferences())
+    assert ExecutionJob.from_id(job.id, backend=backend).result(10).counts == {"010": 50}
+    assert posts(toy) == 1
 
 
 def test_the_key_is_nowhere(toy: ToyService, state: Path, caplog: pytest.LogCaptureFixture, capfd: Any) -> None:

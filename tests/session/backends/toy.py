@@ -113,7 +113,9 @@ class ToyService:
                 return reply(410, {"message": "a result is given once"})
             return reply(200, {"circuits": [_ran(one, job["body"]["shots"]) for one in job["body"]["circuits"]]})
         word = job["words"].pop(0) if len(job["words"]) > 1 else job["words"][0]
-        return reply(200, {"status": word, "position": 3 if word == "waiting" else None, "message": "as it went"})
+        return reply(
+            200, {"status": word, "position": 3 if word == "waiting" else None, "message": "as it went", "eta": 90}
+        )
 
 
 def _ran(text: str, shots: int) -> list[Any]:
@@ -160,7 +162,7 @@ class ToyBackend:
             found.endpoint,
             headers=lambda: {"Authorization": f"Bearer {found.secret('TOY_KEY').reveal()}"},
             sleep=lambda seconds: None,
-            timeouts=(2.0, 2.0),
+            timeouts=(0.5, 0.5),
         )
 
     def capabilities(self) -> Capabilities:
@@ -207,7 +209,9 @@ class ToyBackend:
 
     def status(self, ref: RemoteRef) -> RemoteStatus:
         said = self._http.get(f"/jobs/{segment(ref.remote_id)}").object()
-        return RemoteStatus.of(said["status"], STATES, message=said["message"], queue_position=said["position"])
+        return RemoteStatus.of(
+            said["status"], STATES, message=said["message"], queue_position=said["position"], eta_sec=said.get("eta")
+        )
 
     def cancel(self, ref: RemoteRef) -> CancelOutcome:
         answer = self._http.send("PUT", f"/jobs/{segment(ref.remote_id)}/cancel", repeatable=True, expect=(409,))

@@ -161,6 +161,20 @@ def test_sizes_in_all_are_those_of_the_usual_circuits(gates: set[str], sizes: di
         assert len(rebase(circuit, gates)) <= size, name
 
 
+def test_neighbours_on_two_qubits_are_put_together() -> None:
+    ising = Circuit(3).h(0).cx(0, 1).rz(0.7, 1).cx(0, 1).h(2).cx(1, 2).cx(1, 2).rx(0.2, 1)
+    assert rebase(ising, {"r", "rz", "rxx"}).count_ops()["rxx"] == 1
+    many = Circuit(2)
+    for k in range(10):
+        many.cx(k % 2, 1 - k % 2).rx(0.3 + k, 0).rz(0.2 * k, 1).iswap(0, 1)
+    for gates in ({"rz", "sx", "x", "cz"}, {"u", "cx"}, {"gpi", "gpi2", "ms"}):
+        assert entangling(rebase(many, gates)) == 3
+        assert entangling(rebase(many, gates, merge=False)) == 30
+        assert distance(rebase(many, gates), many) < 2e-12
+    apart = Circuit(2, 1).cx(0, 1).barrier(0, 1).cx(0, 1).measure(0, 0).cx(0, 1)
+    assert rebase(apart, {"u", "cx"}).count_ops()["cx"] == 3
+
+
 def test_special_angles_take_fewer_gates() -> None:
     for circuit, count in (
         (Circuit(2).cp(math.pi, 0, 1), 1),
@@ -172,7 +186,7 @@ def test_special_angles_take_fewer_gates() -> None:
 
 def test_what_the_target_takes_stays_as_it_is() -> None:
     circuit = Circuit(2).h(0).s(0).cx(0, 1).rzz(2.5, 0, 1).t(1)
-    made = rebase(circuit, {"h", "s", "t", "cnot", "zz", "rz", "ry"})
+    made = rebase(circuit, {"h", "s", "t", "cnot", "zz", "rz", "ry"}, merge=False)
     assert [(i.operation.name, i.operation.params) for i in made] == [
         (i.operation.name, i.operation.params) for i in circuit
     ]  # fmt: skip

@@ -30,8 +30,9 @@ options = {{ bucket = "{}", region = "us-east-1", s3_endpoint = "{}" }}
 """
 CHILD = """
 from session import ExecutionPreferences, ExecutionSession, remote_runs
+from session.backends import remote
 from qsim import Circuit
-remote_runs.FIRST_WAIT = remote_runs._SLICE = 0.02
+remote.FIRST_WAIT = remote_runs._SLICE = 0.02
 with ExecutionSession(Circuit(3, 3).x(1).measure(range(3), range(3)), backend="braket", num_shots=50) as session:
     job = session.submit_sample()
     print(job.id, flush=True)
@@ -43,6 +44,7 @@ with ExecutionSession(Circuit(3, 3).x(1).measure(range(3), range(3)), backend="b
 def profile(service: Any, s3_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A file of profiles that names the servers, a store of its own, and short waits."""
     from session import remote_runs
+    from session.backends import remote
 
     config = tmp_path / "config"
     config.mkdir(mode=0o700)
@@ -51,7 +53,7 @@ def profile(service: Any, s3_url: str, tmp_path: Path, monkeypatch: pytest.Monke
     file.chmod(0o600)
     monkeypatch.setenv("QSIM_CONFIG_DIR", str(config))
     monkeypatch.setenv("QSIM_STATE_DIR", str(tmp_path / "state"))
-    monkeypatch.setattr(remote_runs, "FIRST_WAIT", 0.01)
+    monkeypatch.setattr(remote, "FIRST_WAIT", 0.01)
     monkeypatch.setattr(remote_runs, "_SLICE", 0.01)
 
 
