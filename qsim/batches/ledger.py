@@ -17,6 +17,7 @@ LEAST_SECONDS = 0.1
 MOST_SETS, MOST_IN_A_PILOT = 1 << 16, 1 << 12
 
 
+_FEW = 8
 _WAITING, _SENT, _DONE = 0, 1, 2
 
 
@@ -84,7 +85,8 @@ class Ledger:
         """Sets for `BLOCK_SECONDS`, fewer when otherwise some workers had nothing to do; and for `LEAST_SECONDS`."""
         if not self.is_timed:
             waiting = int(np.count_nonzero(self._state == _WAITING))
-            return max(1, min(self._most, MOST_IN_A_PILOT, waiting // 2)), 0  # the others may need something to do, too
+            fair = math.ceil(waiting / max(workers, 1))  # of few sets, which may be long
+            return max(1, min(self._most, MOST_IN_A_PILOT, waiting // 2 if fair > _FEW else fair)), 0
         each = self._seconds / self._timed + 1e-12
         least = math.ceil(LEAST_SECONDS / each)
         fair = max(least, math.ceil(self.left / (2 * max(workers, 1))))

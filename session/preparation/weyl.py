@@ -227,10 +227,10 @@ def _onto_x(axis: npt.NDArray[np.float64]) -> Matrix:
     """The shortest turn V of a unit vector onto x: V (axis . sigma) V**-1 = X."""
     across = np.cross(axis, (1.0, 0.0, 0.0))
     size = float(np.linalg.norm(across))
-    if size < 1e-9 and axis[0] < 0:
+    if size < 1e-15 and axis[0] < 0:
         across, size = np.array([0.0, 0.0, 1.0]), 1.0
         angle = math.pi
-    elif size < 1e-9:
+    elif size < 1e-15:
         return np.eye(2, dtype=np.complex128)
     else:
         angle = math.atan2(size, float(axis[0]))

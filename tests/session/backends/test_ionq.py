@@ -182,6 +182,20 @@ def test_a_batch_of_samples_is_one_job_and_keeps_its_order() -> None:
     assert sum(request.method == "POST" for request in server.requests) == 1
 
 
+@pytest.mark.parametrize("target", ["simulator", "qpu.forte-1"])
+@pytest.mark.parametrize("formats", [(), ("ionq.result.shots.json.v2",), ("ionq.result.histogram.json.v1",)])
+def test_results_are_put_in_order_by_the_names_of_circuits(formats: tuple[str, ...], target: str) -> None:
+    """IonQ does not say in which order it lists the jobs of a job's circuits."""
+    program = HEAD + "input float t;\nqubit q;\nrx(t) q;\n"
+    service = IonQService(formats=formats if target != "simulator" else ())
+    service.shuffles = True
+    angles = [math.pi * (k in (1, 4, 5)) for k in range(8)]
+    with loopback(otherwise=service.answer) as server:
+        with ExecutionSession(program, execution_preferences=preferences(server.url, target=target)) as session:
+            found = session.sample([{"t": angle} for angle in angles])
+    assert [one.counts for one in found] == [{str(int(angle > 0)): 1000} for angle in angles]
+
+
 def test_children_are_read_one_by_one_when_there_is_no_aggregate() -> None:
     service = IonQService(formats=("ionq.result.shots.json.v2",))
     program = HEAD + "input float t;\nqubit[2] q;\nrx(t) q[1];\n"
@@ -514,6 +528,7 @@ def test_an_unknown_word_is_waited_for(caplog: pytest.LogCaptureFixture) -> None
 @pytest.mark.parametrize(
     "answer", [reply(200, {}), reply(200, {"shots": 7}), reply(200, {"shots": [{"registers": {"c": [2]}}]}), reply(200, []),
                reply(200, {"shots": [{"registers": {"c": [0, 1]}}]}), reply(200, {"shots": [{"registers": {}}]}),
+               reply(200, {"shots": [{"registers": {"c": [[0]]}}]}),
                reply(200, body=b'{"shots": [')]
 )  # fmt: skip
 def test_malformed_results_are_told_and_kept(answer: Any) -> None:

@@ -327,3 +327,30 @@ def test_special_matrices_are_exact() -> None:
         qubits = len(matrix).bit_length() - 1
         circuit = Circuit(qubits).unitary(matrix, range(qubits))
         assert distance(rebase(circuit, {"r", "rz", "rxx"}), circuit) < 2e-12
+
+
+@pytest.mark.parametrize("size", [1e-15, 1e-13, 1e-12, 1e-10, 1e-8, 1e-6])
+def test_angles_near_special_ones_are_exact_too(size: float) -> None:
+    for target in ("aqt", "heron", "general", "iqm", "ionq", "rigetti", "phases"):
+        for sign in (size, -size):
+            circuit = Circuit(2)
+            circuit.ry(sign, 0).cx(0, 1).rz(sign, 1).crx(math.pi + sign, 1, 0).append("xx_plus_yy", [0, 1], sign, 0.3)
+            circuit.u(math.pi - sign, sign, 0.2, 0).cp(sign, 0, 1).u(math.pi / 2 + sign, 0.1, sign, 1).swap(0, 1)
+            circuit.rxx(sign, 0, 1).ryy(math.pi / 2 - sign, 0, 1).rzz(sign, 1, 0)
+            assert distance(rebase(circuit, TARGETS[target]), circuit) < 2e-12
+            assert distance(rebase(circuit, TARGETS[target], merge=False), circuit) < 2e-12
+
+
+def test_directions_near_an_axis_are_exact_too() -> None:
+    random = np.random.default_rng(2)
+    for size in (1e-15, 1e-12, 1e-10, 1e-9, 1e-8, 1e-5):
+        for _ in range(20):
+            tilts = [GATES["u"].matrix(*(size * random.normal(size=3))) for _ in range(4)]
+            middle = GATES["rxx"].matrix(random.choice([math.pi / 2, 0.7, -math.pi]))
+            turn = np.kron(GATES["z"].matrix(), np.eye(2)) if random.random() < 0.5 else np.eye(4)
+            matrix = np.kron(tilts[0], tilts[1]) @ turn @ middle @ np.kron(tilts[2], tilts[3])
+            found = canonical(matrix)
+            assert np.abs(found.matrix() - matrix).max() < 1e-13
+            circuit = Circuit(2).unitary(matrix, [0, 1])
+            for target in ("aqt", "heron"):
+                assert distance(rebase(circuit, TARGETS[target]), circuit) < 2e-12
