@@ -138,6 +138,10 @@ def test_a_batch_runs_set_by_set(tmp_path):
         there.expectation(circuit, operator, sets), here.expectation(circuit, operator, sets), atol=1e-13
     )
     assert there.amplitudes(circuit, ["0" * 10], sets).shape == (2, 1)
+    for values in [*sets, sets[0]]:  # the plan is kept on the circuit and used again
+        np.testing.assert_allclose(
+            there.amplitudes(circuit, range(1 << 10), values), here.statevector(circuit, values), atol=1e-13
+        )
     circuit.measure_all()
     assert there.sample(circuit, 100, sets, seed=4) == here.sample(circuit, 100, sets, seed=4)
     with pytest.raises(ParameterError, match="theta"):
