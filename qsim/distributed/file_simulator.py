@@ -176,7 +176,7 @@ class FileSimulator:
         if apart is not None:
             return apart.sample(circuit, shots, parameters, seed, memory=memory)
         results = []
-        for k, state in self._states(circuit, parameters):
+        for k, state in self._states(circuit, parameters, self._shot_bytes(circuit, shots, memory)):
             own = (seed + k) % (1 << 64)
             values, frequencies = sample_file(state, pairs, shots, own, self._room(state))
             results.append(Counts(values, frequencies, len(visible), registers, own, memory=memory))
@@ -334,10 +334,21 @@ class FileSimulator:
     def _batched(circuit: Circuit, parameters: Any) -> bool:
         return bind_parameters(circuit, parameters)[1]
 
-    def _states(self, circuit: Circuit, parameters: Any) -> Iterator[tuple[int, FileState]]:
+    def _shot_bytes(self, circuit: Circuit, shots: int, memory: bool) -> int:
+        """Bytes that counts take: outcomes and how often each came, while they are sorted; with `memory` each shot."""
+        distinct = min(shots, 1 << min(circuit.num_qubits, 62))
+        return 48 * distinct + (shots * (8 + circuit.num_clbits) if memory else 0)
+
+    def _states(self, circuit: Circuit, parameters: Any, beside: int = 0) -> Iterator[tuple[int, FileState]]:
         rows, _batched = bind_parameters(circuit, parameters)
         if len(rows) > 1 and self.keep:
             raise QsimError("keep=True leaves one state behind. Give one set of parameters.")
+        room = self._limit()
+        if beside > room:
+            raise MemoryLimitError(
+                f"The results take {readable(beside)}; {readable(max(room, 0))} may be taken. Take fewer shots, or raise "
+                "memory_limit."
+            )
         for k, row in enumerate(rows):
             with one_part(k, len(rows)), self._run(circuit, row) as state:
                 yield k, state

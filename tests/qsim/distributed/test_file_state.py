@@ -251,6 +251,13 @@ def test_too_little_memory_is_refused_with_the_numbers(tmp_path):
         FileSimulator(tmp_path, _local_qubits=4).plan(wide)
 
 
+def test_more_shots_than_memory_holds_are_refused(tmp_path):
+    circuit = layers(30, 1).measure_all()
+    with pytest.raises(MemoryLimitError, match="Take fewer shots"):
+        FileSimulator(tmp_path, memory_limit=1 << 30).sample(circuit, 1 << 30)
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_file_that_ends_early_is_told(tmp_path):
     with StateFile(tmp_path, 8, np.complex128, 1) as file:
         os.truncate(file._file, 100)
