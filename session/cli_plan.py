@@ -164,17 +164,10 @@ def _file_cost(
 
 
 def file_cost(circuit: Circuit, simulator: FileSimulator, given: dict[str, int | None]) -> Cost:
-    """What a run in a file costs, at rates measured here or given; space on disk is checked first."""
-    from qsim.distributed.cost import cost_in_file
-    from qsim.distributed.rates import measured
-    from qsim.distributed.store import check_place
-
-    made = simulator.plan(circuit)
-    check_place(simulator.state_file, made.file_bytes, f"A state of {circuit.num_qubits} qubits")
-    found = measured(simulator.precision, simulator.threads, folder=simulator.state_file, size=made.file_bytes)
-    chosen = _rates_given(given)
-    found = replace(found, **{name: rate for name, rate in vars(chosen).items() if rate.source == "given"})
-    return cost_in_file(made.ranks, made.itemsize, found)
+    """What a run in a file costs, at rates measured here or given."""
+    cost = simulator.cost(circuit)
+    chosen = {name: rate for name, rate in vars(_rates_given(given)).items() if rate.source == "given"}
+    return replace(cost, rates=replace(cost.rates, **chosen))
 
 
 # output ------------------------------------------------------------------------------------------------------------

@@ -23,8 +23,10 @@ from qsim.arguments import (
 )
 from qsim.circuit import Circuit
 from qsim.counts import Counts
+from qsim.distributed.cost import Cost, cost_in_file
 from qsim.distributed.file_state import FileState, room_bits, traffic
 from qsim.distributed.plan import NeedsNumbers, RankPlan, plan_ranks
+from qsim.distributed.rates import Rates, measured
 from qsim.distributed.store import StateFile, check_place
 from qsim.errors import CircuitError, MemoryLimitError, QsimError
 from qsim.memory import available_memory, check_limit, readable, resident_memory
@@ -282,6 +284,24 @@ class FileSimulator:
                 "on more at a time. Raise memory_limit."
             ) from None
         return FilePlan(ranks, itemsize, limit - (itemsize << room_bits(circuit.num_qubits, local)))
+
+    def cost(self, circuit: Circuit, rates: Rates | None = None) -> Cost:
+        """What a run would take, bytes and seconds, without running it; space on disk is checked.
+
+        Args:
+            circuit: parameters may be open.
+            rates: of this machine; None measures them, which takes a second or two and a trial file.
+
+        >>> from qsim.distributed.rates import Rates
+        >>> cost = FileSimulator(".").cost(Circuit(12).h(range(12)), Rates.assumed())
+        >>> cost.bytes_on_disk(), cost.seconds > 0
+        ((0, 65536), True)
+        """
+        made = self.plan(circuit)
+        check_place(self.state_file, made.file_bytes, f"A state of {circuit.num_qubits} qubits")
+        if rates is None:
+            rates = measured(self.precision, self.threads, folder=self.state_file, size=made.file_bytes)
+        return cost_in_file(made.ranks, made.itemsize, rates)
 
     def _limit(self) -> int:
         """Bytes that are left for the run."""

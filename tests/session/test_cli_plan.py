@@ -36,7 +36,8 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "branch.qasm").write_text(program(10, end="c[0] = measure q[0];\nif (c[0]) x q[1];\nc = measure q;\n"))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("session.cli.kernels_ready", lambda: True)
-    monkeypatch.setattr("qsim.distributed.rates.measured", lambda *_, **__: Rates.assumed())
+    for module in ("rates", "file_simulator"):
+        monkeypatch.setattr(f"qsim.distributed.{module}.measured", lambda *_, **__: Rates.assumed())
     return tmp_path
 
 
