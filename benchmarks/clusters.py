@@ -66,7 +66,9 @@ def main() -> None:
     print(f"{'qubits':>6}  {'sweep of 10,000 points':<26}{'workers':>8}{'seconds':>10}{'points/s':>10}")
     for workers in [0, *given.workers]:
         cluster = (
-            LocalCluster(workers, threads_per_worker=1, host="127.0.0.1", dashboard_address=None) if workers else None
+            LocalCluster(n_workers=workers, threads_per_worker=1, host="127.0.0.1", dashboard_address=None)
+            if workers
+            else None
         )
         client = None if cluster is None else Client(cluster)
         for qubits in given.qubits:

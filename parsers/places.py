@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import warnings
 from bisect import bisect_left
 from collections.abc import Sequence
 from typing import Any
@@ -94,7 +95,8 @@ def places(text: str, filename: str = "<string>", include_dirs: Sequence[str | o
     program = _Noting3(source, include_dirs, Limits())
     program.places = made
     program.skip_unsupported = True
-    with contextlib.suppress(Stop):
+    with contextlib.suppress(Stop), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # they were given when it was read first
         program.run(source)
     made.circuit = program.root
     return made

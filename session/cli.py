@@ -5,7 +5,6 @@ Exit codes: 0; 1 for an error in what the user gave, told in one message; 2 for 
 
 from __future__ import annotations
 
-import cmath
 import json
 import math
 import os
@@ -22,6 +21,7 @@ from qsim import first_runs
 from qsim.drawing import draw as draw_circuit
 from qsim.engines import wants_other
 from qsim.errors import QsimError
+from qsim.linalg import phase_of
 from qsim.methods import METHODS, choose
 from qsim.pauli import SparsePauliOp
 from qsim.version import __version__
@@ -33,7 +33,7 @@ from session.cli_programs import check, convert
 from session.description import describe, fact_text
 from session.errors import SessionError
 from session.execution import ExecutionSession
-from session.preferences import DEFAULT_SHOTS, BackendNames, ExecutionPreferences
+from session.preferences import DEFAULT_SHOTS, GROUPINGS, BackendNames, ExecutionPreferences
 from session.programs import Program, read_program, writes_bits
 from session.quantum_program import QuantumProgram
 from session.results import EstimationResult, ExecutionDetails
@@ -249,16 +249,31 @@ def _print_details(details: ExecutionDetails, values: Any, top: int | None, as_j
 @_file
 @click.option("--observable", required=True, metavar="SUM", help='A sum of Pauli products: "Z0*Z1 + 0.5*X0".')
 @click.option("--shots", type=int, metavar="N", help="Estimate from so many shots; exact when left out.")
+@click.option("--grouping", type=click.Choice(GROUPINGS), help="How terms are put together that are measured at once.")
+@click.option(
+    "--readout-mitigation",
+    type=int,
+    metavar="N",
+    help="Take readout errors out, measured with N shots of two circuits.",
+)
 @_SEED
 @_SET
 @_backend
 @_engine_options
+@cli_plan.in_file_options
 @_JSON
 def estimate(
     file: str, include: tuple[str, ...], observable: str, settings: tuple[str, ...], as_json: bool, **options: Any
 ) -> None:
     """Compute the expectation value of an observable, before final measurements."""
     operator = SparsePauliOp.from_string(observable)
+    place = cli_plan.Place.of(options)
+    if place is not None:
+        program = _program(file, include)
+        values = read_values(settings, program.circuit)
+        _prepare_engine()
+        _print_estimate(place.estimate(program, values, operator, options), operator, values, as_json)
+        return
     if cli_ranks.several_ranks():
 
         def body(ranked: cli_ranks.RankedCommand) -> None:
@@ -271,7 +286,7 @@ def estimate(
         cli_ranks.run_ranked(options, body)
         return
     if options["backend"] is None:
-        exact = options["shots"] is None
+        exact = options["shots"] is None and options["readout_mitigation"] is None
         options["backend"] = BackendNames.SIMULATOR_STATEVECTOR if exact else BackendNames.SIMULATOR
     session = _open(file, include, options)
     values = read_values(settings, session.circuit)
@@ -314,7 +329,7 @@ def statevector(
         print(json.dumps({"amplitudes": {key: [a.real, a.imag] for key, a in kept.items()}, "parameters": values}))
         return
     rows = (
-        ([key, f"{a:+.6f}", f"{cmath.phase(a) / math.pi:+.4f}π", f"{abs(a) ** 2:.6f}"], abs(a) ** 2)
+        ([key, f"{a:+.6f}", f"{phase_of(a) / math.pi:+.4f}π", f"{abs(a) ** 2:.6f}"], abs(a) ** 2)
         for key, a in kept.items()
     )
     print_table(["state", "amplitude", "phase", "probability"], rows, len(kept), f"{width} qubits", top)

@@ -140,12 +140,12 @@ def cancel(job_ids: tuple[str, ...], as_json: bool) -> None:
     for job in found:
         cancelled = job.cancel()
         told = _told(job) if cancelled else None
-        outcome[job.id] = {"cancelled": cancelled, "status": job.status, "service": told}
+        outcome[job.id] = {"cancelled": cancelled, "status": job.status, **({"service": told} if told else {})}
     if as_json:
         print(json.dumps(outcome))
         return
     for job_id, one in outcome.items():
-        told = f"; {one['service']}" if one["service"] else ""
+        told = f"; {one['service']}" if "service" in one else ""
         print(f"{job_id}  {one['status']}" + ("" if one["cancelled"] else " before, and so it stays") + told)
 
 

@@ -12,10 +12,9 @@ from types import TracebackType
 from typing import Any
 
 from qsim.circuit import Circuit
-from qsim.errors import CheckpointError
 from qsim.pauli import SparsePauliOp
 from qsim.simulator import Simulator
-from session.backends.executor import SpreadBackend, kept_seed
+from session.backends.executor import SpreadBackend
 from session.backends.protocol import Backend, Cost, is_remote
 from session.backends.registry import load_backend, own_backend
 from session.backends.remote import cost_of
@@ -219,12 +218,9 @@ class ExecutionSession:
         return self._run(self._sample_task(parameters, num_shots), checkpoint)
 
     def estimate(
-        self,
-        hamiltonian: SparsePauliOp | Sequence[SparsePauliOp],
-        parameters: ExecutionParams = None,
-        *,
+        self, hamiltonian: SparsePauliOp | Sequence[SparsePauliOp], parameters: ExecutionParams = None, *,
         checkpoint: Any = None,
-    ) -> Any:
+    ) -> Any:  # fmt: skip
         """The expectation value of a Hamiltonian in the state that the program makes.
 
         Args:
@@ -242,12 +238,8 @@ class ExecutionSession:
         return self._run(self._operator_task(TaskKind.ESTIMATE, hamiltonian, parameters), checkpoint)
 
     def calculate_state_vector(
-        self,
-        parameters: ExecutionParams = None,
-        filters: Mapping[str, Any] | None = None,
-        *,
-        checkpoint: Any = None,
-    ) -> Any:
+        self, parameters: ExecutionParams = None, filters: Mapping[str, Any] | None = None, *, checkpoint: Any = None,
+    ) -> Any:  # fmt: skip
         """The amplitudes before final measurements.
 
         Args:
@@ -264,12 +256,9 @@ class ExecutionSession:
         return self._run(self._state_task(parameters, filters), checkpoint)
 
     def gradient(
-        self,
-        hamiltonian: SparsePauliOp | Sequence[SparsePauliOp],
-        parameters: ExecutionParams = None,
-        *,
+        self, hamiltonian: SparsePauliOp | Sequence[SparsePauliOp], parameters: ExecutionParams = None, *,
         checkpoint: Any = None,
-    ) -> Any:
+    ) -> Any:  # fmt: skip
         """The derivatives of an expectation value by all parameters: exact, or by parameter shifts from shots.
 
         Returns:
@@ -284,13 +273,8 @@ class ExecutionSession:
         return self._run(self._operator_task(TaskKind.GRADIENT, hamiltonian, parameters), checkpoint)
 
     def estimate_cost(
-        self,
-        cost_function: Any,
-        parameters: ExecutionParams = None,
-        quantile: float = 1.0,
-        *,
-        checkpoint: Any = None,
-    ) -> Any:
+        self, cost_function: Any, parameters: ExecutionParams = None, quantile: float = 1.0, *, checkpoint: Any = None,
+    ) -> Any:  # fmt: skip
         """The mean cost of the measured states, or of the lowest share `quantile` of the shots (CVaR).
 
         Args:
@@ -502,23 +486,12 @@ class ExecutionSession:
 
     def _run(self, task: Task, checkpoint: Any = None) -> Any:
         if checkpoint is not None:
-            results = self._run_kept(task, checkpoint)
+            results = self._backend.run_kept(task, checkpoint, own_seed=self._preferences.random_seed is not None)
         elif self._is_remote:  # as a job, so that what is paid for is found again whatever happens to this process
             return self._submit(task).result()
         else:
             results = self._backend.run(task)
         return results if task.batched else results[0]
-
-    def _run_kept(self, task: Task, checkpoint: Any) -> list[Any]:
-        """With a file that keeps the results; a session that was given no seed goes on with the file's."""
-        if self._is_remote:
-            raise CheckpointError(
-                f"Backend '{self._backend.name}' runs a batch as a job, which is kept as it is. Leave the checkpoint out."
-            )
-        if not task.batched:
-            raise CheckpointError("A checkpoint keeps the results of a batch: give a list of parameter sets.")
-        seed = kept_seed(checkpoint) if self._preferences.random_seed is None else None
-        return self._backend.run_kept(task if seed is None else replace(task, seed=seed), checkpoint)
 
     def _submit(self, task: Task, *, start: bool = True) -> ExecutionJob:
         """A stored job, which this process runs in the background unless `start` is False."""

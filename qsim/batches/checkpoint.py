@@ -23,9 +23,8 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from qsim.batches.worker import Part, sources_digest
+from qsim.batches.worker import Part, own_version, sources_digest
 from qsim.errors import CheckpointError
-from qsim.version import __version__
 
 MAGIC = b"qsim checkpoint 1\n"
 HEAD = struct.Struct("<QII")
@@ -65,7 +64,7 @@ def identity(
         "sets": len(table),
         "seed": seed,
         "options": _digest(_line(options)),
-        "version": __version__ + (f" ({sources_digest()})" if sources_digest() else ""),
+        "version": own_version() + (f" ({sources_digest()})" if sources_digest() else ""),
     }
 
 

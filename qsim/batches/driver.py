@@ -82,7 +82,7 @@ class _Driver:
         self.facts = Facts(pool.name)
         self.sent: dict[int, tuple[Any, int, int]] = {}  # by id of a future: it, first set, set after the last
         self.done: SimpleQueue[Any] = SimpleQueue()
-        self.heard = time.monotonic()  # of a result, last
+        self.began = self.heard = time.monotonic()  # the second: of a result, last
 
     def drive(self) -> Facts:
         try:
@@ -130,7 +130,7 @@ class _Driver:
         """As long as nobody knows how long a set takes, one worker finds out; if that takes it long, the others too."""
         if self.ledger.is_timed:
             return _AHEAD * workers
-        return workers if self.sent and time.monotonic() - self.heard > _PILOT_SECONDS else 1
+        return workers if time.monotonic() - self.began > _PILOT_SECONDS else 1
 
     def _receive(self) -> None:
         """Take what has come, or wait a moment for it."""

@@ -91,7 +91,7 @@ def _slopes_together(call: Call, parts: list[tuple[int, Any, Arrays]], seed: int
     single = isinstance(call.options["observable"], SparsePauliOp)
     slopes: list[Any] = []
     for _, _, arrays in parts:
-        for of_set in arrays["slopes"].reshape(len(arrays["slopes"]), -1, len(call.circuit.parameters)):
+        for of_set in arrays["slopes"]:
             made = [named(call.circuit, row) for row in of_set]
             slopes.append(made[0] if single else made)
     return slopes

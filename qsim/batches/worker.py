@@ -15,10 +15,9 @@ from typing import Any
 
 import numpy.typing as npt
 
-from qsim import first_runs
+from qsim import first_runs, version
 from qsim.errors import ExecutorError
 from qsim.pool import check_cancelled, controlled, thread_count
-from qsim.version import __version__
 
 Array = npt.NDArray[Any]
 #: From a program, rows of parameters (sets, parameters), the seed of the first and the most threads, to results: text and
@@ -29,6 +28,8 @@ Part = tuple[int, int, str, dict[str, Array]]
 
 #: Runs whose caller has gone, of which blocks may still run on threads of this process.
 _stopped: deque[str] = deque(maxlen=256)
+#: The programs that were run here last.
+_warm: deque[int] = deque(maxlen=64)
 #: One block runs at a time in a process, with all of the threads that the process has.
 _turn = threading.RLock()
 _LOOK_SECONDS = 0.2
@@ -73,22 +74,28 @@ def run_block(
 def _work(
     runner: Runner, program: bytes, rows: Array, start: int, seed: int, terms: dict[str, Any], reply: dict[str, Any]
 ) -> None:
-    """All rows at once; of a pilot one, and then more and more of them, until its time is over."""
-    threads, pilot = threads_here(terms["threads"]), terms["pilot"]
-    at, size, timed, spent, first = 0, 1 if pilot else len(rows), 0, 0.0, 0.0
-    while at < len(rows) and (not pilot or spent < pilot):
+    """All rows at once; of a pilot one, and then more and more of them, until its time is over.
+
+    The first set of a program in a process compiles, so its time tells nothing about others, and is not told.
+    """
+    threads, pilot, key = threads_here(terms["threads"]), terms["pilot"], hash(program)
+    at, size, is_cold = 0, 1 if pilot else len(rows), key not in _warm
+    while at < len(rows):
         stop = min(at + size, len(rows))
         began = time.perf_counter()
         text, arrays = runner(program, rows[at:stop], (seed + start + at) % (1 << 64), threads)
         seconds = time.perf_counter() - began
         reply["parts"].append((start + at, stop - at, text, arrays))
-        if pilot and not at:
-            first = seconds  # compiling included, so it tells nothing about those that follow
-        else:
-            spent, timed = spent + seconds, timed + stop - at
-            size = max(1, min(2 * size, 1 + int((pilot - spent) * timed / (spent + 1e-9))))
-        at = stop
-    reply["seconds"], reply["timed"] = (spent, timed) if timed else (first, at)
+        if not (pilot and is_cold):
+            reply["seconds"], reply["timed"] = reply["seconds"] + seconds, reply["timed"] + stop - at
+        if is_cold:
+            _warm.append(key)
+        if pilot and (reply["seconds"] >= pilot or (is_cold and seconds >= pilot)):
+            return
+        if reply["timed"]:
+            each = reply["seconds"] / reply["timed"] + 1e-9
+            size = max(1, min(2 * size, 1 + int((pilot - reply["seconds"]) / each)))
+        at, is_cold = stop, False
 
 
 class _Stop:
@@ -137,28 +144,34 @@ def _dask_worker() -> Any:
 
 
 # versions -------------------------------------------------------------------------------------------------------
-def check_sender(version: str, sources: str) -> None:
+def check_sender(sender: str, sources: str) -> None:
     """Raise when a task comes from another version of the package: its results might differ.
 
-    >>> check_sender(__version__, sources_digest())
+    >>> check_sender(own_version(), sources_digest())
     """
-    own = sources_digest()
-    if version == __version__ and (sources == own or not sources or not own):
+    mine, own = own_version(), sources_digest()
+    if sender == mine and (sources == own or not sources or not own):
         return
-    theirs, mine = (f"{v} (sources {s})" if s else v for v, s in ((version, sources), (__version__, own)))
+    theirs, mine = (f"{v} (sources {s})" if s else v for v, s in ((sender, sources), (mine, own)))
     raise ExecutorError(
         f"A worker has qsim-session {mine}, and this batch was sent by {theirs}: results may differ. Install the same "
         "version in both places, and start the workers again."
     )
 
 
+def own_version() -> str:
+    """The version of the package that this process runs."""
+    return " as ".join(dict.fromkeys((str(version.__version__), str(sys.modules["qsim"].__version__))))
+
+
 @functools.cache
 def sources_digest() -> str:
-    """A digest of the engine's sources, so that two checkouts of one version are told apart; empty without sources."""
-    digest, folder = hashlib.sha256(), Path(__file__).parent.parent
+    """A digest of this distribution's sources, so that two checkouts of one version are told apart; empty without them."""
+    digest, folder = hashlib.sha256(), Path(__file__).parents[2]
     try:
-        for path in sorted(folder.rglob("*.py")):
-            digest.update(path.relative_to(folder).as_posix().encode() + b"\0" + path.read_bytes())
+        for package in ("qsim", "parsers", "session"):
+            for path in sorted((folder / package).rglob("*.py")):
+                digest.update(path.relative_to(folder).as_posix().encode() + b"\0" + path.read_bytes())
     except OSError:
         return ""
     return digest.hexdigest()[:16]
@@ -175,7 +188,7 @@ def _machine() -> str:
 def own_terms(run: str, threads: int | None, pilot: float) -> dict[str, Any]:
     """The terms of a block that this process sends."""
     sources = sources_digest()
-    return {"version": __version__, "sources": sources, "run": run, "threads": threads, "pilot": pilot}
+    return {"version": own_version(), "sources": sources, "run": run, "threads": threads, "pilot": pilot}
 
 
 def _after_fork() -> None:

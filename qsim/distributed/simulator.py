@@ -210,6 +210,7 @@ class DistributedSimulator(RankedRuns):
             with together(self.ranks):
                 plan = self._plan(circuit, None)
             self._check_plan(plan)
+            self.last_seconds = ()  # of a run there and back
             values = np.zeros((len(rows), len(several)))
             slopes: list[list[dict[str, Any]]] = []
             for k, row in enumerate(rows):

@@ -60,27 +60,38 @@ class SpreadBackend(BoundBackend):
         """One result for each row of the task."""
         if self._executor is None or len(task.rows) < 2:
             return super().run(task)
-        return self.run_kept(task, None)
+        return self._sent(task, None)
 
-    def run_kept(self, task: Task, checkpoint: Any) -> list[Result]:
-        """`run`, with a file that keeps the results as they come; `checkpoint` is its path.
+    def run_kept(self, task: Task, checkpoint: Any, own_seed: bool) -> list[Result]:
+        """`run`, with a file that keeps the results as they come.
+
+        Args:
+            task: a batch.
+            checkpoint: the path of the file.
+            own_seed: whether the task's seed is the caller's; else the file's is taken, if there is a file.
 
         Raises:
             CheckpointError: the file is of another call, or cannot be used.
             ExecutorError: the executor, or a worker, cannot run it.
         """
-        if task.cost is not None:  # a function runs where it is; what it is given may come from elsewhere
-            if task.kind is TaskKind.ESTIMATE_COST:
-                from session.costs import costs_of
+        if is_remote(self.backend):
+            raise CheckpointError(
+                f"Backend '{self.name}' runs a batch as a job, which is kept as it is. Leave the checkpoint out."
+            )
+        if not task.batched:
+            raise CheckpointError("A checkpoint keeps the results of a batch: give a list of parameter sets.")
+        seed = None if own_seed else seed_of(checkpoint)
+        return self._sent(task if seed is None else replace(task, seed=seed), checkpoint)
 
-                return list(costs_of(_Samples(self, checkpoint), self.program, task))
-            if checkpoint is not None:
-                raise CheckpointError(
-                    "A checkpoint says which batch it is of, and a cost that is a Python function has no name for that. "
-                    "Minimise a SparsePauliOp, or leave the checkpoint out."
-                )
-            return super().run(task)
-        return self._spread(task, checkpoint)
+    def _sent(self, task: Task, checkpoint: Any) -> list[Result]:
+        if task.cost is None:
+            return self._spread(task, checkpoint)
+        # A function runs where it is; the counts that it is given may come from elsewhere.
+        if task.kind is TaskKind.ESTIMATE_COST:
+            from session.costs import costs_of
+
+            return list(costs_of(_Samples(self, checkpoint), self.program, task))
+        return super().run(task)
 
     def _spread(self, task: Task, checkpoint: Any) -> list[Result]:
         from qsim.batches.calls import most_sets, run_batch
@@ -130,9 +141,4 @@ class _Samples:
 
     def run(self, program: Program, task: Task) -> list[Result]:
         # the costs leave out themselves what filters do not let through
-        return self._spread.run_kept(replace(task, filters=()), self._checkpoint)
-
-
-def kept_seed(checkpoint: Any) -> int | None:
-    """The seed of the call that a checkpoint is of; None when it is a new one."""
-    return seed_of(checkpoint)
+        return self._spread._spread(replace(task, filters=()), self._checkpoint)

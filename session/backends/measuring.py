@@ -6,6 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from qsim.circuit import Circuit
 from qsim.errors import QsimError
 from qsim.estimation import Group, measurements, split_shots
@@ -13,6 +15,8 @@ from qsim.pauli import SparsePauliOp
 from session.backends.mitigation import ReadoutCalibration
 from session.errors import SessionError
 from session.programs import Program, without_measurements
+
+_WORD = (1 << 62) - 1
 
 
 @dataclass(frozen=True)
@@ -89,12 +93,15 @@ def _turned(base: Circuit, group: Group) -> Circuit:
 
 def _moments(group: Group, counts: Mapping[int, int]) -> tuple[float, float, int]:
     """Mean and sample variance of a group's sum of terms, and the shots."""
-    terms = list(zip(group.basis.masks.tolist(), (group.basis.signs * group.coefficients).tolist(), strict=True))
-    values = [
-        (math.fsum(-weight if (outcome & mask).bit_count() & 1 else weight for mask, weight in terms), shots)
-        for outcome, shots in counts.items()
-    ]
-    total = sum(shots for _, shots in values)
-    mean = math.fsum(value * shots for value, shots in values) / total
-    spread = math.fsum((value - mean) ** 2 * shots for value, shots in values) / max(total - 1, 1)
-    return mean, spread, total
+    outcomes = np.array([outcome & _WORD for outcome in counts], dtype=np.int64)  # masks have no more bits
+    frequencies = np.array(list(counts.values()), dtype=np.float64)
+    total = int(frequencies.sum())
+    if not total:
+        raise SessionError("A circuit of this estimate came back without any shots, so that there is no value.")
+    values = np.zeros(len(outcomes))
+    for mask, weight in zip(group.basis.masks, group.basis.signs * group.coefficients, strict=True):
+        values += weight * (1.0 - 2.0 * (np.bitwise_count(outcomes & mask) & 1))
+    if values.min() == values.max():
+        return float(values[0]), 0.0, total
+    mean = float(values @ frequencies) / total
+    return mean, float((values - mean) ** 2 @ frequencies) / max(total - 1, 1), total

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from qsim.bits import from_integers, unpack
 from qsim.circuit import Circuit
 from qsim.estimation import Group
 from session.errors import SessionError
@@ -24,6 +25,7 @@ from session.errors import SessionError
 Floats = npt.NDArray[np.float64]
 #: Below this 1 - p01 - p10 the outcome says next to nothing about the qubit, and its inverse is noise.
 LEAST_SIGNAL = 0.02
+_AT_A_TIME = 1 << 14  # outcomes whose derivatives are in memory
 
 
 def calibration_circuits(num_qubits: int) -> tuple[Circuit, Circuit]:
@@ -101,12 +103,15 @@ class ReadoutCalibration:
         slopes = np.zeros((2, len(self.p01)))  # of the value by each p01 and p10: they are the same for all groups
         for group, counts in zip(groups, outcomes, strict=True):
             bits, shots = _bits(counts, len(self.p01))
-            values, by_error = self._values(group, bits)
             total = int(shots.sum())
+            values = np.zeros(len(shots))
+            for first in range(0, len(shots), _AT_A_TIME):
+                part = slice(first, first + _AT_A_TIME)
+                values[part], by_error = self._values(group, bits[:, part])
+                slopes += by_error @ shots[part] / total
             mean = float(values @ shots) / total
             value += mean
             variance += float((values - mean) ** 2 @ shots) / max(total - 1, 1) / total
-            slopes += by_error @ shots / total
         return value, math.sqrt(variance + self._calibration_variance(slopes))
 
     def _values(self, group: Group, bits: npt.NDArray[np.uint8]) -> tuple[Floats, Floats]:
@@ -204,6 +209,13 @@ def _fraction_of_ones(counts: Mapping[int, int], num_qubits: int) -> Floats:
 
 
 def _bits(counts: Mapping[int, int], num_qubits: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
-    """Bits of shape (qubits, outcomes) and the shots of each outcome."""
-    bits = np.array([[outcome >> k & 1 for outcome in counts] for k in range(num_qubits)], dtype=np.uint8)
-    return bits.reshape(num_qubits, len(counts)), np.array(list(counts.values()), dtype=np.int64)
+    """Bits of shape (qubits, outcomes) and the shots of each outcome.
+
+    Raises:
+        SessionError: there are no shots.
+    """
+    shots = np.array(list(counts.values()), dtype=np.int64)
+    if not shots.sum():
+        raise SessionError("A circuit came back without any shots, so that there is nothing to estimate from.")
+    rows = from_integers([outcome & ((1 << num_qubits) - 1) for outcome in counts], max(num_qubits, 1))
+    return np.ascontiguousarray(unpack(rows, num_qubits).T), shots

@@ -21,6 +21,7 @@ from qsim.linalg import controlled_matrix
 from qsim.parameters import Expression
 from session.preparation import controls as many
 from session.preparation import unitaries
+from session.preparation.blocks import gather
 from session.preparation.euler import ZERO, Matrix
 from session.preparation.euler import Step as Turn
 from session.preparation.expansions import expansion
@@ -60,8 +61,8 @@ def rebase(circuit: Circuit, gates: Iterable[str], *, small_angles: bool = False
         gates: names, this package's or a vendor's (`canonical_name`).
         small_angles: two-qubit rotations have angles in (0, pi/2], as ion traps take them, and r(theta, phi) has theta in
             [0, pi] and phi in [0, 2 pi).
-        merge: put runs of one-qubit gates together where that makes them shorter; False keeps each gate that the target
-            takes.
+        merge: put runs of one-qubit gates, and neighbouring gates on the same two qubits, together where that makes them
+            fewer; False keeps each gate that the target takes.
 
     Raises:
         GateSetError: the gates do not make what the circuit needs, or a gate's angles are known while it runs only.
@@ -82,7 +83,15 @@ def rebase(circuit: Circuit, gates: Iterable[str], *, small_angles: bool = False
         raise GateSetError(
             f"The global phase has no number yet for {names}. Bind the circuit first: circuit.bind({{...}})."
         )
-    return _Rebaser(chosen, circuit, small_angles, merge).run(circuit)
+    return _rebased(chosen, circuit, small_angles, merge)
+
+
+def _rebased(gates: GateSet, circuit: Circuit, small_angles: bool, merge: bool) -> Circuit:
+    made = _Rebaser(gates, circuit, small_angles, merge).run(circuit)
+    if not merge or sum(len(i.qubits) == 2 and isinstance(i.operation, Gate) for i in made) < 2:
+        return made
+    again = _Rebaser(gates, made, small_angles, merge)
+    return again.gathered(made)
 
 
 def can_make(gate: Gate, gates: GateSet, num_qubits: int) -> str:
@@ -125,6 +134,8 @@ class _Rebaser:
         self.runs: dict[int, _Run] = {}
         self.pieces: dict[Any, Piece] = {}
         self.turns: dict[bytes, tuple[list[Turn], float]] = {}
+        self.costs: dict[Any, int] = {}
+        self.matrices: dict[tuple[str, tuple[Any, ...]], Matrix] = {}
         self.angle = 0.0
 
     def run(self, circuit: Circuit) -> Circuit:
@@ -141,6 +152,37 @@ class _Rebaser:
         self.flush(range(self.num_qubits))
         self.out.global_phase = self.angle
         return self.out
+
+    def gathered(self, made: Circuit) -> Circuit:
+        """A circuit in the target's gates once more, with neighbours on the same qubits put together."""
+        assert not isinstance(made.global_phase, Expression)
+        self.phase(made.global_phase)
+        gather(made, self, self.gate_matrix)
+        self.flush(range(self.num_qubits))
+        self.out.global_phase = self.angle
+        return self.out
+
+    def in_fewer(self, matrix: Matrix, qubits: Sequence[int], entangling: int) -> bool:
+        """A two-qubit unitary, if it takes fewer entangling gates than that; else nothing, and False."""
+        if self.cost(matrix.tobytes(), lambda: matrix) >= entangling:
+            return False
+        self.two(matrix, qubits)
+        return True
+
+    def cost(self, key: Any, make: Any) -> int:
+        """How many of the target's two-qubit gates a unitary takes; kept, as `key`."""
+        known = self.costs.get(key)
+        if known is None:
+            known = self.costs[key] = self.synthesis.cost(make())
+        return known
+
+    def gate_matrix(self, gate: Gate) -> Matrix:
+        """The matrix of one of the target's gates; kept, because there are few."""
+        key = (gate.name, gate.params)
+        known = self.matrices.get(key)
+        if known is None:
+            known = self.matrices[key] = gate.matrix()
+        return known
 
     def instruction(self, instruction: Instruction) -> None:
         """One operation of any kind."""
@@ -162,7 +204,7 @@ class _Rebaser:
             raise GateSetError(
                 "A gate whose angle is measured while the circuit runs cannot be written in a target's gates before it does."
             )
-        return rebuilt(node, lambda body: _Rebaser(self.gates, body, self.small, self.merge).run(body))
+        return rebuilt(node, lambda body: _rebased(self.gates, body, self.small, self.merge))
 
     # gates --------------------------------------------------------------------------------------------------
     def flat(self, gate: FlatGate) -> None:
@@ -210,11 +252,7 @@ class _Rebaser:
     def spell_out(self, gate: FlatGate, name: str, count: int) -> bool:
         """The usual circuit of a two-qubit gate; False where the general one has fewer CX, and nothing has been done."""
         assert gate.row is not None
-        key = (name, gate.params, count)
-        piece = self.pieces.get(key)
-        if piece is None:
-            piece = self.pieces[key] = self.synthesis.synthesize(self.full(gate, count), f"Gate '{name}'")
-        if piece.cost < _USUAL[count, name]:
+        if self.cost((name, gate.params, count), lambda: self.full(gate, count)) < _USUAL[count, name]:
             return False
         if count:
             many.controlled_unitary(self, gate.row.base_matrix(*gate.params), gate.qubits[:1], gate.qubits[1])

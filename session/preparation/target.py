@@ -133,6 +133,8 @@ class _Rules:
             elif isinstance(operation, Gate):
                 yield from self.after_measuring(operation.name, instruction.qubits, at)
                 yield from self.gate(operation, instruction.qubits, at)
+            elif isinstance(operation, WithValues) and self.gates is not None and self.can.feed_forward:
+                yield Problem(f"has no {_NODES[WithValues][2:]}{{place}}: its gates are written with numbers.", at)
             elif not self.can.feed_forward:
                 yield Problem(
                     f"has no feed-forward: {_NODES[type(operation)]}{{place}}. Its programs do not branch.", at

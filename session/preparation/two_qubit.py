@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -20,16 +21,17 @@ from session.preparation.weyl import (
     SAME,
     Canonical,
     canonical,
+    flipped,
     interaction,
     is_same_class,
     locals_between,
     phase_between,
+    side_by_side,
 )
 
 _QUARTER = math.pi / 4
 _CX_CLASS = (_QUARTER, 0.0, 0.0)
 _EYE: Matrix = np.eye(2, dtype=np.complex128)
-_SWAP: Matrix = np.eye(4, dtype=np.complex128)[[0, 2, 1, 3]]
 
 
 @dataclass(frozen=True)
@@ -55,16 +57,21 @@ class Piece:
         return sum(step.matrix is None for step in self.steps)
 
 
+@lru_cache(maxsize=256)
+def _matrix_of(name: str, angles: tuple[float, ...]) -> Matrix:
+    return make_gate(name, angles).matrix()
+
+
 def product(steps: tuple[Step, ...]) -> Matrix:
     """The unitary of steps, shape (4, 4)."""
     result: Matrix = np.eye(4, dtype=np.complex128)
     for step in steps:
         if step.matrix is not None:
             pair = (step.matrix, _EYE) if step.places == (0,) else (_EYE, step.matrix)
-            full = np.kron(pair[1], pair[0])
+            full = side_by_side(*pair)
         else:
-            full = make_gate(step.name, step.angles).matrix()
-            full = full if step.places == (0, 1) else _SWAP @ full @ _SWAP
+            full = _matrix_of(step.name, step.angles)
+            full = full if step.places == (0, 1) else flipped(full)
         result = full @ result
     return result
 
@@ -100,6 +107,18 @@ class TwoQubit:
     def cx_cost(self) -> int:
         """How many of the target's gates a CX takes; 0 where it has none."""
         return 0 if self._cx is None else Piece(self._cx).cost
+
+    def cost(self, unitary: Matrix) -> int:
+        """How many of the target's two-qubit gates a unitary takes; -1 where it has none that entangle."""
+        wanted = canonical(unitary).coordinates
+        size = sum(abs(x) > SAME for x in wanted)
+        choices = [size] if self._rotations or not size else []
+        if self._cx is not None and size:
+            least = 1 if is_same_class(wanted, _CX_CLASS) else 2 if abs(wanted[2]) < SAME else 3
+            choices.append(least * self.cx_cost)
+        if any(is_same_class(canonical_of(name, _fixed_angles(name)).coordinates, wanted) for name in self.gates.fixed):
+            choices.append(1)
+        return min(choices, default=-1)
 
     def synthesize(self, unitary: Matrix, what: str) -> Piece:
         """The piece with the fewest two-qubit gates; `what` is for the message when there is none."""

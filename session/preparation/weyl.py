@@ -18,10 +18,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from qsim.linalg import phase_of
+
 Matrix = npt.NDArray[np.complex128]
 #: Coordinates and angles nearer to each other than this are the same.
 SAME = 5e-14
 
+_FLIPPED = [0, 2, 1, 3]
 _PAULIS: tuple[Matrix, ...] = (
     np.array([[0, 1], [1, 0]], dtype=np.complex128),
     np.array([[0, -1j], [1j, 0]], dtype=np.complex128),
@@ -33,6 +36,8 @@ _MAGIC: Matrix = np.array(
 ) * math.sqrt(0.5)
 #: The diagonals of XX, YY and ZZ there.
 _SIGNS = np.array([np.diagonal(_MAGIC.conj().T @ np.kron(p, p) @ _MAGIC).real for p in _PAULIS]).round()
+#: Off the diagonal by less than this is as good as it gets.
+_EXACT = 1e-15
 #: Generic directions, of which one tells apart what has to be told apart.
 _DIRECTIONS = (0.7390851332, 2.2360679775, 1.3247179572, 0.2078795763, 2.8, 1.9)
 
@@ -48,9 +53,24 @@ class Canonical:
 
     def matrix(self) -> Matrix:
         """The unitary that this is of."""
-        left, right = np.kron(self.left[1], self.left[0]), np.kron(self.right[1], self.right[0])
+        left, right = side_by_side(*self.left), side_by_side(*self.right)
         result: Matrix = cmath.exp(1j * self.phase) * (left @ interaction(*self.coordinates) @ right)
         return result
+
+
+def side_by_side(first: Matrix, second: Matrix) -> Matrix:
+    """One-qubit gates on two qubits as a matrix of shape (4, 4); `first` is on the least significant one.
+
+    >>> side_by_side(np.diag([1, 2]), np.eye(2)).diagonal()
+    array([1., 2., 1., 2.])
+    """
+    result: Matrix = (second[:, None, :, None] * first[None, :, None, :]).reshape(4, 4)  # numpy's kron is slow
+    return result
+
+
+def flipped(matrix: Matrix) -> Matrix:
+    """A two-qubit matrix with its qubits exchanged."""
+    return matrix[np.ix_(_FLIPPED, _FLIPPED)]
 
 
 def interaction(a: float, b: float, c: float) -> Matrix:
@@ -72,7 +92,7 @@ def canonical(unitary: Matrix) -> Canonical:
     >>> [round(4 * x / np.pi, 9) + 0.0 for x in found.coordinates], bool(np.allclose(found.matrix(), cx))
     ([1.0, 0.0, 0.0], True)
     """
-    phase = cmath.phase(complex(np.linalg.det(unitary))) / 4
+    phase = phase_of(complex(np.linalg.det(unitary))) / 4
     magic = _MAGIC.conj().T @ (unitary * cmath.exp(-1j * phase)) @ _MAGIC
     symmetric = magic.T @ magic
     basis = _real_eigenvectors(symmetric)
@@ -99,7 +119,7 @@ def phase_between(wanted: Matrix, made: Matrix) -> float:
     >>> phase_between(1j * np.eye(2), np.eye(2)) / np.pi
     0.5
     """
-    return cmath.phase(complex(np.vdot(made, wanted)))
+    return phase_of(complex(np.vdot(made, wanted)))
 
 
 def is_same_class(first: tuple[float, float, float], second: tuple[float, float, float]) -> bool:
@@ -118,6 +138,8 @@ def _real_eigenvectors(symmetric: Matrix) -> npt.NDArray[np.float64]:
         off = float(np.abs(turned - np.diag(np.diagonal(turned))).max())
         if off < best:
             best, found = off, vectors
+        if best < _EXACT:
+            break
     return found
 
 
@@ -207,10 +229,10 @@ def _onto_x(axis: npt.NDArray[np.float64]) -> Matrix:
     """The shortest turn V of a unit vector onto x: V (axis . sigma) V**-1 = X."""
     across = np.cross(axis, (1.0, 0.0, 0.0))
     size = float(np.linalg.norm(across))
-    if size < 1e-9 and axis[0] < 0:
+    if size < 1e-15 and axis[0] < 0:
         across, size = np.array([0.0, 0.0, 1.0]), 1.0
         angle = math.pi
-    elif size < 1e-9:
+    elif size < 1e-15:
         return np.eye(2, dtype=np.complex128)
     else:
         angle = math.atan2(size, float(axis[0]))

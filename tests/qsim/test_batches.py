@@ -18,7 +18,7 @@ import pytest
 
 from qsim import Circuit, Counts, NoiseModel, Parameter, ParameterArray, Pauli, QsimError, Simulator
 from qsim.batches import driver, worker
-from qsim.batches.calls import Call
+from qsim.batches.calls import Call, settings_of
 from qsim.batches.driver import Work, rebuilt, spread
 from qsim.batches.ledger import BLOCK_SECONDS, LEAST_SECONDS, Ledger
 from qsim.batches.pools import PlainPool, open_pool
@@ -158,6 +158,11 @@ def test_settings_travel(settings: dict[str, Any]) -> None:
         assert simulator.last_run["executor"] == "Chaos"
 
 
+def test_every_setting_of_a_simulator_travels() -> None:
+    settings = {name.lstrip("_") for name in inspect.signature(Simulator).parameters} - {"threads", "executor"}
+    assert settings == set(settings_of(Simulator()))
+
+
 def test_wide_and_dynamic_circuits_travel() -> None:
     wide = Circuit(70)
     wide.h(0)
@@ -181,6 +186,16 @@ def test_what_is_no_batch_is_run_here() -> None:
     assert Simulator(executor=chaos).statevector(Circuit(1)).tolist() == [1, 0]
     assert Simulator(executor=chaos).expectation(ansatz(3), OPERATOR, angles(0, 3)).shape == (0,)
     assert not chaos.rows
+
+
+def test_sets_without_parameters_are_sets() -> None:
+    simulator, circuit = Simulator(), Circuit(2).h(0).cx(0, 1)
+    for call in (
+        lambda **k: simulator.expectation(circuit, Pauli.Z(0) * Pauli.Z(1), np.empty((5, 0)), **k),
+        lambda **k: simulator.gradient(circuit, Pauli.Z(0), [{}] * 3, **k),
+        lambda **k: simulator.sample(circuit.copy().measure_all(), 10, [{}] * 3, 4, **k),
+    ):
+        assert same(call(executor=Chaos(2)), call())
 
 
 def test_programs_are_plain_data_and_compiled_once() -> None:
@@ -219,15 +234,33 @@ def test_blocks_have_enough_work(monkeypatch: pytest.MonkeyPatch) -> None:
 
         def submit(self, function: Any, /, *args: Any, **named: Any) -> Any:
             future: Future[Any] = Future()
+            began = clock[0]
             reply = function(*args)
-            blocks.append((sum(part[1] for part in reply["parts"]), reply["seconds"]))
+            blocks.append((sum(part[1] for part in reply["parts"]), clock[0] - began))
             future.set_result(reply)
             return future
 
     facts = spread(PlainPool(Here()), Work(runner, b"", np.zeros((5000, 1)), 0, None), Ledger(5000))
     assert sum(sets for sets, _ in blocks) == 5000 and facts.blocks == len(blocks)
     assert all(seconds > LEAST_SECONDS - 1e-9 for _, seconds in blocks)
-    assert max(seconds for _, seconds in blocks) <= BLOCK_SECONDS + LEAST_SECONDS + 1e-9
+    assert max(seconds for _, seconds in blocks[1:]) <= BLOCK_SECONDS + LEAST_SECONDS + 1e-9
+
+
+def test_sets_that_take_long_are_shared_by_all_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [0.0]
+    monkeypatch.setattr(worker, "time", SimpleNamespace(perf_counter=lambda: clock[0], monotonic=time.monotonic))
+
+    def runner(program: bytes, rows: Any, seed: int, threads: int | None) -> Any:
+        clock[0] += 600.0 * len(rows)
+        return "", {}
+
+    ledger = Ledger(4)
+    assert [ledger.next_block(4) for _ in range(5)] == [(k, k + 1, True) for k in range(4)] + [None]
+    terms = worker.own_terms("run", None, LEAST_SECONDS)
+    reply = worker.run_block(runner, b"long", np.zeros((9, 1)), 0, 0, terms)
+    assert len(reply["parts"]) == 1 and reply["timed"] == 0  # it may have compiled for all of that time
+    reply = worker.run_block(runner, b"long", np.zeros((9, 1)), 0, 0, terms)
+    assert len(reply["parts"]) == 1 and (reply["seconds"], reply["timed"]) == (600, 1)
 
 
 def test_a_ledger_covers_every_set_once() -> None:
@@ -251,6 +284,20 @@ def test_a_ledger_covers_every_set_once() -> None:
                 ledger.give_back(start, stop)
         ends = np.cumsum([0, *(part[1] for part in ledger.in_order())])
         assert [part[0] for part in ledger.in_order()] == ends[:-1].tolist() and ends[-1] == sets
+
+
+def test_blocks_are_longer_for_more_workers() -> None:
+    sizes = []
+    for workers in (2, 16, 64):
+        ledger = Ledger(60_000)
+        ledger.timed(1.0, 1000)
+        block = ledger.next_block(workers)
+        assert block is not None
+        sizes.append(block[1] - block[0])
+    assert sizes == [500, 500, 469]  # 64 workers would have 2000 sets each, were there more of them
+    ledger = Ledger(6_000_000)
+    ledger.timed(1.0, 1000)
+    assert ledger.next_block(64) == (0, 2000, False)
 
 
 def test_results_that_come_twice_are_dropped() -> None:
@@ -351,9 +398,9 @@ def test_a_worker_of_another_version_is_told(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(driver, "own_terms", others)
     with ThreadPoolExecutor(2) as pool, pytest.raises(ExecutorError, match=r"this batch was sent by 0\.0\.1"):
         CALLS["expectation"](Simulator(), executor=pool)
-    worker.check_sender(worker.__version__, "")  # without sources, the version alone counts
+    worker.check_sender(worker.own_version(), "")  # without sources, the version alone counts
     with pytest.raises(ExecutorError, match="start the workers again"):
-        worker.check_sender(worker.__version__, "0" * 16)
+        worker.check_sender(worker.own_version(), "0" * 16)
 
 
 def test_workers_that_differ_are_told(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -27,7 +27,7 @@ from session.errors import JobCancelledError
 
 distributed = pytest.importorskip("distributed")
 
-pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
+pytestmark = [pytest.mark.slow, pytest.mark.dask, pytest.mark.filterwarnings("ignore")]
 ROOT = Path(qsim.__file__).resolve().parents[1]
 POINTS = 10_000
 
@@ -286,6 +286,22 @@ def test_no_workers_a_closed_client_and_a_cluster_in_place_of_its_client() -> No
             sweep(client)
 
 
+def fatal(program: bytes, rows: Any, seed: int, threads: int | None) -> Any:
+    """A runner whose sets 20 to 29 end the worker, as one does that has too little memory."""
+    if seed <= 25 < seed + len(rows):
+        os._exit(1)
+    return "", {"values": rows[:, 0]}
+
+
+def test_a_block_that_ends_every_worker() -> None:
+    from qsim.batches.driver import Work, spread
+    from qsim.batches.ledger import Ledger
+    from qsim.batches.pools import open_pool
+
+    with cluster(2) as client, pytest.raises(ExecutorError, match="ended several workers.*too little memory"):
+        spread(open_pool(client), Work(fatal, b"", np.zeros((60, 1)), 0, None), Ledger(60, most=3))
+
+
 @contextmanager
 def other_environment(folder: Path, path: Path) -> Iterator[tuple[Any, list[subprocess.Popen[bytes]]]]:
     """A client of a scheduler and a worker, whose packages are found under `path`."""
@@ -327,6 +343,18 @@ def test_a_worker_of_another_version(tmp_path: Path) -> None:
             sweep(client)
         with ExecutionSession(ansatz(2, 1), executor=client) as session, pytest.raises(ExecutorError, match="9.9.9"):
             session.sample(np.zeros((5, 2)))
+
+
+def test_a_version_that_is_changed_while_workers_run() -> None:
+    with cluster(2) as client:
+        sweep(client)
+        client.run(_pretend)
+        with pytest.raises(ExecutorError, match=r"A worker has qsim-session .*9\.9\.9"):
+            sweep(client)
+
+
+def _pretend() -> None:
+    qsim.__version__ = "9.9.9"
 
 
 def test_a_worker_with_other_sources_of_the_same_version(tmp_path: Path) -> None:

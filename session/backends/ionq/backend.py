@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from collections.abc import Callable, Mapping
@@ -14,7 +15,7 @@ from session.backends.http import HttpClient, Reply
 from session.backends.http_replies import segment
 from session.backends.ionq import decoding
 from session.backends.ionq.options import MAX_CIRCUITS, MAX_SHOTS, IonQOptions
-from session.backends.ionq.payload import payload
+from session.backends.ionq.payload import CIRCUIT, payload
 from session.backends.ionq.printing import QASM3_GATES
 from session.backends.profiles import resolve_profile
 from session.backends.protocol import (
@@ -244,7 +245,7 @@ class IonQBackend:
         path = f"/jobs/{segment(ref.remote_id)}"
         job = self._http.get(path).object()
         told, named = job.get("child_job_ids"), _results(job)
-        children = [str(one) for one in told] if isinstance(told, list) else []
+        children = self._in_order(ref.remote_id, [str(one) for one in told]) if isinstance(told, list) else []
         if children and decoding.AGGREGATE in named:
             results = [self._artifact(ref.remote_id, named[decoding.AGGREGATE], decoding.AGGREGATE)]
         elif children:
@@ -254,6 +255,22 @@ class IonQBackend:
         self._read.clear()
         envelope = {"id": ref.remote_id, "backend": job.get("backend"), "children": children, "results": results}
         return RawResult(json.dumps(envelope).encode(), "application/json")
+
+    def _in_order(self, identity: str, children: list[str]) -> list[str]:
+        """The jobs of a job's circuits in the order of the circuits, by their names; as IonQ lists them where it keeps none."""
+        numbers: dict[str, int] = {}
+        params: dict[str, Any] = {"parent_job_id": identity, "limit": _PAGE}
+        with contextlib.suppress(ServiceError):
+            for _ in range(len(children)):
+                page = self._http.get("/jobs", params=params).object()
+                numbers.update(_numbers(page.get("jobs")))
+                if not page.get("next") or len(numbers) >= len(children):
+                    break
+                params["next"] = page["next"]
+        named = {numbers.get(child): child for child in children}
+        if set(named) != set(range(len(children))):
+            return children
+        return [named[number] for number in range(len(children))]
 
     def _child(self, identity: str) -> dict[str, str]:
         if identity not in self._read:  # what one try has read the next does not read again
@@ -332,6 +349,17 @@ def _is_ours(job: Any, client_ref: str) -> bool:
 def _results(job: Mapping[str, Any]) -> dict[str, Any]:
     named = job.get("results")
     return named if isinstance(named, dict) else {}
+
+
+def _numbers(jobs: Any) -> dict[str, int]:
+    """Numbers of circuits by the ids of their jobs, out of the names that they were given."""
+    found = {}
+    for job in jobs if isinstance(jobs, list) else ():
+        name = job.get("name") if isinstance(job, dict) else None
+        number = name.removeprefix(CIRCUIT) if isinstance(name, str) else ""
+        if number.isdecimal() and number.isascii() and name != number and len(number) < 10:
+            found[str(job.get("id"))] = int(number)
+    return found
 
 
 def _predicted(job: Mapping[str, Any]) -> float | None:

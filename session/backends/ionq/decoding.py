@@ -141,13 +141,15 @@ def _shots(data: Any, asked: Asked) -> dict[int, int]:
     found: Counter[tuple[object, ...]] = Counter()
     for shot in shots:
         registers = _object(_member(_object(shot, "shot"), "registers"), "registers")
-        if not by_name:
-            found[tuple(_array(registers, ALL, _needed(sources), None))] += 1
-            continue
         bits: list[object] = []
         for name, size in asked.registers:
             bits += _array(registers, name, size, size)
-        found[tuple(bits)] += 1
+        if not by_name:
+            bits = _array(registers, ALL, _needed(sources), None)
+        try:
+            found[tuple(bits)] += 1
+        except TypeError:  # a list or an object, which cannot be counted
+            raise BadReply("A bit in IonQ's shots is 0 or 1, not a list or an object.") from None
     try:
         return as_outcomes(added({bits_as_integer(bits): n} for bits, n in found.items()), sources)
     except ValueError as error:
@@ -158,7 +160,7 @@ def _array(registers: Mapping[str, Any], name: str, least: int, most: int | None
     bits = _member(registers, name)
     if not isinstance(bits, list) or len(bits) < least or (most is not None and len(bits) > most):
         raise BadReply(f"Register '{name}' of a shot of IonQ is no list of {least} bits.")
-    return [int(bit) if isinstance(bit, float) and bit.is_integer() else bit for bit in bits]
+    return bits
 
 
 def _needed(sources: Sequence[int]) -> int:

@@ -24,6 +24,8 @@ from session.backends.readout import Readout, readout
 from session.errors import SessionError
 from session.preparation.rebase import rebase
 
+#: Circuits of a job are called by this and their number, by which their results are put in order.
+CIRCUIT = "circuit-"
 #: What our reference and IonQ's key for it add to a body.
 _ROOM = 200
 #: Circuits at most that a group's share of the shots is made of, on average, where groups of terms get different shots;
@@ -151,7 +153,8 @@ def _json(
     if sum(repeated) == 1:
         data = {"qubits": widest, "gateset": "qis", "circuit": qis(circuits[0])}
         return {"type": "ionq.circuit.v1", "input": data}, []
-    lists = [{"circuit": qis(circuit)} for circuit, n in zip(circuits, repeated, strict=True) for _ in range(n)]
+    made = [qis(circuit) for circuit, n in zip(circuits, repeated, strict=True) for _ in range(n)]
+    lists = [{"name": f"{CIRCUIT}{k}", "circuit": one} for k, one in enumerate(made)]
     return {"type": "ionq.multi-circuit.v1", "input": {"qubits": widest, "gateset": "qis", "circuits": lists}}, []
 
 

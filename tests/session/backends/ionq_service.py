@@ -137,7 +137,7 @@ class IonQService:
         self.violations: list[str] = []
         self.rng = np.random.default_rng(seed)
         self.numbers = itertools.count()
-        self.read_once = False
+        self.read_once = self.shuffles = False
         self.after_create: Callable[[Job], None] | None = None
 
     # requests ---------------------------------------------------------------------------------------------------
@@ -240,7 +240,8 @@ class IonQService:
         return made
 
     def list(self, query: dict[str, str]) -> dict[str, Any]:
-        newest = sorted(self.jobs.values(), key=lambda job: -job.at)
+        parent = query.get("parent_job_id")
+        newest = sorted((job for job in self.jobs.values() if parent in (None, job.parent)), key=lambda job: -job.at)
         start = int(query.get("next", 0))
         size = min(self.page, int(query.get("limit", self.page)))
         jobs = [
@@ -296,12 +297,16 @@ class IonQService:
     def several(self, job: Job, data: dict[str, Any]) -> None:
         together = {}
         for circuit in data["circuits"]:
-            child = self.add({**job.body, "type": "ionq.circuit.v1", "metadata": None}, job.id)
+            child = self.add(
+                {**job.body, "type": "ionq.circuit.v1", "metadata": None, "name": circuit.get("name")}, job.id
+            )
             self.run_gates(child, circuit.get("qubits", data.get("qubits", 1)), gates_of(circuit["circuit"]))
             child.way = [self.way[-1]]
             job.children.append(child.id)
             values = next((c for f, c in child.artifacts.values() if f == "ionq.result.probabilities.json.v1"), None)
             together[child.id] = values
+        if self.shuffles:
+            self.rng.shuffle(job.children)
         if None not in together.values():
             self.keep(job, AGGREGATE, dict(reversed(together.items())))  # the order of an object's names means nothing
 

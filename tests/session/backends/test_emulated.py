@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import oracle
 import pytest
+from click.testing import CliRunner
 
 from qsim import Circuit, Parameter, Simulator
 from qsim.noise import NoiseModel, ReadoutError, depolarizing
 from session import ExecutionSession, Pauli, SessionError
 from session.backends.emulated import emulate, target_of
 from session.backends.protocol import Capabilities
+from session.cli import cli
 from session.preparation import TargetError
 from session.programs import read_program
 from session.tasks import Task, TaskKind
@@ -62,7 +66,7 @@ def test_it_is_the_rebased_circuit_that_is_noisy() -> None:
 
 def test_noise_of_native_gates_is_attached_by_their_names() -> None:
     noise = NoiseModel(own_gates=["ms"]).add(depolarizing(0.2, 2), "ms")
-    circuit = Circuit(2).cx(0, 1).cx(0, 1)
+    circuit = Circuit(2).cx(0, 1).barrier().cx(0, 1)  # the barrier keeps them apart
     with ExecutionSession(circuit, emulate(gates=["gpi", "gpi2", "ms"], noise=noise), num_shots=5000) as session:
         assert 200 < 5000 - session.sample().counts["00"] < 2500
 
@@ -114,6 +118,31 @@ def test_by_name_with_plain_options_it_runs_as_a_job() -> None:
     with ExecutionSession(Circuit(2).x(0), "emulated", execution_preferences=preferences, num_shots=7) as session:
         details = session.submit_sample().result(60)
     assert dict(details[0].counts if isinstance(details, list) else details.counts) == {"00": 7}
+
+
+def test_the_command_line_tries_a_program_on_a_target(tmp_path: Path) -> None:
+    file = tmp_path / "bell.qasm"
+    head = 'OPENQASM 3.0;\ninclude "stdgates.inc";\nqubit[2] q;\nh q[0];\ncx q[0], q[1];\n'
+    file.write_text(head)
+    target = [
+        "--backend",
+        "emulated",
+        "--backend-option",
+        'gates=["r","rz","rxx"]',
+        "--backend-option",
+        "feed_forward=false",
+    ]
+    found = CliRunner().invoke(cli, ["run", str(file), "--shots", "50", "--json", *target])
+    assert found.exit_code == 0 and set(json.loads(found.stdout)["counts"]) <= {"00", "11"}
+    noise = tmp_path / "noise.json"
+    noise.write_text(NoiseModel().add_readout_error(ReadoutError(0.1, 0.1)).to_json())
+    mitigated = ["--readout-mitigation", "4000", "--grouping", "qubit-wise", "--noise", str(noise), "--seed", "3"]
+    arguments = ["estimate", str(file), "--observable", "Z0*Z1", "--shots", "4000", "--json", *target, *mitigated]
+    value = json.loads(CliRunner().invoke(cli, arguments).stdout)["value"]
+    assert abs(value - 1) < 0.1
+    file.write_text(head + "reset q[0];\n")
+    refused = CliRunner().invoke(cli, ["run", str(file), *target])
+    assert isinstance(refused.exception, TargetError) or "line 6" in refused.output
 
 
 def test_a_backend_is_imitated_with_its_own_way_of_rebasing() -> None:

@@ -9,13 +9,16 @@ import numpy as np
 import pytest
 
 from qsim import Circuit, Parameter, Simulator, SparsePauliOp
+from qsim.estimation import measurements
 from qsim.noise import NoiseModel, ReadoutError
 from session import ExecutionSession, Pauli, SessionError
 from session.backends.experiments import experiments, results_of
 from session.backends.local import LocalBackend
-from session.backends.mitigation import ReadoutCalibration
+from session.backends.measuring import plan
+from session.backends.mitigation import ReadoutCalibration, _bits
 from session.backends.protocol import Capabilities
 from session.preferences import ExecutionPreferences
+from session.preparation import combine, measurement_groups
 from session.programs import Program, read_program
 from session.results import Result
 from session.tasks import Task, TaskKind
@@ -147,8 +150,6 @@ def test_exact_calibrations_give_exact_means() -> None:
     circuit = ansatz().bind({"theta": 0.9})
     program = read_program(circuit)
     task = Task(TaskKind.ESTIMATE, np.zeros((1, 0)), False, 1000, 1, (HAMILTONIAN,))
-    from session.backends.measuring import plan
-
     made = plan(program, HAMILTONIAN, 1000)
     noisy, many = Simulator(noise=READOUT), 10**15
     outcomes = [
@@ -176,11 +177,46 @@ def test_a_qubit_whose_outcome_says_nothing_is_refused() -> None:
     noise = NoiseModel().add_readout_error(ReadoutError(0.5, 0.5), [1])
     with (
         ExecutionSession(
-            Circuit(2), "simulator", execution_preferences={"noise": noise, "readout_mitigation": True}
+            Circuit(2), "simulator", execution_preferences={"noise": noise, "readout_mitigation": True}, random_seed=1
         ) as session,
         pytest.raises(SessionError, match="Readout errors of qubit 1 cannot be taken out"),
     ):
         session.estimate(Pauli.Z(0) * Pauli.Z(1))
+
+
+def test_many_outcomes_and_many_qubits() -> None:
+    random = np.random.default_rng(1)
+    calibration = ReadoutCalibration(np.full(70, 0.02), np.full(70, 0.03), 0)
+    outcomes = {int(value) << 30 | k: 1 for k, value in enumerate(random.integers(0, 1 << 40, 20_000))}
+    bits, shots = _bits(outcomes, 70)
+    assert bits.shape == (70, 20_000) and shots.sum() == 20_000
+    assert [sum(int(bits[q, k]) << q for q in range(70)) for k in (0, 7)] == list(outcomes)[0:8:7]
+    group = measurements(Pauli.Z(0) * Pauli.Z(5) + Pauli.Z(3), 20, "qubit-wise").groups
+    value, error = calibration.estimate(group, [outcomes])
+    mean = sum((-1) ** ((key & 1) + (key >> 5 & 1)) for key in outcomes) / 20_000
+    assert abs(value) < 10 * error and abs(mean) < 1
+    with pytest.raises(SessionError, match="without any shots"):
+        calibration.estimate(group, [{}])
+    with pytest.raises(SessionError, match="without any shots"):
+        plan(read_program(Circuit(1)), Pauli.Z(0), 10).estimate([{}])
+
+
+def test_groups_and_their_counts_for_those_who_send_circuits_themselves() -> None:
+    circuit = ansatz().bind({"theta": 0.9})
+    found = []
+    for seed in range(40):
+        made = measurement_groups(circuit, HAMILTONIAN, 500, "commuting" if seed % 2 else "qubit-wise")
+        counts = [
+            Simulator().sample(group.circuit, group.shots, seed=100 * seed + k) for k, group in enumerate(made.groups)
+        ]
+        found.append(combine(made, [{int(key, 2): n for key, n in one.items()} for one in counts]))
+    assert abs(pulls(found).mean()) < 4 / math.sqrt(40) and found[0].metadata["num_shots"] == 500
+    with pytest.raises(SessionError, match="each of the .* circuits, got 0"):
+        combine(made, [])
+    with pytest.raises(SessionError, match="grouping is"):
+        measurement_groups(circuit, HAMILTONIAN, 500, "all")
+    with pytest.raises(SessionError, match="acts on the program's qubits"):
+        measurement_groups(Circuit(1), HAMILTONIAN, 500)
 
 
 def test_bad_preferences() -> None:

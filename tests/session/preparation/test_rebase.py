@@ -161,6 +161,20 @@ def test_sizes_in_all_are_those_of_the_usual_circuits(gates: set[str], sizes: di
         assert len(rebase(circuit, gates)) <= size, name
 
 
+def test_neighbours_on_two_qubits_are_put_together() -> None:
+    ising = Circuit(3).h(0).cx(0, 1).rz(0.7, 1).cx(0, 1).h(2).cx(1, 2).cx(1, 2).rx(0.2, 1)
+    assert rebase(ising, {"r", "rz", "rxx"}).count_ops()["rxx"] == 1
+    many = Circuit(2)
+    for k in range(10):
+        many.cx(k % 2, 1 - k % 2).rx(0.3 + k, 0).rz(0.2 * k, 1).iswap(0, 1)
+    for gates in ({"rz", "sx", "x", "cz"}, {"u", "cx"}, {"gpi", "gpi2", "ms"}):
+        assert entangling(rebase(many, gates)) == 3
+        assert entangling(rebase(many, gates, merge=False)) == 30
+        assert distance(rebase(many, gates), many) < 2e-12
+    apart = Circuit(2, 1).cx(0, 1).barrier(0, 1).cx(0, 1).measure(0, 0).cx(0, 1)
+    assert rebase(apart, {"u", "cx"}).count_ops()["cx"] == 3
+
+
 def test_special_angles_take_fewer_gates() -> None:
     for circuit, count in (
         (Circuit(2).cp(math.pi, 0, 1), 1),
@@ -172,7 +186,7 @@ def test_special_angles_take_fewer_gates() -> None:
 
 def test_what_the_target_takes_stays_as_it_is() -> None:
     circuit = Circuit(2).h(0).s(0).cx(0, 1).rzz(2.5, 0, 1).t(1)
-    made = rebase(circuit, {"h", "s", "t", "cnot", "zz", "rz", "ry"})
+    made = rebase(circuit, {"h", "s", "t", "cnot", "zz", "rz", "ry"}, merge=False)
     assert [(i.operation.name, i.operation.params) for i in made] == [
         (i.operation.name, i.operation.params) for i in circuit
     ]  # fmt: skip
@@ -313,3 +327,30 @@ def test_special_matrices_are_exact() -> None:
         qubits = len(matrix).bit_length() - 1
         circuit = Circuit(qubits).unitary(matrix, range(qubits))
         assert distance(rebase(circuit, {"r", "rz", "rxx"}), circuit) < 2e-12
+
+
+@pytest.mark.parametrize("size", [1e-15, 1e-13, 1e-12, 1e-10, 1e-8, 1e-6])
+def test_angles_near_special_ones_are_exact_too(size: float) -> None:
+    for target in ("aqt", "heron", "general", "iqm", "ionq", "rigetti", "phases"):
+        for sign in (size, -size):
+            circuit = Circuit(2)
+            circuit.ry(sign, 0).cx(0, 1).rz(sign, 1).crx(math.pi + sign, 1, 0).append("xx_plus_yy", [0, 1], sign, 0.3)
+            circuit.u(math.pi - sign, sign, 0.2, 0).cp(sign, 0, 1).u(math.pi / 2 + sign, 0.1, sign, 1).swap(0, 1)
+            circuit.rxx(sign, 0, 1).ryy(math.pi / 2 - sign, 0, 1).rzz(sign, 1, 0)
+            assert distance(rebase(circuit, TARGETS[target]), circuit) < 2e-12
+            assert distance(rebase(circuit, TARGETS[target], merge=False), circuit) < 2e-12
+
+
+def test_directions_near_an_axis_are_exact_too() -> None:
+    random = np.random.default_rng(2)
+    for size in (1e-15, 1e-12, 1e-10, 1e-9, 1e-8, 1e-5):
+        for _ in range(20):
+            tilts = [GATES["u"].matrix(*(size * random.normal(size=3))) for _ in range(4)]
+            middle = GATES["rxx"].matrix(random.choice([math.pi / 2, 0.7, -math.pi]))
+            turn = np.kron(GATES["z"].matrix(), np.eye(2)) if random.random() < 0.5 else np.eye(4)
+            matrix = np.kron(tilts[0], tilts[1]) @ turn @ middle @ np.kron(tilts[2], tilts[3])
+            found = canonical(matrix)
+            assert np.abs(found.matrix() - matrix).max() < 1e-13
+            circuit = Circuit(2).unitary(matrix, [0, 1])
+            for target in ("aqt", "heron"):
+                assert distance(rebase(circuit, TARGETS[target]), circuit) < 2e-12

@@ -112,6 +112,16 @@ def test_mid_circuit_measurement_without_branches() -> None:
         check_target(circuit, can())
 
 
+def test_angles_that_are_measured_are_refused_where_gates_are_rebased() -> None:
+    text = (
+        'OPENQASM 3.0;\ninclude "stdgates.inc";\nqubit[2] q;\nbit[2] c;\nc = measure q;\n'
+        "int[8] n = int[2](c);\nrx(n * 0.5) q[0];\n"
+    )
+    found = problems(text, can(feed_forward=True, gates=frozenset(["u", "cx"])))
+    assert "has no gate whose angle depends on a measurement (line 7)" in found[0]
+    check_target(loads(text), can(feed_forward=True))
+
+
 def test_a_long_list_is_cut() -> None:
     circuit = Circuit(20).reset(range(20))
     with pytest.raises(TargetError, match="There are 10 more"):
