@@ -167,6 +167,41 @@ def test_the_ends_of_a_plan_are_those_of_the_engine():
     np.testing.assert_allclose(state, Simulator().statevector(circuit), atol=1e-14)
 
 
+def test_a_phase_between_two_cx_is_one_of_both_qubits_and_takes_no_exchange():
+    theta = Parameter("theta")
+    circuit = Circuit(6).h(range(6))
+    for layer in range(3):
+        for q in range(6):
+            a, b = q, (q + 1) % 6
+            if (q + layer) % 2:
+                circuit.cx(a, b).rz(theta * 0.7, b).cx(a, b)
+            else:
+                circuit.cx(a, b).p(theta + 0.1 * q, b).cz(a, (a + 3) % 6).cx(a, b)
+    plan = plan_ranks(circuit, 3)
+    assert plan.num_exchanges == 0
+    state, moved = follow(plan, [0.9])
+    assert moved == 0
+    np.testing.assert_allclose(state, oracle.statevector(circuit, {"theta": 0.9}), atol=1e-12)
+
+
+@settings(deadline=None, max_examples=60)
+@given(data=st.data())
+def test_only_phases_of_parities_are_joined(data):
+    """CX, RZ, P and what disturbs them, on few qubits."""
+    circuit = Circuit(3).h(range(3))
+    for _ in range(data.draw(st.integers(3, 16))):
+        a, b = data.draw(st.permutations(range(3)))[:2]
+        kind = data.draw(st.sampled_from(["cx", "cx", "cx", "rz", "p", "x", "cz", "h", "swap"]))
+        if kind in ("cx", "cz", "swap"):
+            getattr(circuit, kind)(a, b)
+        elif kind in ("rz", "p"):
+            getattr(circuit, kind)(data.draw(st.sampled_from([0.3, -1.1, 2.5])), a)
+        else:
+            getattr(circuit, kind)(a)
+    state, _ = follow(plan_ranks(circuit, 2))
+    np.testing.assert_allclose(state, oracle.statevector(circuit), atol=1e-12)
+
+
 def least(search, away):
     """The least that exchanges can cost where between two of them runs everything that can, by trying all."""
     sets = [mask_of(chosen) for chosen in itertools.combinations(range(search.num_wires), search.num_global)]
@@ -203,38 +238,3 @@ def test_the_search_finds_about_the_least():
         found += last.cost + share((last.away & ~top).bit_count())
         best += least(Search(blocks, n, away, home=top), top)
     assert best <= found <= 1.05 * best
-
-
-def test_a_phase_between_two_cx_is_one_of_both_qubits_and_takes_no_exchange():
-    theta = Parameter("theta")
-    circuit = Circuit(6).h(range(6))
-    for layer in range(3):
-        for q in range(6):
-            a, b = q, (q + 1) % 6
-            if (q + layer) % 2:
-                circuit.cx(a, b).rz(theta * 0.7, b).cx(a, b)
-            else:
-                circuit.cx(a, b).p(theta + 0.1 * q, b).cz(a, (a + 3) % 6).cx(a, b)
-    plan = plan_ranks(circuit, 3)
-    assert plan.num_exchanges == 0
-    state, moved = follow(plan, [0.9])
-    assert moved == 0
-    np.testing.assert_allclose(state, oracle.statevector(circuit, {"theta": 0.9}), atol=1e-12)
-
-
-@settings(deadline=None, max_examples=60)
-@given(data=st.data())
-def test_only_phases_of_parities_are_joined(data):
-    """CX, RZ, P and what disturbs them, on few qubits."""
-    circuit = Circuit(3).h(range(3))
-    for _ in range(data.draw(st.integers(3, 16))):
-        a, b = data.draw(st.permutations(range(3)))[:2]
-        kind = data.draw(st.sampled_from(["cx", "cx", "cx", "rz", "p", "x", "cz", "h", "swap"]))
-        if kind in ("cx", "cz", "swap"):
-            getattr(circuit, kind)(a, b)
-        elif kind in ("rz", "p"):
-            getattr(circuit, kind)(data.draw(st.sampled_from([0.3, -1.1, 2.5])), a)
-        else:
-            getattr(circuit, kind)(a)
-    state, _ = follow(plan_ranks(circuit, 2))
-    np.testing.assert_allclose(state, oracle.statevector(circuit), atol=1e-12)
