@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import cmath
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -14,6 +13,7 @@ from parsers.sympy_reader import value_of
 from qsim.circuit import Circuit, GateDefinition
 from qsim.classical import Bits, ClassicalOperation, Literal
 from qsim.gates import MAX_MATRIX_QUBITS, Gate, UnitaryMatrix
+from qsim.linalg import phase_of
 from qsim.parameters import Expression, Parameter, Value
 
 #: Class of Cirq's -> row of its power 1, with exponents that are rows too.
@@ -134,7 +134,7 @@ class _Reader:
                 return None
             return under(inner, values, "cirq")
         if isinstance(gate, cirq.GlobalPhaseGate) and not cirq.is_parameterized(gate):
-            return Gate("gphase", cmath.phase(complex(gate.coefficient)))
+            return Gate("gphase", phase_of(complex(gate.coefficient)))
         kind = type(gate).__name__
         if isinstance(gate, cirq.EigenGate):
             known = self._power(

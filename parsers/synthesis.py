@@ -7,7 +7,6 @@ needed. Many controls become gates with at most two (Barenco et al., Phys. Rev. 
 
 from __future__ import annotations
 
-import cmath
 import math
 from collections.abc import Container, Iterator, Sequence
 
@@ -15,7 +14,7 @@ import numpy as np
 
 from qsim.circuit import Circuit, GateDefinition
 from qsim.gates import Gate, GateRow
-from qsim.linalg import ComplexMatrix, principal_power
+from qsim.linalg import ComplexMatrix, phase_of, principal_power
 from qsim.parameters import Parameter, Value
 
 #: Entries of a unitary below this are rounding.
@@ -30,12 +29,12 @@ def angles_of(matrix: ComplexMatrix) -> tuple[float, float, float, float]:
     """
     a = 2 * math.atan2(abs(matrix[1, 0]), abs(matrix[0, 0]))
     if abs(matrix[0, 0]) < _ZERO:  # only the difference of b and c shows
-        phase = cmath.phase(-matrix[0, 1])
-        return phase, a, cmath.phase(matrix[1, 0]) - phase, 0.0
-    phase = cmath.phase(matrix[0, 0])
+        phase = phase_of(-matrix[0, 1])
+        return phase, a, phase_of(matrix[1, 0]) - phase, 0.0
+    phase = phase_of(matrix[0, 0])
     if abs(matrix[1, 0]) < _ZERO:
-        return phase, a, 0.0, cmath.phase(matrix[1, 1]) - phase
-    return phase, a, cmath.phase(matrix[1, 0]) - phase, cmath.phase(-matrix[0, 1]) - phase
+        return phase, a, 0.0, phase_of(matrix[1, 1]) - phase
+    return phase, a, phase_of(matrix[1, 0]) - phase, phase_of(-matrix[0, 1]) - phase
 
 
 def as_table_phase(gate: Gate) -> Gate:
@@ -48,7 +47,7 @@ def as_table_phase(gate: Gate) -> Gate:
     if base.num_qubits or isinstance(base, GateRow):
         return gate
     if not gate.is_symbolic:
-        angle: Value = cmath.phase(gate.base_matrix()[0, 0])
+        angle: Value = phase_of(gate.base_matrix()[0, 0])
     else:
         assert isinstance(base, GateDefinition)
         values = {p.name: value for p, value in zip(base.parameters, gate.params, strict=True)}
@@ -91,7 +90,7 @@ def matrix_circuit(matrix: ComplexMatrix) -> Circuit:
     num_qubits = len(matrix).bit_length() - 1
     circuit, phased_u = Circuit(num_qubits), _phased_u()
     if num_qubits == 0:
-        return circuit.gphase(cmath.phase(matrix[0, 0]))
+        return circuit.gphase(phase_of(matrix[0, 0]))
     for bit, low, step in _two_level_steps(np.array(matrix, dtype=np.complex128)):
         phase, *angles = angles_of(step)
         others = [k for k in range(num_qubits) if k != bit]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -63,3 +64,14 @@ def principal_power(matrix: ComplexMatrix, exponent: float) -> ComplexMatrix:
     phases[phases < -np.pi + 1e-9] = np.pi  # an eigenvalue -1 that rounding put just below the cut
     result: ComplexMatrix = (vectors * np.exp(1j * exponent * phases)) @ vectors.conj().T
     return result
+
+
+def phase_of(value: complex) -> float:
+    """The angle of a complex number; 0 for one that differs from a real number by less than floats can tell.
+
+    `cmath.phase` raises an OverflowError for such numbers.
+
+    >>> phase_of(1j), phase_of(complex(4, 5e-324))
+    (1.5707963267948966, 0.0)
+    """
+    return math.atan2(value.imag, value.real)

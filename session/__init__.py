@@ -2,6 +2,7 @@
 
 from qsim.pauli import Pauli, SparsePauliOp
 from session.backends import emulate
+from session.backends.profiles import Profile, define_profile
 from session.builder import (
     CCX,
     CCZ,
@@ -69,18 +70,25 @@ from session.builder import (
     within_apply,
 )  # fmt: skip
 from session.errors import (
+    BadReply,
+    CredentialError,
     JobCancelledError,
     JobError,
     JobFailedError,
     JobNotFoundError,
     JobTimeoutError,
+    ProfileError,
     ProgramTypeError,
+    ServiceError,
+    ServiceRefused,
+    ServiceUnavailable,
     SessionError,
     StorageFullError,
     StoreAccessError,
     StoreCorruptError,
     StoreError,
     StoreVersionError,
+    SubmitUnknown,
 )
 from session.estimates import EstimationResult, GradientResult, MinimizationResult
 from session.execution import ExecutionSession
@@ -125,12 +133,14 @@ __all__ = [
     "TDG",
     "UNSIGNED",
     "BackendNames",
+    "BadReply",
     "BuilderError",
     "CArray",
     "CBool",
     "CInt",
     "CReal",
     "ClassiqSimulatorBackendNames",
+    "CredentialError",
     "EstimationResult",
     "ExecutionDetails",
     "ExecutionJob",
@@ -150,6 +160,8 @@ __all__ = [
     "Output",
     "OutputType",
     "Pauli",
+    "Profile",
+    "ProfileError",
     "ProgramTypeError",
     "QArray",
     "QBit",
@@ -160,6 +172,9 @@ __all__ = [
     "R",
     "S",
     "SampledState",
+    "ServiceError",
+    "ServiceRefused",
+    "ServiceUnavailable",
     "SessionError",
     "SimulatedState",
     "SparsePauliOp",
@@ -169,6 +184,7 @@ __all__ = [
     "StoreCorruptError",
     "StoreError",
     "StoreVersionError",
+    "SubmitUnknown",
     "T",
     "U",
     "X",
@@ -178,6 +194,7 @@ __all__ = [
     "apply_to_all",
     "bind",
     "control",
+    "define_profile",
     "emulate",
     "free",
     "get_execution_jobs",

@@ -5,7 +5,6 @@ Exit codes: 0; 1 for an error in what the user gave, told in one message; 2 for 
 
 from __future__ import annotations
 
-import cmath
 import json
 import math
 import os
@@ -22,6 +21,7 @@ from qsim import first_runs
 from qsim.drawing import draw as draw_circuit
 from qsim.engines import wants_other
 from qsim.errors import QsimError
+from qsim.linalg import phase_of
 from qsim.methods import METHODS, choose
 from qsim.pauli import SparsePauliOp
 from qsim.version import __version__
@@ -260,12 +260,20 @@ def _print_details(details: ExecutionDetails, values: Any, top: int | None, as_j
 @_SET
 @_backend
 @_engine_options
+@cli_plan.in_file_options
 @_JSON
 def estimate(
     file: str, include: tuple[str, ...], observable: str, settings: tuple[str, ...], as_json: bool, **options: Any
 ) -> None:
     """Compute the expectation value of an observable, before final measurements."""
     operator = SparsePauliOp.from_string(observable)
+    place = cli_plan.Place.of(options)
+    if place is not None:
+        program = _program(file, include)
+        values = read_values(settings, program.circuit)
+        _prepare_engine()
+        _print_estimate(place.estimate(program, values, operator, options), operator, values, as_json)
+        return
     if cli_ranks.several_ranks():
 
         def body(ranked: cli_ranks.RankedCommand) -> None:
@@ -321,7 +329,7 @@ def statevector(
         print(json.dumps({"amplitudes": {key: [a.real, a.imag] for key, a in kept.items()}, "parameters": values}))
         return
     rows = (
-        ([key, f"{a:+.6f}", f"{cmath.phase(a) / math.pi:+.4f}π", f"{abs(a) ** 2:.6f}"], abs(a) ** 2)
+        ([key, f"{a:+.6f}", f"{phase_of(a) / math.pi:+.4f}π", f"{abs(a) ** 2:.6f}"], abs(a) ** 2)
         for key, a in kept.items()
     )
     print_table(["state", "amplitude", "phase", "probability"], rows, len(kept), f"{width} qubits", top)

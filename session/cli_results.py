@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import cmath
 import math
 from typing import Any
 
+from qsim.linalg import phase_of
 from session.display import shown_value
 from session.results import EstimationResult, ExecutionDetails, GradientResult, MinimizationResult, StateVectorResult
 from session.terminal import aligned, print_table
@@ -62,4 +62,4 @@ def _print_amplitudes(vector: StateVectorResult, top: int | None) -> None:
 
 
 def _polar(amplitude: complex) -> tuple[str, str]:
-    return f"{amplitude:+.6f}", f"{cmath.phase(amplitude) / math.pi:+.4f}π"
+    return f"{amplitude:+.6f}", f"{phase_of(amplitude) / math.pi:+.4f}π"

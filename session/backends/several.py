@@ -64,9 +64,10 @@ def split_bodies(raw: RawResult) -> list[bytes]:
 def joint_status(parts: Sequence[RemoteStatus]) -> RemoteStatus:
     """Where several jobs are together: final when all are, and completed when all are completed.
 
-    >>> joint_status([RemoteStatus(RemoteState.COMPLETED), RemoteStatus(RemoteState.QUEUED, "QUEUED", "", 7)])
-    RemoteStatus(state=<RemoteState.RUNNING: 'RUNNING'>, raw='QUEUED', message='', queue_position=7, retry_after_sec=None, eta_sec=None)
-    """  # noqa: E501
+    >>> found = joint_status([RemoteStatus(RemoteState.COMPLETED), RemoteStatus(RemoteState.QUEUED, "QUEUED", "", 7)])
+    >>> found.state, found.raw, found.queue_position
+    (<RemoteState.RUNNING: 'RUNNING'>, 'QUEUED', 7)
+    """
     if len(parts) == 1:
         return parts[0]
     states = [part.state for part in parts]
@@ -87,6 +88,7 @@ def joint_status(parts: Sequence[RemoteStatus]) -> RemoteStatus:
         "; ".join(messages),
         max(positions, default=None),
         max(waits, default=None),
+        max((one.eta_sec for one in parts if one.eta_sec is not None), default=None),
     )
 
 

@@ -17,6 +17,7 @@ from typing import Protocol
 
 import numpy as np
 
+from qsim.linalg import phase_of
 from session.preparation.euler import ZERO, Matrix
 
 #: Controls of a rotation up to which the Gray code takes fewer CX than halves of the controls do.
@@ -49,7 +50,7 @@ def z_turn(angle: float) -> Matrix:
 
 def controlled_unitary(sink: Sink, matrix: Matrix, controls: Sequence[int], target: int) -> None:
     """A one-qubit unitary where all controls are 1."""
-    phase = cmath.phase(complex(np.linalg.det(matrix))) / 2
+    phase = phase_of(complex(np.linalg.det(matrix))) / 2
     phase = phase if abs(phase) > ZERO else 0.0
     basis, angle = _about_z(matrix * cmath.exp(-1j * phase))
     if abs(angle) > ZERO:

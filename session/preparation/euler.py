@@ -16,6 +16,8 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
+from qsim.linalg import phase_of
+
 Matrix = npt.NDArray[np.complex128]
 #: A gate as its name and its angles in radians.
 Step = tuple[str, tuple[float, ...]]
@@ -46,13 +48,13 @@ def euler_angles(matrix: Matrix) -> tuple[float, float, float]:
     """
     (a, b), (c, d) = matrix.tolist()
     if abs(c) < ZERO:
-        return 0.0, 0.0, cmath.phase(d / a)
+        return 0.0, 0.0, phase_of(d / a)
     if abs(a) < ZERO:
-        return _PI, cmath.phase(-c / b), 0.0
+        return _PI, phase_of(-c / b), 0.0
     # The larger entries give phi + lambda or phi - lambda to rounding, where the phase of a small one is rough.
-    total, difference = cmath.phase(d * a.conjugate()), cmath.phase(-c * b.conjugate())
+    total, difference = phase_of(d * a.conjugate()), phase_of(-c * b.conjugate())
     phi, lam = (total + difference) / 2, (total - difference) / 2
-    if abs(wrapped(phi - cmath.phase(c / a))) > _PI / 2:
+    if abs(wrapped(phi - phase_of(c / a))) > _PI / 2:
         phi, lam = phi + _PI, lam + _PI
     return 2 * math.atan2(abs(c), abs(a)), phi, lam
 

@@ -18,6 +18,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from qsim.linalg import phase_of
+
 Matrix = npt.NDArray[np.complex128]
 #: Coordinates and angles nearer to each other than this are the same.
 SAME = 5e-14
@@ -90,7 +92,7 @@ def canonical(unitary: Matrix) -> Canonical:
     >>> [round(4 * x / np.pi, 9) + 0.0 for x in found.coordinates], bool(np.allclose(found.matrix(), cx))
     ([1.0, 0.0, 0.0], True)
     """
-    phase = cmath.phase(complex(np.linalg.det(unitary))) / 4
+    phase = phase_of(complex(np.linalg.det(unitary))) / 4
     magic = _MAGIC.conj().T @ (unitary * cmath.exp(-1j * phase)) @ _MAGIC
     symmetric = magic.T @ magic
     basis = _real_eigenvectors(symmetric)
@@ -117,7 +119,7 @@ def phase_between(wanted: Matrix, made: Matrix) -> float:
     >>> phase_between(1j * np.eye(2), np.eye(2)) / np.pi
     0.5
     """
-    return cmath.phase(complex(np.vdot(made, wanted)))
+    return phase_of(complex(np.vdot(made, wanted)))
 
 
 def is_same_class(first: tuple[float, float, float], second: tuple[float, float, float]) -> bool:

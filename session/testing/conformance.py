@@ -74,6 +74,10 @@ class AdapterConformance:
         """Have the service give this word as the status of a task; False where the test has no such power."""
         return False
 
+    def hold_tasks(self) -> bool:
+        """Have the service leave tasks unfinished from now on; False where the test has no such power."""
+        return False
+
     # bit order ----------------------------------------------------------------------------------------------
     def test_an_x_on_one_of_three_qubits_is_seen_on_that_one(self) -> None:
         """Qubit 0 is the rightmost character."""
@@ -300,6 +304,18 @@ class AdapterConformance:
         self._until_done(ref)
         wanted = CancelOutcome.ALREADY_FINAL if backend.capabilities().cancel else CancelOutcome.UNSUPPORTED
         assert backend.cancel(ref) is wanted
+
+    def test_cancelling_what_runs(self) -> None:
+        """It is asked for, and the task ends as CANCELLED."""
+        backend = self._remote()
+        if not backend.capabilities().cancel or not self.hold_tasks():
+            skip("the adapter cancels nothing, or the suite cannot hold a task")
+        _, ref = self._submitted(*self._example())
+        assert backend.cancel(ref) is CancelOutcome.REQUESTED
+        end = time.monotonic() + self.patience
+        while not (status := self._remote().status(ref)).state.is_final and time.monotonic() < end:
+            time.sleep(self.wait)
+        assert status.state is RemoteState.CANCELLED, status
 
     def test_costs(self) -> None:
         """A `Cost` where the capabilities promise one, and None elsewhere."""

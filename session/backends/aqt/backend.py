@@ -36,7 +36,7 @@ from session.programs import Program
 from session.results import Result
 from session.tasks import Task, TaskKind
 
-ENDPOINT, TARGET, VARIABLE = "https://arnica.aqt.eu/api/v1", "default/simulator_noise", "AQT_TOKEN"
+ENDPOINT, VARIABLE = "https://arnica.aqt.eu/api/v1", "AQT_TOKEN"
 TESTED_AGAINST = (
     "the models of aqt-connector 0.5.0 and the cloud client of qiskit-aqt-provider 2.0.1 (Arnica API v1); not run on the live "
     "service"
@@ -73,7 +73,7 @@ class AQTBackend:
     ) -> None:
         if preferences.noise is not None:
             raise SessionError("Backend 'aqt' takes no noise model of this package. Use backend 'simulator'.")
-        self._profile = resolve_profile(preferences, "aqt", endpoint=ENDPOINT, target=TARGET)
+        self._profile = resolve_profile(preferences, "aqt", endpoint=ENDPOINT)
         known = ("profile", "target")
         for name in {**self._profile.options, **preferences.backend_options}:
             if name not in known:
@@ -82,7 +82,8 @@ class AQTBackend:
         found = _TARGET.fullmatch(self._profile.target) if isinstance(self._profile.target, str) else None
         if found is None:
             raise SessionError(
-                f"A target of backend 'aqt' is 'workspace/resource', such as '{TARGET}'; got {self._profile.target!r}."
+                "Backend 'aqt' needs a target, 'workspace/resource' as Arnica shows them: "
+                f"backend_options={{'target': 'my-workspace/ibex'}}; got {self._profile.target!r}."
             )
         self._workspace, self._resource = found.groups()
         self._credential = credential

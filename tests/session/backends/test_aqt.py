@@ -185,7 +185,7 @@ def test_costs_minimisations_and_mitigation() -> None:
 
 
 def test_prepared_is_the_same_whenever_it_is_made() -> None:
-    made = AQTBackend(ExecutionPreferences(backend="aqt"))
+    made = AQTBackend(ExecutionPreferences(backend="aqt", backend_options={"target": "lab/ibex"}))
     program, task = read_program(ANSATZ), sample_task(rows=[[0.1, 0.2, 0.3]])
     first, second = made.prepare(program, task), made.prepare(program, task)
     assert first == second
@@ -205,11 +205,13 @@ def test_prepared_is_the_same_whenever_it_is_made() -> None:
 )
 def test_statements_are_refused_by_name_and_line(body: str, said: str) -> None:
     with pytest.raises(TargetError, match=said):
-        AQTBackend(ExecutionPreferences(backend="aqt")).prepare(read_program(HEAD + body), sample_task())
+        AQTBackend(ExecutionPreferences(backend="aqt", backend_options={"target": "lab/ibex"})).prepare(
+            read_program(HEAD + body), sample_task()
+        )
 
 
 def test_limits_of_the_service() -> None:
-    made = AQTBackend(ExecutionPreferences(backend="aqt"))
+    made = AQTBackend(ExecutionPreferences(backend="aqt", backend_options={"target": "lab/ibex"}))
     one = read_program(HEAD + "input float t;\nqubit q;\nrx(t) q;\n")
     assert made.prepare(one, sample_task(100_000, [[0.1]])).circuits == 50
     with pytest.raises(SessionError, match="at most 50 circuits"):
@@ -233,6 +235,7 @@ def test_more_qubits_than_the_resource_has() -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
+        ({}, "needs a target"),
         ({"target": "ibex"}, "workspace/resource"),
         ({"target": "a/b/c"}, "workspace/resource"),
         ({"target": 7}, "is a text"),
@@ -349,7 +352,7 @@ def test_an_unknown_word_is_waited_for(caplog: pytest.LogCaptureFixture) -> None
                {"0": [[0]] * 100, "1": [[0]] * 100}, {"0": [0] * 100}, {"0": [["a"]] * 100}, {"0": [[True]] * 100}]
 )  # fmt: skip
 def test_malformed_results_are_told(result: Any) -> None:
-    made = AQTBackend(ExecutionPreferences(backend="aqt"))
+    made = AQTBackend(ExecutionPreferences(backend="aqt", backend_options={"target": "lab/ibex"}))
     program, task = read_program(Circuit(1).x(0)), sample_task()
     body = json.dumps({"job": {}, "response": {"status": "finished", "result": result}}).encode()
     with pytest.raises(BadReply):

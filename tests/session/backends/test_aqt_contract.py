@@ -61,7 +61,9 @@ def preferences(url: str, path: str = "/api/v1") -> ExecutionPreferences:
 def our_body() -> dict[str, Any]:
     """A body as `submit` sends it."""
     task = Task(TaskKind.SAMPLE, np.array([[0.3]]), False, 100, 7)
-    prepared = AQTBackend(ExecutionPreferences(backend="aqt")).prepare(read_program(PROGRAM), task)
+    prepared = AQTBackend(ExecutionPreferences(backend="aqt", backend_options={"target": "lab/ibex"})).prepare(
+        read_program(PROGRAM), task
+    )
     return {**json.loads(prepared.payload), "label": "ref-1"}
 
 

@@ -71,6 +71,10 @@ class Toy(AdapterConformance):
         self.service.jobs[ref.remote_id]["words"] = [word]
         return True
 
+    def hold_tasks(self) -> bool:
+        self.service.words = ["busy"]
+        return True
+
 
 class TestToy(Toy):
     """A remote adapter that searches."""
@@ -109,6 +113,7 @@ class TestWrongAdapters(Toy):
             ("claims_tokens", ("what_was_submitted_is_found_and_not_doubled",)),
             ("unknown_is_final", ("an_unknown_word_is_waited_for",)),
             ("cancels_what_ended", ("cancelling",)),
+            ("cancels_in_words_only", ("cancelling_what_runs",)),
             ("dishonest", ("capabilities_are_consistent",)),
             ("bits_turned_over", ("estimates", "what_is_never_measured_is_zero")),
             ("shows_its_key", ("the_secret_is_nowhere",)),
@@ -194,6 +199,7 @@ def wrong(name: str, base: Any) -> Any:
         "claims_tokens": {"capabilities": claiming(idempotency="token")},
         "unknown_is_final": {"status": status},
         "cancels_what_ended": {"cancel": lambda self, ref: CancelOutcome.REQUESTED},
+        "cancels_in_words_only": {"cancel": lambda self, ref: CancelOutcome.REQUESTED},
         "dishonest": {"capabilities": claiming(is_remote=False, tested_against="")},
         "bits_turned_over": {"decode": by_bits(lambda bits: [1 - bit for bit in bits])},
         "shows_its_key": {"__repr__": lambda self: f"<{base.__name__} canary-toy-5d1f8b70c2e94a36>"},

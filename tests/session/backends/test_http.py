@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import logging
 import pickle
 import shutil
@@ -15,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from loopback import closed_port, cut_off, drip, hang, loopback, raw, reply, reset
 
 pytest.importorskip("httpx2")
@@ -22,7 +25,7 @@ pytest.importorskip("tenacity")
 
 from session.backends.credentials import Secret, find_secret, redact
 from session.backends.http import HttpClient
-from session.backends.http_replies import checked_path, checked_url
+from session.backends.http_replies import Reply, checked_path, checked_url, failure_of_status, retry_after, segment
 from session.errors import (
     BadReply,
     CredentialError,
@@ -402,3 +405,34 @@ def test_redaction_of_what_was_never_a_secret_of_ours() -> None:
                  "https://blob/x?sig=0123456789"):  # fmt: skip
         assert "0123456789" not in redact(text)
     assert redact("basic tests of a bearer of news") == "basic tests of a bearer of news"
+
+
+# anything at all --------------------------------------------------------------------------------------------------
+@given(st.text(max_size=40) | st.from_regex(r"https?://[\[\]a-z0-9.:@%/-]{1,30}", fullmatch=True))
+def test_any_text_is_a_url_or_refused(text: str) -> None:
+    try:
+        base, origin = checked_url(text)
+    except SessionError:
+        return
+    assert base.startswith(origin) and checked_url(base) == (base, origin)
+
+
+@given(st.text(max_size=60) | st.datetimes().map(str))
+def test_any_retry_after_is_seconds_or_nothing(text: str) -> None:
+    found = retry_after(text)
+    assert found is None or 0 <= found <= 3600
+
+
+@given(st.binary(max_size=200) | st.recursive(st.none() | st.text() | st.integers(), lambda x: st.lists(x) | st.dictionaries(st.sampled_from(["message", "error", "detail", "x"]), x)).map(lambda x: json.dumps(x).encode()))  # fmt: skip
+def test_any_body_of_a_refusal_gives_an_error_of_one_line(body: bytes) -> None:
+    failure = failure_of_status("POST", "https://x.example/y", "https://x.example", Reply(400, {}, body, "POST", "/y"))
+    assert "\n" not in str(failure.error) and len(str(failure.error)) < 500
+
+
+@given(st.text(min_size=1, max_size=30))
+def test_any_segment_stays_one_part_of_a_path(text: str) -> None:
+    try:
+        part = segment(text)
+    except SessionError:
+        return
+    assert checked_path(f"/jobs/{part}/result").count("/") == 3

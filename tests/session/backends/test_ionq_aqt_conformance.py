@@ -48,6 +48,10 @@ class TestIonQ(AdapterConformance):
     def tasks_taken(self) -> int:
         return sum(job.parent is None for job in self.service.jobs.values())
 
+    def hold_tasks(self) -> bool:
+        self.service.way = ("started",)
+        return True
+
     def make_service_say(self, ref: RemoteRef, word: str) -> bool:
         self.service.jobs[ref.remote_id].way = [word]
         return True
@@ -72,6 +76,10 @@ class TestAQT(AdapterConformance):
 
     def tasks_taken(self) -> int:
         return len(self.service.jobs)
+
+    def hold_tasks(self) -> bool:
+        self.service.way = ("ongoing",)
+        return True
 
     def make_service_say(self, ref: RemoteRef, word: str) -> bool:
         self.service.jobs[ref.remote_id].way = [word]

@@ -20,6 +20,7 @@ from qsim import Circuit, Simulator
 from qsim.errors import QsimError
 from qsim.gates import GATES, Gate
 from session.backends.aqt import AQTBackend
+from session.backends.aqt.payload import GATES as AQT_GATES
 from session.backends.http_replies import Reply
 from session.backends.ionq import IonQBackend, decoding
 from session.backends.ionq.printing import QASM3_GATES, QIS_GATES, qasm3, qis
@@ -164,7 +165,7 @@ AQT = [
 @given(service_says([*IONQ, *AQT]), st.sampled_from([200, 201, 208, 404]), st.sampled_from(["ionq", "aqt"]))
 def test_whatever_a_service_says_is_an_answer_or_an_error_of_ours(data: Any, status: int, name: str) -> None:
     kind: Any = IonQBackend if name == "ionq" else AQTBackend
-    backend = kind(ExecutionPreferences(backend=name))
+    backend = kind(ExecutionPreferences(backend=name, backend_options={"target": "lab/ibex"}))
     backend._http = backend._open = backend._quick = Says(data, status)
     ref, since = RemoteRef("x"), datetime(2026, 11, 25, tzinfo=UTC)
     task = Task(TaskKind.SAMPLE, np.zeros((1, 0)), False, 10, 7)
@@ -175,3 +176,14 @@ def test_whatever_a_service_says_is_an_answer_or_an_error_of_ours(data: Any, sta
     ):  # fmt: skip
         with contextlib.suppress(QsimError):
             ask()
+
+
+def test_angles_that_are_next_to_nothing() -> None:
+    """The angle of a number whose imaginary part is the least that there is."""
+    circuit = Circuit(2)
+    for name in ("p", "rz", "rx"):
+        getattr(circuit, name)(5e-324, 0)
+    circuit.crx(5e-324, 0, 1).cp(-1e-323, 0, 1).rzz(1e-308, 0, 1)
+    for gates in (QASM3_GATES, QIS_GATES, AQT_GATES):
+        rebase(circuit, gates, merge=True)
+        rebase(circuit, gates, merge=False, small_angles=True)

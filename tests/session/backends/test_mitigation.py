@@ -177,7 +177,7 @@ def test_a_qubit_whose_outcome_says_nothing_is_refused() -> None:
     noise = NoiseModel().add_readout_error(ReadoutError(0.5, 0.5), [1])
     with (
         ExecutionSession(
-            Circuit(2), "simulator", execution_preferences={"noise": noise, "readout_mitigation": True}
+            Circuit(2), "simulator", execution_preferences={"noise": noise, "readout_mitigation": True}, random_seed=1
         ) as session,
         pytest.raises(SessionError, match="Readout errors of qubit 1 cannot be taken out"),
     ):

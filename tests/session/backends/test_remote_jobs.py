@@ -397,10 +397,10 @@ with ExecutionSession(program, backend, execution_preferences=preferences) as on
 """
 
 
-def child(toy_vendor: Path, *options: str, fault: str = "") -> subprocess.Popen[str]:
+def child(toy_vendor: Path, *options: str, fault: str = "", code: str = CHILD) -> subprocess.Popen[str]:
     path = os.pathsep.join([str(HERE.parents[2]), str(HERE), str(toy_vendor), os.environ.get("PYTHONPATH", "")])
     environment = {**os.environ, "PYTHONPATH": path, "QSIM_FAULT": fault}
-    command = [sys.executable, "-c", CHILD, *options]
+    command = [sys.executable, "-c", code, *options]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
 
 
@@ -451,6 +451,18 @@ def test_a_kill_while_the_service_answers(toy: ToyService, toy_vendor: Path) -> 
     assert job.remote_tasks[0].ref is None
     assert job.result(20).counts == {"010": 50}
     assert posts(toy) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("place", ["intent-after-commit", "sent", "ref-after-commit"])
+def test_three_processes_that_ask_for_an_orphan_send_it_once(toy: ToyService, toy_vendor: Path, place: str) -> None:
+    toy.tokens = True
+    job = after_a_kill(toy, toy_vendor, place, "idempotency", "token")
+    before = posts(toy)
+    code = "import sys; from session import ExecutionJob; print(ExecutionJob.from_id(sys.argv[1]).result(60).counts)"
+    asking = [child(toy_vendor, job.id, code=code) for _ in range(3)]
+    assert [one.communicate(timeout=90)[0] for one in asking] == ["{'010': 50}\n"] * 3
+    assert len(toy.jobs) == 1 and posts(toy) - before == (place != "ref-after-commit")
 
 
 @pytest.mark.slow
