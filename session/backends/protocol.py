@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
+from numbers import Integral, Real
 from typing import Any, Protocol, runtime_checkable
 
 from session.backends.credentials import redact
@@ -210,10 +211,12 @@ class RemoteStatus:
     def __post_init__(self) -> None:
         """Whatever a service says can be stored and shown: no secrets, no half characters, no numbers beyond reason."""
         for name in ("raw", "message"):
-            object.__setattr__(self, name, storable_text(getattr(self, name)))
-        position = self.queue_position
-        if position is not None and not 0 <= position < _MOST_IN_QUEUE:
-            object.__setattr__(self, "queue_position", None)
+            object.__setattr__(self, name, storable_text(str(getattr(self, name) or "")))
+        position: object = self.queue_position
+        known = (
+            isinstance(position, Integral) and not isinstance(position, bool) and 0 <= int(position) < _MOST_IN_QUEUE
+        )
+        object.__setattr__(self, "queue_position", int(position) if known else None)  # type: ignore[call-overload]
         for name in ("retry_after_sec", "eta_sec"):
             if not _is_time(getattr(self, name)):
                 object.__setattr__(self, name, None)
@@ -254,9 +257,9 @@ def storable_text(text: str) -> str:
     return redact(whole)
 
 
-def _is_time(seconds: float | None) -> bool:
+def _is_time(seconds: object) -> bool:
     """Whether these are seconds that somebody may wait."""
-    return seconds is not None and 0 <= seconds < 1e12
+    return isinstance(seconds, Real) and not isinstance(seconds, bool) and bool(0 <= seconds < 1e12)  # type: ignore[operator]
 
 
 @dataclass(frozen=True)

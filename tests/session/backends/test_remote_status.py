@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 
 from session.backends.credentials import Secret
@@ -26,3 +27,9 @@ def test_times_and_places_beyond_reason_are_left_out(number):
     position = number if isinstance(number, int) else 1 << 70
     status = RemoteStatus(RemoteState.QUEUED, "x", queue_position=position, retry_after_sec=number, eta_sec=number)
     assert (status.queue_position, status.retry_after_sec, status.eta_sec) == (None, None, None)
+
+
+def test_what_an_adapter_passes_on_without_looking_is_left_out():
+    status = RemoteStatus(RemoteState.QUEUED, None, None, "3", "soon", [])
+    assert status == RemoteStatus(RemoteState.QUEUED)
+    assert RemoteStatus(RemoteState.QUEUED, queue_position=np.int64(3), eta_sec=np.float64(2.5)).queue_position == 3
