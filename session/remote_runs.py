@@ -53,7 +53,7 @@ from session.tasks import Task
 _SLICE = 0.2  # of a wait, between two looks at whether to stop
 _SEND_TRIES, _CANCEL_TRIES, _BAD_REPLIES = 4, 3, 5
 _SEARCH_WAIT = 5.0
-#: A service may take so long before it knows a task by the id that it gave out itself.
+#: A service may take so long before it knows a task by the id that it gave out itself, or has the result of one that is done.
 _SETTLE_SECONDS = 60.0
 #: So long a task waits for a service that is too busy to take it (status 429).
 _BUSY_SECONDS = 3600.0
@@ -272,7 +272,7 @@ class RemoteRun:
 
     def _fetch(self, one: Submission, ref: RemoteRef) -> None:
         """Get the reply and store it before anybody looks into it."""
-        wait, wrong = pace.FIRST_WAIT, 0
+        wait, wrong, since = pace.FIRST_WAIT, 0, time.monotonic()
         while True:
             try:
                 raw: RawResult = self._backend.fetch(ref)
@@ -285,7 +285,12 @@ class RemoteRun:
             except ServiceRefused as error:
                 if error.status not in (404, 410):
                     raise
-                raise self._ended(one, RemoteStatus(RemoteState.EXPIRED, "its result is gone", str(error))) from None
+                # A result may come a while after the word that the task is done; what is gone (410) does not.
+                if error.status == 410 or time.monotonic() - since > _SETTLE_SECONDS:
+                    raise self._ended(
+                        one, RemoteStatus(RemoteState.EXPIRED, "its result is gone", str(error))
+                    ) from None
+                asked = error.retry_after_sec
             self._pause(max(wait, min(asked or 0.0, 3600.0)))
             wait = min(wait * pace.GROWTH, pace.LONGEST_WAIT)
         fault("fetched")
