@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+import threading
 import time
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -49,6 +50,7 @@ STATES = {
     "cancelled": RemoteState.CANCELLED,
 }
 _QUICK, _FRESH = 4.0, 300.0  # seconds: of asking for a resource, and that the answer is good for
+_KEPT = 16  # replies
 _TARGET = re.compile(r"([^/\s]{1,100})/([^/\s]{1,100})")
 
 
@@ -90,7 +92,10 @@ class AQTBackend:
         self._http = HttpClient(self._profile.endpoint, headers=self._headers)
         self._quick = HttpClient(self._profile.endpoint, headers=self._headers, budget=_QUICK)
         self._known: tuple[float, dict[str, Any]] | None = None
-        self._finished: tuple[str, RawResult] | None = None  # the reply to the last question, when it had the result
+        self._guard = threading.Lock()
+        self._finished: dict[
+            str, RawResult
+        ] = {}  # replies that had the results, of the last few jobs that were asked for
 
     def _headers(self) -> Mapping[str, str]:
         return {"Authorization": f"Bearer {self._profile.secret(VARIABLE, explicit=self._credential).reveal()}"}
@@ -203,7 +208,10 @@ class AQTBackend:
             said = f"{done} circuits are finished"
         status = RemoteStatus.of(str(response.get("status")), STATES, message=said)
         if status.state is RemoteState.COMPLETED:
-            self._finished = (ref.remote_id, _raw(reply))
+            with self._guard:  # several jobs of a session are asked for by threads of their own
+                self._finished[ref.remote_id] = _raw(reply)
+                for oldest in list(self._finished)[:-_KEPT]:
+                    del self._finished[oldest]
         return status
 
     def cancel(self, ref: RemoteRef) -> CancelOutcome:
@@ -221,9 +229,8 @@ class AQTBackend:
 
     def fetch(self, ref: RemoteRef) -> RawResult:
         """Arnica's reply, byte for byte: the one that told that the job is finished, if this backend has it."""
-        if self._finished is not None and self._finished[0] == ref.remote_id:
-            return self._finished[1]
-        return _raw(self._http.get(f"/result/{segment(ref.remote_id)}"))
+        known = self._finished.get(ref.remote_id)
+        return known if known is not None else _raw(self._http.get(f"/result/{segment(ref.remote_id)}"))
 
     def decode(self, raw: RawResult, prepared: Prepared, program: Program, task: Task) -> list[Result]:
         """Results out of what `fetch` gave."""

@@ -256,7 +256,8 @@ class IonQBackend:
             results = [self._child(one) for one in children]
         else:
             results = [self._best(ref.remote_id, job)]
-        self._read.clear()
+        for one in children:  # only its own: other jobs may be fetched by other threads
+            self._read.pop(one, None)
         envelope = {"id": ref.remote_id, "backend": job.get("backend"), "children": children, "results": results}
         return RawResult(json.dumps(envelope).encode(), "application/json")
 
@@ -277,9 +278,11 @@ class IonQBackend:
         return [named[number] for number in range(len(children))]
 
     def _child(self, identity: str) -> dict[str, str]:
-        if identity not in self._read:  # what one try has read the next does not read again
-            self._read[identity] = self._best(identity, self._http.get(f"/jobs/{segment(identity)}").object())
-        return self._read[identity]
+        found = self._read.get(identity)  # what one try has read the next does not read again
+        if found is None:
+            found = self._best(identity, self._http.get(f"/jobs/{segment(identity)}").object())
+            self._read[identity] = found
+        return found
 
     def _best(self, identity: str, job: Mapping[str, Any]) -> dict[str, str]:
         named = _results(job)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
+from aqt_service import TOKEN, AQTService
 from ionq_service import KEY, IonQService
 from loopback import Answer, Received, loopback, reply
 
@@ -13,10 +15,13 @@ pytest.importorskip("httpx2")
 pytest.importorskip("tenacity")
 
 from qsim import Circuit
-from session import ExecutionSession, remote_runs
+from session import ExecutionPreferences, ExecutionSession, remote_runs
 from session.backends import remote
+from session.backends.aqt import AQTBackend
 from session.backends.profiles import Profile, define_profile, forget_profile
 from session.errors import JobFailedError
+from session.programs import read_program
+from session.tasks import Task, TaskKind
 
 
 @pytest.fixture(autouse=True)
@@ -72,3 +77,23 @@ def test_a_result_that_is_gone() -> None:
         pytest.raises(JobFailedError, match=r"EXPIRED.*410: gone"),
     ):
         run(server.url)
+
+
+def test_several_jobs_of_a_session_whose_results_are_given_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    service = AQTService()
+    service.read_once = True
+    monkeypatch.setenv("AQT_TOKEN", TOKEN)
+    with loopback(otherwise=service.answer) as server:
+        made = AQTBackend(ExecutionPreferences(backend_options={"profile": aqt_profile(server.url)}))
+        task = Task(TaskKind.SAMPLE, np.zeros((1, 0)), False, 5, 7)
+        prepared = made.prepare(read_program(Circuit(1).x(0)), task)
+        refs = [made.submit(prepared, f"ref-{k}") for k in range(3)]
+        for ref in refs:  # as threads do, each between the other's question and its fetching
+            while not made.status(ref).state.is_final:
+                pass
+        assert len({made.fetch(ref).body for ref in refs}) == 3
+
+
+def aqt_profile(url: str) -> str:
+    """The name of a profile of a service on this machine."""
+    return define_profile(Profile("ionq", "aqt", url + "/api/v1", target="lab/ibex")).name
