@@ -18,6 +18,7 @@ from typing import Any
 
 from qsim.errors import RunCancelled
 from session.backends import remote as pace
+from session.backends.credentials import redact
 from session.backends.in_parts import in_parts
 from session.backends.protocol import (
     CancelOutcome,
@@ -258,7 +259,7 @@ class RemoteRun:
         """Tell those who look that the service does not answer; its next answer takes the place of this."""
         if seen is not None and seen.message.startswith(_SILENT):
             return seen
-        _log.warning("Job %s: its service does not answer, and is asked again: %s", self._claim.id, why)
+        _log.warning("Job %s: its service does not answer, and is asked again: %s", self._claim.id, redact(why))
         before = seen or RemoteStatus(RemoteState.QUEUED)
         told = replace(before, message=f"{_SILENT} since {time.strftime('%Y-%m-%d %H:%M:%S')}: {why}")
         self._submissions.note(one.part, told)

@@ -20,6 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from qsim.version import __version__
+from session.backends.credentials import redact
+from session.backends.protocol import storable_text
 from session.errors import JobError, JobNotFoundError, StorageFullError, StoreCorruptError
 from session.store.database import Database
 from session.store.faults import fault
@@ -241,8 +243,11 @@ class JobStore:
 
     def fail(self, claim: Claim, error: BaseException) -> None:
         """Store the error that a run ended with, if the claim still stands."""
-        kind = type(error)
-        about = {"type": f"{kind.__module__}.{kind.__qualname__}", "message": str(error) or kind.__name__}
+        kind, message = type(error), str(error)
+        if claim.record.remote:  # adapters of others, and libraries, may say what was in a request
+            message = redact(message)
+        message = message.encode("utf-8", "replace").decode()  # lone surrogates cannot be printed
+        about = {"type": f"{kind.__module__}.{kind.__qualname__}", "message": message or kind.__name__}
         self._finish(claim, JobStatus.FAILED, None, json.dumps(about))
 
     def is_cancelling(self, claim: Claim) -> bool:
@@ -256,6 +261,7 @@ class JobStore:
 
         One that was told to stop is CANCELLED instead; `note` says in its history what became of it elsewhere.
         """
+        note = None if note is None else storable_text(note)
         with self.database.writing() as connection:
             record = self._claimed(connection, claim)
             if record is None:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from session.backends.protocol import Prepared, RawResult, RemoteRef, RemoteState, RemoteStatus
+from session.backends.protocol import Prepared, RawResult, RemoteRef, RemoteState, RemoteStatus, storable_text
 from session.errors import JobError, StoreCorruptError
 from session.store.faults import fault
 from session.store.place import explained, private_file, sync_folder
@@ -259,7 +259,7 @@ class Submissions:
     # unknown ------------------------------------------------------------------------------------------------
     def mark_unknown(self, claim: Claim, message: str) -> None:
         """The job is SUBMIT_UNKNOWN: nobody runs it until somebody decides."""
-        error = json.dumps({"type": "session.errors.SubmitUnknown", "message": message})
+        error = json.dumps({"type": "session.errors.SubmitUnknown", "message": storable_text(message)})
         with self._database.writing() as connection:
             cursor = connection.execute(
                 "UPDATE job SET status = 'SUBMIT_UNKNOWN', owner = NULL, error = ? "

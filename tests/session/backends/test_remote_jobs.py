@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 import os
@@ -580,3 +581,27 @@ def test_the_key_is_nowhere(toy: ToyService, state: Path, caplog: pytest.LogCapt
     texts += [caplog.text, *capfd.readouterr()]
     assert find_canary(KEY, folders=[state], texts=texts, errors=errors, own_files=[__file__]) == []
     assert find_canary("toy-1", folders=[state], texts=[]) != []  # the search finds what is there
+
+
+@pytest.mark.parametrize("step", ["submit", "status", "fetch", "decode", "cancel"])
+def test_an_adapter_whose_errors_hold_the_key_does_not_put_it_into_the_store(
+    toy: ToyService, state: Path, step: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    toy.words = ["waiting"] if step == "cancel" else toy.words
+    with session(idempotency="none") as one:
+
+        def fails(*arguments: Any, **named: Any) -> Any:
+            raise RuntimeError(f"half \ud83d of a request with {KEY}")
+
+        monkeypatch.setattr(type(one._backend.backend), step, fails)
+        job = one.submit_sample()
+        if step == "cancel":
+            status_of(job, JobStatus.RUNNING)
+            job.cancel()
+        with contextlib.suppress(SessionError, RuntimeError):
+            job.result(10)
+        texts = [str(job.error), repr(job.remote_tasks), caplog.text]
+        assert main(["jobs", "show", job.id]) == 0
+        monkeypatch.undo()
+    assert find_canary(KEY, folders=[state], texts=texts, own_files=[__file__]) == []
