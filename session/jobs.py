@@ -16,7 +16,14 @@ from qsim import errors as engine_errors
 from session import errors as session_errors
 from session.backends.bound import BoundBackend
 from session.backends.protocol import Backend, RawResult, RemoteRef
-from session.errors import JobCancelledError, JobError, JobFailedError, JobTimeoutError, SessionError
+from session.errors import (
+    JobCancelledError,
+    JobError,
+    JobFailedError,
+    JobTimeoutError,
+    ServiceRefused,
+    SessionError,
+)
 from session.remote_runs import RemoteRun
 from session.results import ExecutionDetails, MinimizationResult, StateVectorResult
 from session.runner import runner
@@ -26,6 +33,7 @@ from session.store.spec import read_work
 from session.store.submissions import Submission, Submissions
 from session.tasks import Task, TaskKind
 
+_UNKNOWN_ID = (400, 404, 410, 422)  # what services answer to an id that is none of theirs
 _FIRST_WAIT, _LONGEST_WAIT = 0.002, 0.25  # seconds between two looks into the store
 
 
@@ -322,7 +330,7 @@ class ExecutionJob:
             neither: have it looked for again, or sent again with the same token, where the service allows that.
 
         Raises:
-            JobError: the job is not SUBMIT_UNKNOWN, or there is no way to look for it.
+            JobError: the job is not SUBMIT_UNKNOWN, there is no way to look for it, or the service knows no such id.
         """
         if remote_id is not None and (send_again or not isinstance(remote_id, str) or not remote_id.strip()):
             raise JobError("Give the id that the service has for the task, or send_again=True, not both.")
@@ -332,6 +340,7 @@ class ExecutionJob:
         one, submissions = unknown[0], Submissions(self._store, self._last)
         if remote_id is not None:
             ref = RemoteRef(remote_id.strip(), one.endpoint, one.target)
+            self._check_known(ref)
             submissions.decide(f"its task is {ref.remote_id}, it was said", ref=ref)
         elif send_again:
             submissions.decide(f"its task {one.client_ref} is not there, it was said", forget=True)
@@ -340,6 +349,21 @@ class ExecutionJob:
         else:
             submissions.decide("looked for again")
         runner().notify()
+
+    def _check_known(self, ref: RemoteRef) -> None:
+        """Raise for an id that the service does not know: with it the job would end as expired. Unasked, it is believed."""
+        try:
+            backend: Any = (self._work or read_work(*self._store.spec(self.id)))[0].backend
+            if getattr(backend, "endpoint", "") == ref.endpoint:  # else nothing of ours is sent there
+                backend.status(ref)
+        except ServiceRefused as error:
+            if error.status in _UNKNOWN_ID:
+                raise JobError(
+                    f"{self.backend_name} knows no task {ref.remote_id!r} ({error}). Give its id as the service shows it; job "
+                    f"{self.id} stays SUBMIT_UNKNOWN."
+                ) from None
+        except SessionError:
+            pass
 
     # cancelling ---------------------------------------------------------------------------------------------
     def cancel(self) -> bool:

@@ -21,7 +21,7 @@ pytest.importorskip("tenacity")
 from session import ExecutionJob
 from session.backends import remote
 from session.backends.profiles import FILE
-from session.errors import SubmitUnknown
+from session.errors import JobError, SubmitUnknown
 from session.store.records import JobStatus
 from session.testing import find_canary
 
@@ -95,6 +95,9 @@ def test_aqts_job_is_unknown_and_never_sent_again(place: Path) -> None:
             job.result(1)
         (identity,) = service.jobs
         assert service.jobs[identity].about["label"] == job.remote_tasks[0].client_ref  # by which the user finds it
+        with pytest.raises(JobError, match="knows no task 'mistyped'"):
+            job.resolve("mistyped")
+        assert job.status is JobStatus.SUBMIT_UNKNOWN
         job.resolve(identity)
         assert job.result(60).counts == {"010": 50}
     assert sum(request.method == "POST" for request in server.requests) == 1
