@@ -13,6 +13,7 @@ from typing import Any
 from qsim.errors import QsimError, suggestion
 from session.backends.profiles import resolve_profile
 from session.backends.qiskit.backend import QiskitBackend
+from session.backends.registry import described
 from session.errors import SessionError
 from session.preferences import ExecutionPreferences
 
@@ -143,9 +144,9 @@ def _opened(provider: str, target: str, options: Mapping[str, Any]) -> Any:
         needed = own[1] if own is not None else "the plug-in's own packages"
         raise SessionError(f"Provider '{provider}' needs {needed}, which is not installed ({error}).") from None
     except Exception as error:  # whatever a provider says, without its own traceback of requests and tokens
-        raise SessionError(
-            f"Provider '{provider}' gives no backend '{target}': {type(error).__name__}: {str(error)[:500]}"
-        ) from None
+        advice = " What it takes is given as the option provider_options." if isinstance(error, TypeError) else ""
+        what = f"gives no backend '{target}'" if target else "gives no backend"
+        raise SessionError(f"Provider '{provider}' {what}: {described(error)[:500]}.{advice}") from None
 
 
 def _plug_ins() -> dict[str, Any]:

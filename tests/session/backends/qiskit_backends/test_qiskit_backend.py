@@ -480,3 +480,9 @@ def test_ibm_s_jobs_are_found_by_their_tags_and_only_when_all_are_there() -> Non
     with pytest.raises(SubmitUnknown):
         own.submit(alone, "four")
     assert own.find("four") is not None and len(service.found) == 4
+
+
+def test_a_provider_that_needs_more_says_where_that_is_given() -> None:
+    options = {"provider": "generic"}
+    with pytest.raises(SessionError, match=r"'generic' gives no backend: TypeError.*num_qubits.*provider_options"):
+        open_qiskit(ExecutionPreferences(backend="qiskit", backend_options=options))
