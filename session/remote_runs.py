@@ -61,6 +61,7 @@ _BUSY_SECONDS = 3600.0
 #: What is noted, instead of a service's word, of a task that is known not to have been sent.
 NOT_SENT = "not sent"
 _SILENT = "no answer"
+_LOST = "It has been deleted there, or the credential is of another account than the one that sent it."
 _log = logging.getLogger("session.remote")
 
 Stopped = Callable[[], bool]
@@ -240,7 +241,7 @@ class RemoteRun:
                     raise
                 if time.monotonic() - since > _SETTLE_SECONDS:
                     raise self._ended(
-                        one, RemoteStatus(RemoteState.EXPIRED, "unknown to the service", str(error))
+                        one, RemoteStatus(RemoteState.EXPIRED, "unknown to the service", f"{error}. {_LOST}")
                     ) from None
             else:
                 wrong, asked = 0, status.retry_after_sec
