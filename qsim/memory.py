@@ -15,10 +15,19 @@ def available_memory() -> int:
     free = _system_available()
     try:
         limit = (_CGROUP / "memory.max").read_text().strip()
-        used = int((_CGROUP / "memory.current").read_text())
+        used = int((_CGROUP / "memory.current").read_text()) - _cached_files()
     except (OSError, ValueError):
         return free
     return min(free, int(limit) - used) if limit.isdigit() else free
+
+
+def _cached_files() -> int:
+    """Bytes of files that the control group's share of memory holds and gives back when they are needed."""
+    for line in (_CGROUP / "memory.stat").read_text().splitlines():
+        name, _, number = line.partition(" ")
+        if name == "inactive_file":
+            return int(number)
+    return 0
 
 
 def _system_available() -> int:

@@ -7,11 +7,12 @@ all of that kind is a program of gates for each set, with exact expectation valu
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from itertools import groupby
 from typing import Any
 
 from qsim.circuit import Circuit
-from qsim.classical import Bits, ClassicalExpression, ClassicalOperation, IfElse, Switch, bind_expression
+from qsim.classical import Bits, ClassicalExpression, ClassicalOperation, IfElse, Switch, bind_expression, bodies
 from qsim.pool import part
 from session.backends.protocol import Backend, Capabilities
 from session.programs import Program
@@ -93,20 +94,30 @@ class SettledPrograms:
             circuit = self._program.circuit.block()
             for parameter in self._program.circuit.parameters:  # all of them, so that rows stay as they are
                 circuit.declare_parameter(parameter)
-            _append(circuit, self._program.circuit, values)
-            self._made[way] = self._program.with_circuit(circuit)
+            places: list[tuple[int, ...]] = []
+            _append(circuit, self._program.circuit, values, places, ())
+            made, text = self._program.with_circuit(circuit), self._program.source
+            if isinstance(text, str):  # so that refusals can tell lines
+                made = replace(made, written=(text, self._program.include_dirs, tuple(places)))
+            self._made[way] = made
         return self._made[way]
 
 
-def _append(circuit: Circuit, source: Circuit, values: Mapping[str, float]) -> None:
+def _append(
+    circuit: Circuit, source: Circuit, values: Mapping[str, float], places: list[tuple[int, ...]], path: tuple[int, ...]
+) -> None:
+    """Append what a circuit comes to; `places` gets the path of each operation, and `path` leads to the circuit."""
     circuit.gphase(source.global_phase)
-    for instruction in source:
-        if _is_decided(instruction.operation):
-            body = _way(instruction.operation, values)[1]  # type: ignore[arg-type]
-            if body is not None:
-                _append(circuit, body, values)
-        else:
-            circuit._append(instruction.operation, instruction.qubits, instruction.clbits)
+    for number, instruction in enumerate(source):
+        operation, at = instruction.operation, (*path, number)
+        if not _is_decided(operation):
+            circuit._append(operation, instruction.qubits, instruction.clbits)
+            places.append(at)
+            continue
+        body = _way(operation, values)[1]  # type: ignore[arg-type]
+        if body is not None:
+            which = next(k for k, one in enumerate(bodies(operation)) if one is body)  # type: ignore[arg-type]
+            _append(circuit, body, values, places, (*at, which))
 
 
 class SettlingBackend:

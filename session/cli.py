@@ -260,12 +260,20 @@ def _print_details(details: ExecutionDetails, values: Any, top: int | None, as_j
 @_SET
 @_backend
 @_engine_options
+@cli_plan.in_file_options
 @_JSON
 def estimate(
     file: str, include: tuple[str, ...], observable: str, settings: tuple[str, ...], as_json: bool, **options: Any
 ) -> None:
     """Compute the expectation value of an observable, before final measurements."""
     operator = SparsePauliOp.from_string(observable)
+    place = cli_plan.Place.of(options)
+    if place is not None:
+        program = _program(file, include)
+        values = read_values(settings, program.circuit)
+        _prepare_engine()
+        _print_estimate(place.estimate(program, values, operator, options), operator, values, as_json)
+        return
     if cli_ranks.several_ranks():
 
         def body(ranked: cli_ranks.RankedCommand) -> None:

@@ -8,8 +8,9 @@ from typing import Any
 
 import click
 
+from qsim.errors import QsimError
 from session.backends.protocol import Capabilities
-from session.backends.registry import list_backends, load_backend, support_of
+from session.backends.registry import BackendError, described, list_backends, load_backend, support_of
 from session.errors import SessionError
 from session.preferences import ExecutionPreferences
 from session.terminal import aligned
@@ -83,7 +84,7 @@ def _checked(name: str) -> dict[str, Any]:
         can = load_backend(ExecutionPreferences(backend=name)).capabilities()
         facts = _facts(can)
     except (Exception, SystemExit) as error:  # of a plug-in it may be anything, and the others are listed all the same
-        state = f"{type(error).__name__}: {error}"
+        state = described(error)
         return {"state": state, "error": state, "tested_against": support_of(name)}
     return {"state": "ready", "error": None, **facts}
 
@@ -118,7 +119,12 @@ def _show(name: str, options: dict[str, Any] | None, as_json: bool) -> None:
     source = next((entry.source for entry in list_backends() if entry.name == name), "")
     where = {key: getattr(backend, key, "") for key in ("provider", "endpoint", "target", "profile")}
     facts = {"backend": name, "from": source, **{k: v for k, v in where.items() if isinstance(v, str) and v}}
-    facts |= _facts(backend.capabilities())
+    try:
+        facts |= _facts(backend.capabilities())
+    except QsimError:
+        raise
+    except Exception as error:  # of a plug-in it may be anything
+        raise BackendError(f"Backend '{name}' of {source} does not say what it can do: {described(error)}.") from error
     if as_json:
         print(json.dumps(facts))
         return

@@ -14,13 +14,14 @@ import click
 from qsim.circuit import Circuit
 from qsim.errors import QsimError
 from qsim.memory import readable
+from qsim.pauli import SparsePauliOp, check_observable
 from session.cli_input import read_text, read_values
 from session.cli_programs import checked_values
 from session.cli_ranks import several_ranks
 from session.errors import SessionError
 from session.programs import Program, read_program, writes_bits
 from session.quantum_program import QuantumProgram
-from session.results import ExecutionDetails
+from session.results import EstimationResult, ExecutionDetails
 from session.terminal import aligned
 
 if TYPE_CHECKING:
@@ -100,8 +101,8 @@ def plan(
         _show_one(_file_cost(circuit, state_file, memory, precision, given), memory, as_json)
         return
     # Errors of the program and the numbers come before anything is measured.
-    first = cost_on_nodes(circuit, counts[0], _rates_given({}), ranks_per_node=ranks_per_node, precision=precision)
-    rates = _node_rates(precision, cores, first.num_ranks * counts[-1] > counts[0], given)
+    cost_on_nodes(circuit, counts[0], _rates_given({}), ranks_per_node=ranks_per_node, precision=precision)
+    rates = _node_rates(precision, cores, ranks_per_node > 1, given)
     if len(counts) == 1:
         cost = cost_on_nodes(
             circuit, counts[0], rates, ranks_per_node=ranks_per_node, precision=precision, memory=memory
@@ -163,17 +164,10 @@ def _file_cost(
 
 
 def file_cost(circuit: Circuit, simulator: FileSimulator, given: dict[str, int | None]) -> Cost:
-    """What a run in a file costs, at rates measured here or given; space on disk is checked first."""
-    from qsim.distributed.cost import cost_in_file
-    from qsim.distributed.rates import measured
-    from qsim.distributed.store import check_place
-
-    made = simulator.plan(circuit)
-    check_place(simulator.state_file, made.file_bytes, f"A state of {circuit.num_qubits} qubits")
-    found = measured(simulator.precision, simulator.threads, folder=simulator.state_file, size=made.file_bytes)
-    chosen = _rates_given(given)
-    found = replace(found, **{name: rate for name, rate in vars(chosen).items() if rate.source == "given"})
-    return cost_in_file(made.ranks, made.itemsize, found)
+    """What a run in a file costs, at rates measured here or given."""
+    cost = simulator.cost(circuit)
+    chosen = {name: rate for name, rate in vars(_rates_given(given)).items() if rate.source == "given"}
+    return replace(cost, rates=replace(cost.rates, **chosen))
 
 
 # output ------------------------------------------------------------------------------------------------------------
@@ -247,8 +241,11 @@ def _print_rates(cost: Cost) -> None:
     names = {"memory": "memory", "exchange": "exchange within a node", "network": "network"}
     if cost.in_file:
         names = {"memory": "memory", "disk_read": "reading", "disk_write": "writing", "disk_first": "writing first"}
-    elif cost.num_ranks == 1:
-        names = {"memory": "memory"}
+    else:
+        if cost.ranks_per_node == 1:
+            del names["exchange"]
+        if cost.nodes == 1:
+            del names["network"]
     for name, text in names.items():
         rate = getattr(cost.rates, name)
         print(f"{text}: {rate.value / 1e9:.3g} GB/s, {rate.source}")
@@ -275,7 +272,7 @@ def seconds_text(seconds: float) -> str:
 
 # running -------------------------------------------------------------------------------------------------------------
 def in_file_options(function: Function) -> Function:
-    """Options of ``qsim run`` for a state in a file."""
+    """Options of ``qsim run`` and ``qsim estimate`` for a state in a file."""
     place = click.option(
         "--state-file", metavar="PATH", help="Hold the state in a file: a folder, or the name of a new file."
     )
@@ -286,14 +283,14 @@ def in_file_options(function: Function) -> Function:
 
 @dataclass(frozen=True)
 class Place:
-    """Where ``qsim run`` holds a state that memory does not."""
+    """Where a command holds a state that memory does not."""
 
     path: str
     memory: int | None
     keep: bool
 
     @classmethod
-    def of(cls, options: dict[str, Any], submit: bool) -> Place | None:
+    def of(cls, options: dict[str, Any], submit: bool = False) -> Place | None:
         """Taken out of a command's options; None without --state-file.
 
         Raises:
@@ -325,18 +322,43 @@ class Place:
         circuit = program.measured
         if not writes_bits(program.circuit) and not isinstance(program.source, QuantumProgram):
             print("note: the program has no measurement, so all its qubits are measured", file=sys.stderr)
-        if circuit.num_qubits >= _ESTIMATED_FROM:
-            cost = file_cost(circuit, simulator, {})
-            read, written = cost.bytes_on_disk()
-            print(
-                f"note: {circuit.num_qubits} qubits in a file of {readable(cost.itemsize << circuit.num_qubits)}, in "
-                f"{cost.plan.num_ranks:,} parts; {readable(read)} to read and {readable(written)} to write; about "
-                f"{seconds_text(cost.seconds)}",
-                file=sys.stderr, flush=True,
-            )  # fmt: skip
+        self._announce(simulator, circuit, rows)
         (counts,) = simulator.sample(circuit, options["shots"], rows, options["seed"])
         if simulator.last_file is not None:
             print(f"note: the state is kept in '{simulator.last_file}'", file=sys.stderr)
         if program.kept is not None:
             counts = counts.of_register(program.kept)
         return ExecutionDetails.from_counts(counts, program.outputs, program.types, program.measured_qubits)
+
+    def estimate(
+        self, program: Program, values: dict[str, Any], operator: SparsePauliOp, options: dict[str, Any]
+    ) -> EstimationResult:
+        """The exact expectation value and variance of an operator."""
+        from qsim.distributed.file_simulator import FileSimulator
+
+        if options["shots"] is not None:
+            raise SessionError("--state-file estimates exactly. Leave out --shots.")
+        simulator = FileSimulator(self.path, options["precision"], options["threads"], self.memory, keep=self.keep)
+        rows, _ = program.bind(values or None)
+        check_observable(operator, program.circuit.num_qubits)
+        self._announce(simulator, program.circuit, rows)
+        mean, variance = simulator.moments(program.circuit, operator, rows)
+        if simulator.last_file is not None:
+            print(f"note: the state is kept in '{simulator.last_file}'", file=sys.stderr)
+        return EstimationResult(float(mean[0]), float(variance[0]), 0.0, {"method": "statevector"})
+
+    def _announce(self, simulator: FileSimulator, circuit: Circuit, rows: Any) -> None:
+        """What a run takes, if that is more than a moment: the run and one more reading of the file."""
+        if circuit.num_qubits < _ESTIMATED_FROM:
+            return
+        if circuit.parameters:
+            circuit = circuit.bind({p.name: float(v) for p, v in zip(circuit.parameters, rows[0], strict=True)})
+        cost = file_cost(circuit, simulator, {})
+        size = cost.itemsize << circuit.num_qubits
+        read, written = cost.bytes_on_disk()
+        print(
+            f"note: {circuit.num_qubits} qubits in a file of {readable(size)}, in {cost.plan.num_ranks:,} parts; "
+            f"{readable(read + size)} to read and {readable(written)} to write; about "
+            f"{seconds_text(cost.seconds + size / cost.rates.disk_read.value)}",
+            file=sys.stderr, flush=True,
+        )  # fmt: skip

@@ -108,6 +108,13 @@ class SubmitUnknown(ServiceError):
     """A request that changes something was sent and not answered: it may or may not have been done."""
 
 
+class BatchTooLarge(SessionError):
+    """A task has more circuits, gates or bytes than a service takes at once; nothing was sent.
+
+    `prepare` of an adapter raises it. A task of several parameter sets is then sent as several, with fewer of them each.
+    """
+
+
 class CredentialError(SessionError):
     """A credential is missing, or is none; nothing was sent."""
 

@@ -43,7 +43,14 @@ class Program:
     is_qasm2: bool = False
     types: dict[str, OutputType] = field(default_factory=dict)
     raw_names: RawNames = field(default_factory=dict)
-    includes: bool = False  # whether its text includes files of folders that were named
+    include_dirs: tuple[str, ...] = ()  # folders whose files its text may include
+    # Of what parameters made of another program: that one's text, folders and, by operation, places in its circuit.
+    written: tuple[str, tuple[str, ...], tuple[tuple[int, ...], ...]] | None = field(default=None, compare=False)
+
+    @property
+    def includes(self) -> bool:
+        """Whether its text may include files, so that it is not the whole program."""
+        return bool(self.include_dirs)
 
     def bind(self, parameters: Any) -> tuple[npt.NDArray[np.float64], bool]:
         """Checked rows of parameter values, shape (sets, parameters), and whether they are a batch.
@@ -272,7 +279,7 @@ def read_program(source: Any, filename: str = "<program>", include_dirs: Sequenc
         from parsers import loads
 
         circuit = loads(source, filename=filename, include_dirs=include_dirs)
-        return _program(source, circuit, is_qasm2=_is_qasm2(source), includes=bool(include_dirs))
+        return _program(source, circuit, is_qasm2=_is_qasm2(source), include_dirs=tuple(map(str, include_dirs)))
     raise ProgramTypeError(
         f"A session runs OpenQASM 2 or 3 text (str) or a qsim.Circuit; got {type(source).__name__}. "
         "A QuantumProgram is run too: synthesize makes one of a qfunc, QuantumProgram.from_json of a saved file."
@@ -284,14 +291,16 @@ def _is_qasm2(text: str) -> bool:
     return header[1] == "2" if header else "qreg" in text
 
 
-def _program(source: str | Circuit, circuit: Circuit, is_qasm2: bool = False, includes: bool = False) -> Program:
+def _program(
+    source: str | Circuit, circuit: Circuit, is_qasm2: bool = False, include_dirs: tuple[str, ...] = ()
+) -> Program:
     if writes_bits(circuit):
         outputs = {register.name: register.indices for register in circuit.clbit_registers}
-        return Program(source, circuit, circuit, None, outputs, is_qasm2, includes=includes)
+        return Program(source, circuit, circuit, None, outputs, is_qasm2, include_dirs=include_dirs)
     measured = circuit.copy().measure_all()
     kept = measured.clbit_registers[-1].name if circuit.num_clbits else None
     outputs = {register.name: register.indices for register in circuit.qubit_registers}
-    return Program(source, circuit, measured, kept, outputs, is_qasm2, includes=includes)
+    return Program(source, circuit, measured, kept, outputs, is_qasm2, include_dirs=include_dirs)
 
 
 def _with_outputs(source: QuantumProgram) -> Program:

@@ -18,6 +18,7 @@ from typing import Any
 
 from qsim.errors import RunCancelled
 from session.backends import remote as pace
+from session.backends.in_parts import in_parts
 from session.backends.protocol import (
     CancelOutcome,
     Capabilities,
@@ -31,6 +32,7 @@ from session.backends.protocol import (
 )
 from session.errors import (
     BadReply,
+    BatchTooLarge,
     CredentialError,
     JobFailedError,
     ProfileError,
@@ -51,7 +53,7 @@ from session.tasks import Task
 _SLICE = 0.2  # of a wait, between two looks at whether to stop
 _SEND_TRIES, _CANCEL_TRIES, _BAD_REPLIES = 4, 3, 5
 _SEARCH_WAIT = 5.0
-#: A service may take so long before it knows a task by the id that it gave out itself.
+#: A service may take so long before it knows a task by the id that it gave out itself, or has the result of one that is done.
 _SETTLE_SECONDS = 60.0
 #: So long a task waits for a service that is too busy to take it (status 429).
 _BUSY_SECONDS = 3600.0
@@ -101,7 +103,7 @@ class RemoteRun:
         self._backend.check(program, task)
 
     def run(self, program: Program, task: Task) -> list[Result]:
-        """The results of the job's next task.
+        """The results of the job's next task, which is sent in several where one is too large for the service.
 
         Raises:
             SubmitUnknown: it may or may not be with the service; it was not, and will not be, sent again.
@@ -109,15 +111,21 @@ class RemoteRun:
             JobFailedError: the service ended it without a result.
             ServiceError, ProfileError: the service cannot be asked now; the task is there, and a later run goes on.
         """
-        part, self._part = self._part, self._part + 1
+        return in_parts(lambda some: self._run_part(program, some), task)
+
+    def _run_part(self, program: Program, task: Task) -> list[Result]:
+        part = self._part
         digest = hashlib.sha256(json.dumps(task.to_dict(), sort_keys=True).encode()).hexdigest()
         one, ref = self._submissions.get(part), None
         if one is None:
-            one, prepared = self._intend(part, digest, self._backend.prepare(program, task))
+            made = self._backend.prepare(program, task)
+            self._part = part + 1
+            one, prepared = self._intend(part, digest, made)
             ref = self._send_first(one, prepared)
         else:
+            self._check_same(one, digest, task)
+            self._part = part + 1
             prepared = self._submissions.prepared(part)
-            self._check_same(one, digest)
             if one.ref is not None or one.has_reply:
                 ref = one.ref
             elif one.state is RemoteState.FAILED and one.word == NOT_SENT:
@@ -264,7 +272,7 @@ class RemoteRun:
 
     def _fetch(self, one: Submission, ref: RemoteRef) -> None:
         """Get the reply and store it before anybody looks into it."""
-        wait, wrong = pace.FIRST_WAIT, 0
+        wait, wrong, since = pace.FIRST_WAIT, 0, time.monotonic()
         while True:
             try:
                 raw: RawResult = self._backend.fetch(ref)
@@ -277,7 +285,12 @@ class RemoteRun:
             except ServiceRefused as error:
                 if error.status not in (404, 410):
                     raise
-                raise self._ended(one, RemoteStatus(RemoteState.EXPIRED, "its result is gone", str(error))) from None
+                # A result may come a while after the word that the task is done; what is gone (410) does not.
+                if error.status == 410 or time.monotonic() - since > _SETTLE_SECONDS:
+                    raise self._ended(
+                        one, RemoteStatus(RemoteState.EXPIRED, "its result is gone", str(error))
+                    ) from None
+                asked = error.retry_after_sec
             self._pause(max(wait, min(asked or 0.0, 3600.0)))
             wait = min(wait * pace.GROWTH, pace.LONGEST_WAIT)
         fault("fetched")
@@ -293,8 +306,10 @@ class RemoteRun:
             raise RunCancelled("The job was told to stop.")
 
     # the same as before -------------------------------------------------------------------------------------
-    def _check_same(self, one: Submission, digest: str) -> None:
+    def _check_same(self, one: Submission, digest: str, task: Task) -> None:
         if one.task_sha256 != digest:
+            if len(task.rows) > 1:
+                raise BatchTooLarge("What was sent before is not this task; it may be a part of it.")
             raise JobFailedError(
                 f"Job {self._claim.id} was run again and came to another task than the one that it sent as number "
                 f"{one.part + 1}, so it is not gone on with; nothing was sent twice. 'qsim jobs raw' has the replies."
@@ -347,7 +362,7 @@ def _unknown(job_id: str, backend: str, one: Submission, why: str) -> str:
     """What happened, and what to do about it."""
     where = f"{backend} ({', '.join(filter(None, [one.endpoint, one.target]))})" if one.endpoint else backend
     found = {
-        "none": "The service offers no way to find out",
+        "none": f"The service offers no way to find out (our reference {one.client_ref} went with it)",
         "search": f"The service was searched for {one.client_ref} and did not have it",
         "token": "Sending it again with the same token gave no answer",
         "client_id": "Sending it again with the same id gave no answer",

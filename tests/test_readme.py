@@ -17,4 +17,4 @@ def test_block_runs(block, capsys):
 
 
 def test_there_are_blocks():
-    assert len(BLOCKS) == 4
+    assert len(BLOCKS) == 5

@@ -9,8 +9,9 @@ import numpy.typing as npt
 
 from qsim.batches.worker import Part
 
-#: Seconds of work that a block has, if so many sets are left: a task costs some milliseconds on the way.
-BLOCK_SECONDS = 0.5
+#: Seconds of work that a block has, if so many sets are left: a task costs some milliseconds on the way, of a process that
+#: has to serve all workers; so for more than so many workers, blocks are longer.
+BLOCK_SECONDS, WORKERS = 0.5, 16
 #: No block has less, unless there are no more sets: nor has a pilot, which finds out how long a set takes.
 LEAST_SECONDS = 0.1
 #: Sets of one block, and of a pilot: more are not worth their way.
@@ -90,7 +91,8 @@ class Ledger:
         each = self._seconds / self._timed + 1e-12
         least = math.ceil(LEAST_SECONDS / each)
         fair = max(least, math.ceil(self.left / (2 * max(workers, 1))))
-        return max(1, min(math.ceil(BLOCK_SECONDS / each), fair, self._most)), least - 1
+        whole = math.ceil(BLOCK_SECONDS * max(1.0, workers / WORKERS) / each)
+        return max(1, min(whole, fair, self._most)), least - 1
 
     def give_back(self, start: int, stop: int) -> None:
         """What was sent and has no result is to be sent again."""

@@ -203,15 +203,17 @@ class DaskPool:
     def result(self, future: Any) -> Any:
         try:
             return future.result(timeout=30)
-        except CancelledError:
-            self._check_open()
+        except (TimeoutError, ExecutorError):
             raise
         except (ImportError, AttributeError) as error:
             raise ExecutorError(not_importable(error)) from error
-        except (TimeoutError, ExecutorError):
+        except BaseException as error:
+            if "Cancelled" in type(error).__name__:  # Dask's own, or asyncio's, as its version has it
+                self._check_open()
+                raise CancelledError(str(error)) from error
+            if isinstance(error, Exception):
+                raise ExecutorError(self._explained(error)) from error
             raise
-        except Exception as error:
-            raise ExecutorError(self._explained(error)) from error
 
     def _explained(self, error: Exception) -> str:
         kind = type(error).__name__

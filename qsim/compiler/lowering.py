@@ -21,7 +21,6 @@ from qsim.parameters import Expression, Value
 
 Ints = npt.NDArray[np.int64]
 MATRIX = -10
-_SKIPPED = (MEASURE, BARRIER, DELAY)
 
 
 class NeedsNumbers(QsimError):
@@ -48,9 +47,9 @@ def lower(circuit: Circuit, start: int = 0, stop: int | None = None) -> Lowered:
     codes = rows[:, 0]
     if codes.size and codes.min() >= 0:
         return Lowered(rows, operands, values, dict(circuit._expressions), [], circuit.global_phase)
-    if np.isin(codes, (RESET, FEED_FORWARD)).any():
+    if ((codes == RESET) | (codes == FEED_FORWARD)).any():
         raise CircuitError("Only gates can be compiled; a reset or a feed-forward operation was left in.")
-    rows = rows[~np.isin(codes, _SKIPPED)]
+    rows = rows[(codes != MEASURE) & (codes != BARRIER) & (codes != DELAY)]
     plain = Lowered(rows, operands, values, dict(circuit._expressions), [], circuit.global_phase)
     if not (rows[:, 0] == GATE_OBJECT).any():
         return plain

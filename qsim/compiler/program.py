@@ -37,14 +37,15 @@ _NO_INTS = np.zeros(0, np.int64)
 #: Tiles of 512 KiB, as much as a cache of level 2: 2**15 amplitudes in double and 2**16 in single precision. Half of
 #: that was up to a fifth slower, since there are more passes.
 _MOST_TILE_BITS = {8: 15, 4: 16}
-#: States of up to so many qubits are one tile; the next larger ones have at least four, for several threads.
+#: States of up to so many qubits are one tile; the next larger ones have at least two. With four, which more threads could
+#: share, two threads took 5 to 13 % longer.
 SINGLE_TILE_QUBITS = 14
 
 
 def default_tile_bits(num_qubits: int, real: Any) -> int:
     """The size of tiles, on which results may depend by rounding: the same whatever the number of threads."""
     most = _MOST_TILE_BITS[np.dtype(real).itemsize]
-    return num_qubits if num_qubits <= SINGLE_TILE_QUBITS else min(num_qubits - 2, most)
+    return num_qubits if num_qubits <= SINGLE_TILE_QUBITS else min(num_qubits - 1, most)
 
 
 @dataclass(frozen=True, eq=False)

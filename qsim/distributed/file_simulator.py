@@ -24,8 +24,10 @@ from qsim.arguments import (
 )
 from qsim.circuit import Circuit
 from qsim.counts import Counts
+from qsim.distributed.cost import Cost, cost_in_file
 from qsim.distributed.file_state import FileState, room_bits, traffic
 from qsim.distributed.plan import NeedsNumbers, RankPlan, plan_ranks
+from qsim.distributed.rates import Rates, measured
 from qsim.distributed.store import StateFile, check_place
 from qsim.errors import CircuitError, MemoryLimitError, QsimError
 from qsim.memory import available_memory, check_limit, readable, resident_memory
@@ -39,6 +41,8 @@ Array = npt.NDArray[Any]
 _BESIDE = 1 << 26
 #: Bytes of parts that are more than this many times fewer than the whole are too many to take turns.
 _MOST_PARTS_BITS = 16
+#: Terms of an operator whose square is taken.
+_MOST_SQUARED = 2000
 
 
 @dataclass(frozen=True)
@@ -175,7 +179,7 @@ class FileSimulator:
         if apart is not None:
             return apart.sample(circuit, shots, parameters, seed, memory=memory)
         results = []
-        for k, state in self._states(circuit, parameters):
+        for k, state in self._states(circuit, parameters, self._shot_bytes(circuit, shots, memory)):
             own = (seed + k) % (1 << 64)
             values, frequencies = sample_file(state, pairs, shots, own, self._room(state))
             results.append(Counts(values, frequencies, len(visible), registers, own, memory=memory))
@@ -195,6 +199,29 @@ class FileSimulator:
         if self._batched(circuit, parameters):
             return picked
         return float(picked[0]) if single else picked[0]
+
+    def moments(self, circuit: Circuit, observable: Any, parameters: Any = None) -> tuple[Any, Any]:
+        """Expectation value and variance <O**2> - <O>**2 from one run, each in the shape that `expectation` gives.
+
+        Raises:
+            QsimError: an operator has more than 2,000 terms, whose square is not worth multiplying out.
+        """
+        check_circuit(circuit)
+        single, operators = as_operators(observable)
+        for operator in operators:
+            check_observable(operator, circuit.num_qubits)
+            if operator.num_terms > _MOST_SQUARED:
+                raise QsimError(
+                    f"A variance multiplies out an operator's square: at most {_MOST_SQUARED:,} terms, this one has "
+                    f"{operator.num_terms:,}. Ask for expectation values alone."
+                )
+        found = self.expectation(circuit, operators + [(one * one).simplify() for one in operators], parameters)
+        means, squares = found[..., : len(operators)], found[..., len(operators) :]
+        variances = np.maximum(squares - means * means, 0.0)
+        if not single:
+            return means, variances
+        means, variances = means[..., 0], variances[..., 0]
+        return (means, variances) if np.ndim(means) else (float(means), float(variances))
 
     def probabilities(self, circuit: Circuit, qubits: Sequence[int], parameters: Any = None) -> Array:
         """The outcome probabilities of some qubits, shape (2**k,), the first of the k qubits as least significant bit."""
@@ -259,6 +286,24 @@ class FileSimulator:
             ) from None
         return FilePlan(ranks, itemsize, limit - (itemsize << room_bits(circuit.num_qubits, local)))
 
+    def cost(self, circuit: Circuit, rates: Rates | None = None) -> Cost:
+        """What a run would take, bytes and seconds, without running it; space on disk is checked.
+
+        Args:
+            circuit: parameters may be open.
+            rates: of this machine; None measures them, which takes a second or two and a trial file.
+
+        >>> from qsim.distributed.rates import Rates
+        >>> cost = FileSimulator(".").cost(Circuit(12).h(range(12)), Rates.assumed())
+        >>> cost.bytes_on_disk(), cost.seconds > 0
+        ((0, 65536), True)
+        """
+        made = self.plan(circuit)
+        check_place(self.state_file, made.file_bytes, f"A state of {circuit.num_qubits} qubits")
+        if rates is None:
+            rates = measured(self.precision, self.threads, folder=self.state_file, size=made.file_bytes)
+        return cost_in_file(made.ranks, made.itemsize, rates)
+
     def _limit(self) -> int:
         """Bytes that are left for the run."""
         free = available_memory()
@@ -310,10 +355,21 @@ class FileSimulator:
     def _batched(circuit: Circuit, parameters: Any) -> bool:
         return bind_parameters(circuit, parameters)[1]
 
-    def _states(self, circuit: Circuit, parameters: Any) -> Iterator[tuple[int, FileState]]:
+    def _shot_bytes(self, circuit: Circuit, shots: int, memory: bool) -> int:
+        """Bytes that counts take: outcomes and how often each came, while they are sorted; with `memory` each shot."""
+        distinct = min(shots, 1 << min(circuit.num_qubits, 62))
+        return 48 * distinct + (shots * (8 + circuit.num_clbits) if memory else 0)
+
+    def _states(self, circuit: Circuit, parameters: Any, beside: int = 0) -> Iterator[tuple[int, FileState]]:
         rows, _batched = bind_parameters(circuit, parameters)
         if len(rows) > 1 and self.keep:
             raise QsimError("keep=True leaves one state behind. Give one set of parameters.")
+        room = self._limit()
+        if beside > room:
+            raise MemoryLimitError(
+                f"The results take {readable(beside)}; {readable(max(room, 0))} may be taken. Take fewer shots, or raise "
+                "memory_limit."
+            )
         for k, row in enumerate(rows):
             with one_part(k, len(rows)), self._run(circuit, row) as state:
                 yield k, state

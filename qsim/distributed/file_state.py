@@ -115,7 +115,8 @@ class FileState:
         assert plan.start is not None
         if not away:
             return np.ones(1, np.complex128)
-        begin = compile_lowered(plan.start, away, plan.parameters, dtype=np.complex128, natural_start=False)
+        rows = resolve(plan.start, 0, away)  # a copy, which compiling changes
+        begin = compile_lowered(rows, away, plan.parameters, dtype=np.complex128, natural_start=False)
         return evolve(begin, row, np.complex128, self.threads)
 
     def _base(self, rank: int, layout: Sequence[int]) -> int:

@@ -19,7 +19,7 @@ from qsim.distributed.resolve import resolve
 from qsim.distributed.transport import Ranks
 from qsim.parameters import Parameter
 from qsim.pool import part as one_part
-from qsim.state import evolve
+from qsim.state import evolve, evolve_from
 
 Array = npt.NDArray[Any]
 
@@ -116,8 +116,9 @@ class RankProgram:
         steps, empty = self.plan.steps, False
         error: Exception | None = None
         try:
-            if not given and (state is not None or not steps or isinstance(steps[0], Exchange)):
+            if not given and (not steps or isinstance(steps[0], Exchange)):
                 state, empty = self._begin(row, state)
+                given = True
         except Exception as raised:
             error = raised
         seconds = []
@@ -131,9 +132,11 @@ class RankProgram:
             elif error is None:
                 try:
                     with one_part(number, len(steps)):
-                        if state is None:
-                            state, empty = self._first(number, step, row, threads)
+                        if not given:
+                            state, empty = self._first(number, step, row, threads, state)
+                            given = True
                         elif not empty:
+                            assert state is not None
                             state = evolve(self._program(number, step, True), row, self.dtype, threads, state)
                 except Exception as raised:
                     error = raised
@@ -150,7 +153,8 @@ class RankProgram:
             none: Array = np.eye(1, 1 << away, dtype=self.dtype)[0]
             return none
         if self._start is None:
-            self._start = compile_rows(start, away, self.plan.parameters, np.complex128, natural_start=False)
+            rows = resolve(start, 0, away)  # a copy, since compiling changes them
+            self._start = compile_rows(rows, away, self.plan.parameters, np.complex128, natural_start=False)
         found: Array = evolve(self._start, row, np.complex128, 1).astype(self.dtype)
         return found
 
@@ -164,12 +168,16 @@ class RankProgram:
         state[0] = factor
         return state, factor == 0
 
-    def _first(self, number: int, step: Local, row: Array, threads: int) -> tuple[Array, bool]:
+    def _first(self, number: int, step: Local, row: Array, threads: int, state: Array | None) -> tuple[Array, bool]:
         """The first local part, from |0...0>: what works on qubits that are still |0> is left out."""
         factor = self.factors(row)[self.rank]
         if factor == 0:
-            return np.zeros(1 << self.plan.local_qubits, self.dtype), True
-        state = evolve(self._program(number, step, False), row, self.dtype, threads)
+            return self._begin(row, state)
+        program = self._program(number, step, False)
+        if state is not None:
+            evolve_from(program, row, state, complex(factor), threads)
+            return state, False
+        state = evolve(program, row, self.dtype, threads)
         if factor != 1:
             state *= self.dtype(factor)
         return state, False

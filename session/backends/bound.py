@@ -6,6 +6,7 @@ from typing import Any
 
 from qsim.pool import part
 from session.backends.from_samples import SampledEstimates
+from session.backends.in_parts import in_parts
 from session.backends.limits import check_capabilities
 from session.backends.protocol import Backend
 from session.backends.registry import load_backend
@@ -54,7 +55,11 @@ class BoundBackend:
         programs = [self._program] if self._settled is None else [one for _, _, one in self._settled.parts(task)]
         for program in programs:
             check_capabilities(self.name, can, program, task)
+        in_parts(self._checked, task)
+
+    def _checked(self, task: Task) -> list[None]:
         self._backend.check(self._program, task)
+        return []
 
     def run(self, task: Task) -> list[Result]:
         """One result for each row of the task; a list of results for each where there are several observables."""

@@ -220,6 +220,8 @@ def _base(options: Mapping[str, Any], like: Any) -> tuple[Capabilities, Any]:
         return Capabilities(operations=_OPERATIONS), None
     if isinstance(like, Capabilities):
         return like, None
+    if isinstance(like, str):
+        raise SessionError(f"A backend that is emulated by its name is given as like={like!r}.")
     if not callable(getattr(like, "capabilities", None)):
         raise SessionError(f"What is emulated is Capabilities or a backend, got {type(like).__name__}.")
     return like.capabilities(), like

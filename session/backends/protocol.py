@@ -16,8 +16,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
+from numbers import Integral, Real
 from typing import Any, Protocol, runtime_checkable
 
+from session.backends.credentials import redact
 from session.programs import Program
 from session.results import Result
 from session.tasks import Task, TaskKind
@@ -206,6 +208,19 @@ class RemoteStatus:
     retry_after_sec: float | None = None
     eta_sec: float | None = None
 
+    def __post_init__(self) -> None:
+        """Whatever a service says can be stored and shown: no secrets, no half characters, no numbers beyond reason."""
+        for name in ("raw", "message"):
+            object.__setattr__(self, name, storable_text(str(getattr(self, name) or "")))
+        position: object = self.queue_position
+        known = (
+            isinstance(position, Integral) and not isinstance(position, bool) and 0 <= int(position) < _MOST_IN_QUEUE
+        )
+        object.__setattr__(self, "queue_position", int(position) if known else None)  # type: ignore[call-overload]
+        for name in ("retry_after_sec", "eta_sec"):
+            if not _is_time(getattr(self, name)):
+                object.__setattr__(self, name, None)
+
     @classmethod
     def of(cls, word: str, states: Mapping[str, RemoteState], **more: Any) -> RemoteStatus:
         """The status that a service's word means; a word that is new to us is RUNNING, and logged once.
@@ -217,7 +232,7 @@ class RemoteStatus:
         """
         state = states.get(word)
         if state is None:
-            shown = word if isinstance(word, str) else repr(word)
+            shown = storable_text(word if isinstance(word, str) else repr(word))
             if shown[:100] not in _unknown_words and len(_unknown_words) < 1000:
                 _unknown_words.add(shown[:100])
                 _log.warning(
@@ -229,6 +244,22 @@ class RemoteStatus:
 
 
 _unknown_words: set[str] = set()
+_MOST_IN_QUEUE = 1 << 62  # what the store can hold
+
+
+def storable_text(text: str) -> str:
+    """A service's words without secrets of this process, and without what terminals obey or UTF-8 cannot hold.
+
+    >>> storable_text("half \\ud83d of it"), storable_text("red \\x1b[31m")
+    ('half   of it', 'red  [31m')
+    """
+    whole = text if text.isprintable() else "".join(letter if letter.isprintable() else " " for letter in text)
+    return redact(whole)
+
+
+def _is_time(seconds: object) -> bool:
+    """Whether these are seconds that somebody may wait."""
+    return isinstance(seconds, Real) and not isinstance(seconds, bool) and bool(0 <= seconds < 1e12)  # type: ignore[operator]
 
 
 @dataclass(frozen=True)

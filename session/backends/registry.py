@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from qsim.errors import QsimError, suggestion
 from qsim.version import __version__
-from session.backends.protocol import API_VERSION, Backend
+from session.backends.protocol import API_VERSION, Backend, storable_text
 from session.errors import SessionError
 from session.preferences import BackendNames, ExecutionPreferences
 
@@ -43,6 +43,8 @@ _BUILT_IN = {
     "aqt": ("session.backends.aqt", "AQTBackend", "aqt", "AQT's Arnica cloud, API v1"),
     "braket": ("session.backends.braket", "open_braket", "braket", "Amazon Braket, through boto3"),
 }
+#: Other names of this package's backends, which no plug-in can take either.
+_ALIASES = ("local",)
 
 
 class BackendError(SessionError):
@@ -102,7 +104,7 @@ def _plug_ins() -> dict[str, EntryPoint]:
                 points += one.entry_points.select(group=GROUP)
     found: dict[str, EntryPoint] = {}
     for point in points:
-        if point.name not in _BUILT_IN:
+        if point.name not in _BUILT_IN and point.name not in _ALIASES:
             found.setdefault(point.name, point)  # the first on the path, as for modules
     return found
 
@@ -110,9 +112,20 @@ def _plug_ins() -> dict[str, EntryPoint]:
 def _source(point: EntryPoint) -> str:
     """The distribution and version that a plug-in is of."""
     try:
-        return f"{point.dist.name} {point.dist.version}" if point.dist is not None else "unknown"
+        named = point.dist is not None and point.dist.name and point.dist.version
+        return f"{point.dist.name} {point.dist.version}" if point.dist is not None and named else "unknown"
     except Exception:  # its metadata are broken
         return "unknown"
+
+
+def described(error: BaseException) -> str:
+    """An error of somebody else's code on one line, without secrets.
+
+    >>> described(ValueError("two\\n lines"))
+    'ValueError: two lines'
+    """
+    text = " ".join(storable_text(str(error)).split()).rstrip(".")
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 def backend_names() -> list[str]:
@@ -151,6 +164,10 @@ def load_backend(preferences: ExecutionPreferences) -> Backend:
             raise BackendError(
                 f"Backend '{name}' needs an extra: pip install \"qsim-session[{extra}]\" ({error})."
             ) from None
+        except (QsimError, MemoryError):
+            raise
+        except Exception as error:  # what a library does on import, such as reading all plug-ins' metadata
+            raise BackendError(f"Backend '{name}' cannot be loaded: {described(error)}.") from error
         return backend
     point = _plug_ins().get(name)
     if point is None:
@@ -190,9 +207,7 @@ def _from_plug_in(name: str, point: EntryPoint, preferences: ExecutionPreference
     except QsimError:
         raise
     except (Exception, SystemExit) as error:  # whatever a plug-in does wrong is told as the plug-in's
-        raise BackendError(
-            f"Backend '{name}' of {source} cannot be loaded: {type(error).__name__}: {error}."
-        ) from error
+        raise BackendError(f"Backend '{name}' of {source} cannot be loaded: {described(error)}.") from error
     missing = [method for method in ("name", "capabilities", "check", "run") if not hasattr(made, method)]
     if missing:
         raise BackendError(f"Backend '{name}' of {source} is no backend: it has no {', '.join(missing)}.")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import time
 import uuid
 from collections.abc import Callable
 
+from session.backends.in_parts import in_parts
 from session.backends.protocol import Backend, Cost, RemoteBackend, RemoteRef, RemoteState, is_remote
 from session.errors import SessionError
 from session.programs import Program
@@ -24,7 +26,7 @@ def run_remotely(
     client_ref: str | None = None,
     sleep: Callable[[float], None] = time.sleep,
 ) -> list[Result]:
-    """Prepare, submit, wait, fetch and decode.
+    """Prepare, submit, wait, fetch and decode; in several tasks of the service where one is too large for it.
 
     Args:
         backend: where.
@@ -36,12 +38,20 @@ def run_remotely(
     Raises:
         SessionError: the service failed or cancelled the task.
     """
+    if client_ref is not None:
+        return _run_one(backend, program, task, client_ref, backend.find(client_ref), sleep)
+    return in_parts(lambda part: _run_one(backend, program, part, str(uuid.uuid4()), None, sleep), task)
+
+
+def _run_one(
+    backend: RemoteBackend,
+    program: Program,
+    task: Task,
+    client_ref: str,
+    ref: RemoteRef | None,
+    sleep: Callable[[float], None],
+) -> list[Result]:
     prepared = backend.prepare(program, task)
-    ref: RemoteRef | None = None
-    if client_ref is None:
-        client_ref = str(uuid.uuid4())
-    else:
-        ref = backend.find(client_ref)
     if ref is None:
         ref = backend.submit(prepared, client_ref)
     wait = FIRST_WAIT
@@ -71,7 +81,14 @@ def cost_of(backend: Backend, program: Program, task: Task) -> Cost:
         raise SessionError(f"Backend '{backend.name}' runs on this machine, which charges nothing.")
     remote: RemoteBackend = backend  # type: ignore[assignment]
     ask = getattr(remote, "cost", None)
-    found: Cost | None = None if ask is None else ask(remote.prepare(program, task))
-    if found is None:
+    found: list[Cost | None] = (
+        [None] if ask is None else in_parts(lambda part: [ask(remote.prepare(program, part))], task)
+    )
+    costs = [cost for cost in found if cost is not None]
+    if not costs or len(costs) < len(found) or len({cost.currency for cost in costs}) > 1:
         raise SessionError(f"The service of backend '{backend.name}' publishes no prices through its interface.")
-    return found
+    if len(costs) == 1:
+        return costs[0]
+    basis = f"{len(costs)} tasks of the service; the first: {costs[0].basis}"
+    details = {"tasks": [cost.details for cost in costs]}
+    return Cost(math.fsum(cost.amount for cost in costs), costs[0].currency, basis, details)

@@ -17,6 +17,7 @@ from session.preparation.gate_sets import GateSet, canonical_name, gate_set
 
 #: How many problems are told at once.
 MAX_PROBLEMS = 10
+MAIN = "<program>"  # where no file is named
 _NODES = {
     IfElse: "if", Switch: "switch", WhileLoop: "while", Assign: "an assignment to classical bits", Break: "break",
     Continue: "continue", End: "end", WithValues: "a gate whose angle depends on a measurement",
@@ -221,7 +222,11 @@ class _Lines:
 
     def __init__(self, source: Any) -> None:
         text = getattr(source, "source", source)
-        self._text = text if isinstance(text, str) and not getattr(source, "includes", False) else None
+        self._text = text if isinstance(text, str) else None
+        self._folders: tuple[str, ...] = getattr(source, "include_dirs", ())
+        self._paths: tuple[Path, ...] | None = None  # by operation, where the circuit is not the text's own
+        if getattr(source, "written", None) is not None:
+            self._text, self._folders, self._paths = source.written
         self._places: Any = None
 
     def place(self, path: Path) -> str:
@@ -232,10 +237,16 @@ class _Lines:
             from parsers.places import places
 
             try:
-                self._places = places(self._text)
+                self._places = places(self._text, MAIN, self._folders)
             except QsimError:  # it was read before, so only with settings that nobody has told
                 self._text = None
-        found = None if self._places is None else self._places.find(path)
+        found = None if self._places is None else self._places.find(self._in_text(path))
         if found is None:
             return f" (operation {path[0]})"
-        return f" (line {found[1]})"
+        return f" (line {found[1]})" if found[0] == MAIN else f" (line {found[1]} of '{found[0]}')"
+
+    def _in_text(self, path: Path) -> Path:
+        """The path of an operation in the circuit that was read."""
+        if self._paths is None:
+            return path
+        return (*self._paths[path[0]], *path[1:]) if path[0] < len(self._paths) else ()

@@ -97,7 +97,6 @@ CREATE TABLE submission(
   word           TEXT,
   message        TEXT,
   queue_position INTEGER,
-  eta_sec        REAL,
   asked_ns       INTEGER,
   reply          BLOB,                 -- their answer as it came, stored before it is decoded
   reply_file     TEXT,
@@ -117,6 +116,58 @@ WHEN OLD.reply_sha256 IS NOT NULL
 BEGIN SELECT RAISE(ABORT, 'a reply is stored once'); END;
 """
 
+_VERSION_4 = """
+-- How long a service expects a task to take. The table is made anew: some stores of version 3 have the column already.
+CREATE TABLE submission_4(
+  job            INTEGER NOT NULL REFERENCES job(number) ON DELETE CASCADE,
+  part           INTEGER NOT NULL,     -- of the tasks that the job sends, in their order
+  task_sha256    TEXT NOT NULL CHECK (length(task_sha256) = 64),
+  client_ref     TEXT NOT NULL UNIQUE, -- what we call it there, durable before it is sent
+  idempotency    TEXT NOT NULL CHECK (idempotency IN ('token', 'client_id', 'search', 'none')),
+  endpoint       TEXT NOT NULL,        -- the origin that it is sent to; never a credential
+  target         TEXT NOT NULL,
+  profile        TEXT NOT NULL,
+  payload        BLOB NOT NULL,
+  payload_sha256 TEXT NOT NULL CHECK (length(payload_sha256) = 64),
+  about          TEXT NOT NULL,        -- what else the reply is decoded with
+  intended_ns    INTEGER NOT NULL,
+  remote_ref     TEXT,                 -- what they call it
+  state          TEXT,                 -- where they said it was, in our word and in theirs
+  word           TEXT,
+  message        TEXT,
+  queue_position INTEGER,
+  eta_sec        REAL,
+  asked_ns       INTEGER,
+  reply          BLOB,                 -- their answer as it came, stored before it is decoded
+  reply_file     TEXT,
+  reply_type     TEXT,
+  reply_size     INTEGER,
+  reply_sha256   TEXT,
+  PRIMARY KEY (job, part),
+  CHECK (reply IS NULL OR reply_file IS NULL)
+) STRICT;
+
+INSERT INTO submission_4(
+  job, part, task_sha256, client_ref, idempotency, endpoint, target, profile, payload,
+  payload_sha256, about, intended_ns, remote_ref, state, word, message, queue_position, asked_ns,
+  reply, reply_file, reply_type, reply_size, reply_sha256
+) SELECT
+  job, part, task_sha256, client_ref, idempotency, endpoint, target, profile, payload,
+  payload_sha256, about, intended_ns, remote_ref, state, word, message, queue_position, asked_ns,
+  reply, reply_file, reply_type, reply_size, reply_sha256
+FROM submission;
+DROP TABLE submission;
+ALTER TABLE submission_4 RENAME TO submission;
+
+CREATE TRIGGER submission_sent BEFORE UPDATE ON submission
+WHEN OLD.remote_ref IS NOT NULL AND NEW.remote_ref IS NOT OLD.remote_ref
+BEGIN SELECT RAISE(ABORT, 'a task is sent once'); END;
+
+CREATE TRIGGER submission_reply BEFORE UPDATE OF reply, reply_file, reply_sha256 ON submission
+WHEN OLD.reply_sha256 IS NOT NULL
+BEGIN SELECT RAISE(ABORT, 'a reply is stored once'); END;
+"""
+
 #: Scripts that lead from each version to the next; version k is the first k of them.
-MIGRATIONS = (_VERSION_1, _VERSION_2, _VERSION_3)
+MIGRATIONS = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4)
 VERSION = len(MIGRATIONS)

@@ -18,7 +18,7 @@ import pytest
 
 from qsim import Circuit, Counts, NoiseModel, Parameter, ParameterArray, Pauli, QsimError, Simulator
 from qsim.batches import driver, worker
-from qsim.batches.calls import Call
+from qsim.batches.calls import Call, settings_of
 from qsim.batches.driver import Work, rebuilt, spread
 from qsim.batches.ledger import BLOCK_SECONDS, LEAST_SECONDS, Ledger
 from qsim.batches.pools import PlainPool, open_pool
@@ -158,6 +158,11 @@ def test_settings_travel(settings: dict[str, Any]) -> None:
         assert simulator.last_run["executor"] == "Chaos"
 
 
+def test_every_setting_of_a_simulator_travels() -> None:
+    settings = {name.lstrip("_") for name in inspect.signature(Simulator).parameters} - {"threads", "executor"}
+    assert settings == set(settings_of(Simulator()))
+
+
 def test_wide_and_dynamic_circuits_travel() -> None:
     wide = Circuit(70)
     wide.h(0)
@@ -279,6 +284,20 @@ def test_a_ledger_covers_every_set_once() -> None:
                 ledger.give_back(start, stop)
         ends = np.cumsum([0, *(part[1] for part in ledger.in_order())])
         assert [part[0] for part in ledger.in_order()] == ends[:-1].tolist() and ends[-1] == sets
+
+
+def test_blocks_are_longer_for_more_workers() -> None:
+    sizes = []
+    for workers in (2, 16, 64):
+        ledger = Ledger(60_000)
+        ledger.timed(1.0, 1000)
+        block = ledger.next_block(workers)
+        assert block is not None
+        sizes.append(block[1] - block[0])
+    assert sizes == [500, 500, 469]  # 64 workers would have 2000 sets each, were there more of them
+    ledger = Ledger(6_000_000)
+    ledger.timed(1.0, 1000)
+    assert ledger.next_block(64) == (0, 2000, False)
 
 
 def test_results_that_come_twice_are_dropped() -> None:

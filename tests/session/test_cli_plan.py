@@ -36,7 +36,8 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "branch.qasm").write_text(program(10, end="c[0] = measure q[0];\nif (c[0]) x q[1];\nc = measure q;\n"))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("session.cli.kernels_ready", lambda: True)
-    monkeypatch.setattr("qsim.distributed.rates.measured", lambda *_, **__: Rates.assumed())
+    for module in ("rates", "file_simulator"):
+        monkeypatch.setattr(f"qsim.distributed.{module}.measured", lambda *_, **__: Rates.assumed())
     return tmp_path
 
 
@@ -49,7 +50,7 @@ def test_a_plan_for_one_number_of_nodes(capsys: Capture) -> None:
     assert "32.13 GiB" in facts["memory a node"]
     for name in ("passes", "moved in memory", "exchanged between nodes", "time computing", "time in all"):
         assert name in facts
-    assert "network: 12.5 GB/s, assumed" in out
+    assert "network: 12.5 GB/s, assumed" in out and "exchange within a node: 5 GB/s, assumed" in out
 
 
 def test_a_plan_in_json_at_45_qubits(capsys: Capture) -> None:
@@ -137,12 +138,27 @@ def test_a_kept_state_is_an_array(capsys: Capture, files: Path) -> None:
     assert "does not overwrite" in capsys.readouterr().err
 
 
+def test_an_estimate_in_a_file_is_that_in_memory(capsys: Capture, files: Path) -> None:
+    arguments = ["estimate", "p12.qasm", "--observable", "X0*X11 + 0.5*Z3", "--json"]
+    assert main(arguments) == 0
+    here = json.loads(capsys.readouterr().out)
+    assert main([*arguments, "--state-file", "."]) == 0
+    there = json.loads(capsys.readouterr().out)
+    for name in ("value", "variance"):
+        assert abs(here[name] - there[name]) < 1e-12
+    assert main([*arguments, "--state-file", ".", "--shots", "100"]) == 1
+    assert "Leave out --shots" in capsys.readouterr().err
+    assert main(["estimate", "p12.qasm", "--observable", "Z20", "--state-file", "."]) == 1
+    assert not list(files.glob("*.npy"))
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["--memory", "2GB"], "Add --state-file"),
         (["--keep-state"], "Add --state-file"),
         (["--state-file", ".", "--method", "mps"], "--method does not go with it"),
+        (["--state-file", ".", "--backend-option", "a=1"], "--backend-option does not go with it"),
         (["--state-file", ".", "--backend", "simulator"], "--backend does not go with it"),
         (["--state-file", ".", "--submit"], "Leave out --submit"),
         (["--state-file", "nowhere/at/all"], "no folder"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
@@ -166,6 +167,13 @@ class Slow(ThreadPoolExecutor):
         return super().submit(run)
 
 
+def wait_for(holds: Callable[[], bool]) -> None:
+    end = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
 def test_jobs_tell_their_progress_and_can_be_cancelled(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("qsim.batches.ledger.MOST_SETS", 10)
     circuit, energy = chain(2, 1)
@@ -174,8 +182,7 @@ def test_jobs_tell_their_progress_and_can_be_cancelled(monkeypatch: pytest.Monke
         job = session.submit_estimate(energy, sets)
         assert job.progress == 0
         pool.go.release()
-        while not job.progress:
-            time.sleep(0.01)
+        wait_for(lambda: job.progress > 0)
         assert 0 < job.progress < 1
         for _ in range(20):
             pool.go.release()
@@ -185,8 +192,7 @@ def test_jobs_tell_their_progress_and_can_be_cancelled(monkeypatch: pytest.Monke
             pass
         other = session.submit_estimate(energy, sets)
         pool.go.release()
-        while not other.progress:
-            time.sleep(0.01)
+        wait_for(lambda: other.progress > 0)
         assert other.cancel()
         with pytest.raises(JobCancelledError):
             other.result(30)

@@ -38,6 +38,7 @@ from session.store.recovery import recover
 from session.store.result_files import read_header
 from session.store.schema import APPLICATION_ID, VERSION
 from session.store.spec import results_text
+from session.store.submissions import Submissions
 from session.store.upkeep import check_after_crash, prune
 
 FIXTURES = Path(__file__).parent / "fixtures"
@@ -316,7 +317,9 @@ def test_a_newer_store_is_refused_and_left_alone(state: Path) -> None:
     assert digest(state / "jobs.db") == before
 
 
-@pytest.mark.parametrize("version, counts", [(1, {"00": 95, "11": 5}), (2, {"00": 51, "11": 49})])
+@pytest.mark.parametrize(
+    "version, counts", [(1, {"00": 95, "11": 5}), (2, {"00": 51, "11": 49}), (3, {"00": 51, "11": 49})]
+)
 def test_an_older_store_is_copied_and_brought_up_to_date(state: Path, version: int, counts: dict[str, int]) -> None:
     state.mkdir(mode=0o700)
     connection = sqlite3.connect(state / "jobs.db")
@@ -329,6 +332,8 @@ def test_an_older_store_is_copied_and_brought_up_to_date(state: Path, version: i
     done = next(job for job in jobs if job.status is JobStatus.COMPLETED)
     assert done.result().counts == counts
     waiting = next(job for job in jobs if job.status is JobStatus.QUEUED)
+    sent = Submissions(JobStore(), waiting._last).all()
+    assert [one.ref.remote_id for one in sent if one.ref] == (["r-1"] if version == 3 else [])
     assert waiting.result(300).num_shots == 100
     (backup,) = state.glob(f"jobs-schema-{version}-*.db")
     with sqlite3.connect(backup) as connection:

@@ -80,7 +80,7 @@ class AQTBackend:
                 hint = suggestion(str(name), known)
                 raise SessionError(f"Backend 'aqt' has no option {name!r}.{hint} There are {', '.join(known)}.")
         found = _TARGET.fullmatch(self._profile.target) if isinstance(self._profile.target, str) else None
-        if found is None:
+        if found is None or any(part in (".", "..") for part in found.groups()):
             raise SessionError(
                 "Backend 'aqt' needs a target, 'workspace/resource' as Arnica shows them: "
                 f"backend_options={{'target': 'my-workspace/ibex'}}; got {self._profile.target!r}."
@@ -127,7 +127,6 @@ class AQTBackend:
             operations=frozenset((TaskKind.SAMPLE, TaskKind.ESTIMATE)),
             num_qubits=qubits if known else None,
             max_shots=MAX_CIRCUITS * MAX_REPETITIONS,
-            max_sets=MAX_CIRCUITS,
             gates=GATES,
             accepts=frozenset(("aqt",)),
             feed_forward=False,

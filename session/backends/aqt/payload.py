@@ -17,7 +17,7 @@ from qsim.gates import Gate
 from session.backends.experiments import Experiment
 from session.backends.protocol import Prepared
 from session.backends.readout import readout
-from session.errors import SessionError
+from session.errors import BatchTooLarge, SessionError
 from session.preparation import rebase
 
 GATES = frozenset(("rz", "r", "rxx"))
@@ -70,15 +70,16 @@ def payload(experiments: Sequence[Experiment], target: str) -> Prepared:
     """The body of a job, without our reference, and what `decode` needs.
 
     Raises:
-        SessionError: the job is beyond a limit of the service.
+        BatchTooLarge: it has more circuits than the service takes in a job.
+        SessionError: it is beyond another limit.
     """
     parts = [repetitions(one.shots) for one in experiments]
     total = sum(map(len, parts))
     if total > MAX_CIRCUITS:
-        raise SessionError(
-            f"AQT takes at most {MAX_CIRCUITS} circuits of {MAX_REPETITIONS:,} repetitions in a job, and this task has "
-            f"{total:,}: its parameter sets, times groups of terms, times {MAX_REPETITIONS:,} shots begun. Give fewer sets in "
-            "a call, or fewer shots."
+        raise BatchTooLarge(
+            f"AQT takes at most {MAX_CIRCUITS} circuits of {MAX_REPETITIONS:,} repetitions in a job, and a parameter set of "
+            f"this task has {total:,}: its groups of terms, times {MAX_REPETITIONS:,} shots begun of each. Give fewer shots, or "
+            "an observable in parts."
         )
     circuits, sources = [], []
     for one, counts in zip(experiments, parts, strict=True):

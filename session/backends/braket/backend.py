@@ -90,6 +90,7 @@ class BraketBackend:
     """
 
     provider = "braket"
+    preparation = {"merge": False, "delays": False}  # noqa: RUF012  # what an emulation of it does
 
     def __init__(self, options: BraketOptions, *, profile: str = "", client: BraketClient | None = None) -> None:
         self._options = options

@@ -10,6 +10,7 @@ from typing import Any
 from session.backends.braket.dialect import COMMON, ROWS
 
 ACTION = "braket.ir.openqasm.program"
+_MOST_MONEY = 1e15  # beyond that it is no price, nor below zero
 
 
 @dataclass(frozen=True)
@@ -95,12 +96,14 @@ def _connectivity(value: Mapping[str, Any]) -> frozenset[tuple[int, int]] | None
         return None
     try:
         return frozenset((int(a), int(b)) for a, others in graph.items() for b in others)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
 
 
 def _price(value: Mapping[str, Any]) -> tuple[float, str] | None:
     price, unit = value.get("price"), value.get("unit")
     if isinstance(price, bool) or not isinstance(price, (int, float)) or not isinstance(unit, str):
+        return None
+    if not 0 <= price < _MOST_MONEY:
         return None
     return float(price), unit

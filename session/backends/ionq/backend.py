@@ -53,6 +53,8 @@ STATES = {
 _QUICK, _FRESH = 4.0, 300.0
 _PAGE, _PAGES = 100, 200  # jobs a page, and pages at most, that are searched
 _LONGEST_WAIT = 60.0
+_MOST_MONEY = 1e15  # beyond that it is no price
+_LONGEST_TOLD = 1e15  # ms; what is more is no prediction
 
 
 class IonQBackend:
@@ -127,7 +129,6 @@ class IonQBackend:
             operations=frozenset((TaskKind.SAMPLE, TaskKind.ESTIMATE)),
             num_qubits=qubits if known else None,
             max_shots=MAX_SHOTS,
-            max_sets=MAX_CIRCUITS,
             gates=QASM3_GATES,
             accepts=frozenset(("openqasm3",)),
             feed_forward=False,
@@ -201,7 +202,8 @@ class IonQBackend:
 
     def find(self, client_ref: str, since: datetime | None = None) -> RemoteRef | None:
         """The job that has our reference in its metadata, among those since a time, newest first."""
-        start, params = clock_slack(since), {"limit": _PAGE}
+        start = clock_slack(since)
+        params: dict[str, Any] = {"limit": _PAGE}
         seen: set[str] = set()
         for _ in range(_PAGES):
             page = self._http.get("/jobs", params=params).object()
@@ -212,9 +214,11 @@ class IonQBackend:
                 if _is_ours(job, client_ref):
                     return RemoteRef(str(job["id"]), self.endpoint, str(job.get("backend") or self.target))
             following = page.get("next")
-            if not following or str(following) in seen or _all_before(jobs, start):
+            if not isinstance(following, str) or not following.isprintable() or not following:
                 return None
-            seen.add(str(following))
+            if following in seen or _all_before(jobs, start):
+                return None
+            seen.add(following)
             params = {"limit": _PAGE, "next": following}
         raise BadReply(f"IonQ has more than {_PAGE * _PAGES:,} jobs since then; the search was given up.")
 
@@ -312,7 +316,7 @@ class IonQBackend:
         }
         told = self._http.get("/jobs/estimate", params=params).object()
         amount = told.get("estimated_total_cost")
-        if isinstance(amount, bool) or not isinstance(amount, (int, float)):
+        if isinstance(amount, bool) or not isinstance(amount, (int, float)) or not 0 <= amount < _MOST_MONEY:
             return None  # free targets have no price
         unit = str(told.get("estimated_unit") or "").upper()
         return Cost(float(amount), unit, f"IonQ's estimate for {one:,} and {two:,} gates on one and two qubits")
@@ -367,7 +371,7 @@ def _predicted(job: Mapping[str, Any]) -> float | None:
     predicted = job.get("predicted_wait_time_ms")
     if STATES.get(str(job.get("status"))) is not RemoteState.QUEUED or not isinstance(predicted, (int, float)):
         return None
-    return max(predicted / 1000, 0.0)
+    return predicted / 1000 if 0 <= predicted < _LONGEST_TOLD else None
 
 
 def _all_before(jobs: list[Any], start: datetime | None) -> bool:

@@ -29,6 +29,7 @@ ALL = "output_all"
 #: How far from 1 a sum of probabilities may be.
 _SUM = 1e-2
 _NEAR = 1e-6  # of a whole number of shots
+_MOST = 1e15  # more shots than anybody has, and exact as a float
 _STEP = 104_729  # between the seeds of a circuit's repetitions
 
 
@@ -136,6 +137,8 @@ def _shots(data: Any, asked: Asked) -> dict[int, int]:
     shots = _member(_object(data, "shots"), "shots")
     if not isinstance(shots, list):
         raise BadReply(f"IonQ's shots are a list, got {type(shots).__name__}.")
+    if not shots:
+        raise BadReply(f"{FORMATS[0]} holds no shots.")
     by_name = bool(asked.registers)
     sources = asked.sources if by_name else _from_qubits(asked, FORMATS[0])
     found: Counter[tuple[object, ...]] = Counter()
@@ -204,7 +207,8 @@ def _state(key: object, num_qubits: int) -> int:
 
 
 def _weight(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value) or value < -_NEAR:
+    # The comparison holds for no NaN, no infinity, and no whole number that is too large for a float.
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not -_NEAR <= value < _MOST:
         raise BadReply(f"A probability or count of IonQ is a number of at least 0, got {value!r}.")
     return max(0.0, float(value))
 
@@ -254,7 +258,7 @@ def _draw(shares: Mapping[int, float], asked: Asked) -> dict[int, int]:
 def _json(body: bytes | str, what: str) -> Any:
     try:
         return json.loads(body)
-    except (ValueError, RecursionError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise BadReply(f"IonQ's {what} is not JSON ({error}).") from None
 
 

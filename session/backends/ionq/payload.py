@@ -21,7 +21,7 @@ from session.backends.ionq.options import (
 from session.backends.ionq.printing import QASM3_GATES, QIS_GATES, gate_counts, qasm3, qis
 from session.backends.protocol import Prepared
 from session.backends.readout import Readout, readout
-from session.errors import SessionError
+from session.errors import BatchTooLarge, SessionError
 from session.preparation.rebase import rebase
 
 #: Circuits of a job are called by this and their number, by which their results are put in order.
@@ -79,14 +79,15 @@ def payload(experiments: Sequence[Experiment], target: str, options: IonQOptions
     """The body of a job, without our reference, and what `decode` needs.
 
     Raises:
-        SessionError: the job is beyond a limit of the service.
+        BatchTooLarge: it has more circuits, gates or bytes than the service takes in a job.
+        SessionError: it is beyond another limit.
     """
     repeated, shots = copies(experiments, options)
     check_shots(shots, options)
     if sum(repeated) > MAX_CIRCUITS:
-        raise SessionError(
-            f"IonQ takes at most {MAX_CIRCUITS:,} circuits in a job, and this task has {sum(repeated):,}. Give fewer "
-            "parameter sets in a call."
+        raise BatchTooLarge(
+            f"IonQ takes at most {MAX_CIRCUITS:,} circuits in a job, and a parameter set of this task has {sum(repeated):,}, one "
+            "for each group of terms. Give the observable in parts."
         )
     several = sum(repeated) > 1
     as_text = not several and options.format == "qasm3"
@@ -96,12 +97,12 @@ def payload(experiments: Sequence[Experiment], target: str, options: IonQOptions
     counts = [gate_counts(circuit) for circuit in circuits]
     total = sum(n * (one + more) for n, (one, more) in zip(repeated, counts, strict=True))
     if total > MAX_GATES:
-        raise SessionError(f"IonQ takes at most {MAX_GATES:,} gates in a job, and this task has {total:,}.")
+        raise BatchTooLarge(f"IonQ takes at most {MAX_GATES:,} gates in a job, and this task has {total:,}.")
     body, registers = _text(circuits[0], reads[0]) if as_text else _json(circuits, repeated, reads)
     body = {**body, "backend": target, "shots": shots, **_settings(target, options)}
     data = json.dumps(body, separators=(",", ":"), allow_nan=False).encode()
     if len(data) + _ROOM > MAX_BODY:
-        raise SessionError(f"IonQ takes at most {MAX_BODY:,} bytes in a request, and this task has {len(data):,}.")
+        raise BatchTooLarge(f"IonQ takes at most {MAX_BODY:,} bytes in a request, and this task has {len(data):,}.")
     sources = [_sources(read) if registers else read.qubits for read in reads]
     details = {
         "repeated": repeated,
@@ -145,9 +146,8 @@ def _json(
 ) -> tuple[dict[str, Any], list[Any]]:
     for read in reads:
         if not read.is_final:
-            raise SessionError(
-                "IonQ takes a program that measures or resets midway as text, one circuit a job. Give one parameter set a "
-                "call, and format='qasm3'."
+            raise BatchTooLarge(
+                "IonQ takes a program that measures or resets midway as text, one circuit a job. Use format='qasm3'."
             )
     widest = max(1, *(circuit.num_qubits for circuit in circuits))
     if sum(repeated) == 1:

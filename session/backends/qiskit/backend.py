@@ -6,7 +6,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -14,7 +14,7 @@ from typing import Any
 from qsim.circuit import Circuit
 from session.backends.experiments import calibrations_of, experiments, results_of
 from session.backends.protocol import CancelOutcome, Capabilities, Cost, Prepared, RawResult, RemoteRef, RemoteStatus
-from session.backends.qiskit import estimating, jobs, results, targets
+from session.backends.qiskit import estimating, jobs, results, tags, targets
 from session.backends.qiskit.circuits import (
     name_of,
     needed_operations,
@@ -73,6 +73,7 @@ class QiskitBackend:
     """
 
     provider = "qiskit"
+    preparation = {"merge": False}  # noqa: RUF012  # what an emulation of it does
 
     def __init__(
         self,
@@ -107,6 +108,7 @@ class QiskitBackend:
         self._max_shots = max_shots or targets.max_shots(backend)
         self._level, self._seed = optimization_level, seed_transpiler
         self._run_options = dict(run_options or {})
+        self._can: Capabilities | None = None
         self._ready: dict[str, list[Any]] = {}  # sha256 of a payload -> transpiled circuits
         self._jobs: dict[str, Any] = {}  # by id: some providers find none again
 
@@ -127,8 +129,16 @@ class QiskitBackend:
 
     def capabilities(self) -> Capabilities:
         """What the backend says of itself."""
+        if self._can is None:
+            self._can = self._read_capabilities()
+        return self._can
+
+    def _read_capabilities(self) -> Capabilities:
         return targets.capabilities(
-            self._target, resumable=self._retrieve is not None, shots=self._max_shots, cancel=True
+            self._target,
+            resumable=self._retrieve is not None,
+            idempotency="search" if self._searches else "none",
+            shots=self._max_shots,
         )
 
     def check(self, program: Program, task: Task) -> None:
@@ -185,7 +195,7 @@ class QiskitBackend:
         for number, batch in enumerate(payload["batches"]):
             chosen, shots = [circuits[k] for k in batch], [payload["shots"][k] for k in batch]
             try:
-                with self._asking("Submission", submits=True):
+                with self._asking("Submission", submits=True), self._tagged(payload, client_ref, number):
                     if "estimator" in payload:
                         job = self._start_estimator(chosen, payload["estimator"])
                     else:
@@ -198,8 +208,16 @@ class QiskitBackend:
         return RemoteRef(join_ids(ids), "", name_of(self._target or self._sampler))
 
     def find(self, client_ref: str, since: datetime | None = None) -> RemoteRef | None:
-        """None: Qiskit's jobs have no reference of ours that all providers could search for."""
-        return None
+        """The jobs with this reference's tags, where the provider's service can be searched; else None."""
+        if not self._searches:
+            return None
+        with self._asking("The search for jobs"):
+            found = tags.search(self._target, client_ref)
+        if found is None:
+            return None
+        ids = [jobs.id_of(job) for job in found]
+        self._jobs.update(zip(ids, found, strict=True))
+        return RemoteRef(join_ids(ids), "", self.target)
 
     def status(self, ref: RemoteRef) -> RemoteStatus:
         """Where its jobs are."""
@@ -282,6 +300,16 @@ class QiskitBackend:
         if hasattr(getattr(self._target, "options", None), "seed_simulator"):
             options["seed_simulator"] = seed % _SEEDS
         return self._target.run(circuits, **{**options, **self._run_options})
+
+    @property
+    def _searches(self) -> bool:
+        return tags.can_search(self._target, self._sampler)
+
+    def _tagged(self, payload: Mapping[str, Any], client_ref: str, number: int) -> AbstractContextManager[None]:
+        primitive = self._estimator if "estimator" in payload else self._sampler
+        if not tags.can_search(self._target, primitive):
+            return nullcontext()
+        return tags.tagged(primitive, client_ref, number, len(payload["batches"]))
 
     def _asking(self, what: str, submits: bool = False) -> AbstractContextManager[None]:
         return jobs.asking(f"{what} of '{self.name}'", submits=submits, is_local=self._retrieve is None)

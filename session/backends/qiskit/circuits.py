@@ -137,7 +137,8 @@ def _transpile(circuits: list[Any], backend: Any, options: dict[str, Any]) -> li
             warnings.simplefilter("ignore", DeprecationWarning)  # of providers' own plug-ins
             return list(transpile(circuits, **options))
     except QiskitError as error:
-        raise SessionError(f"Qiskit cannot rewrite this circuit for '{name_of(backend)}': {error.message}") from None
+        said = error.message or str(error) or type(error).__name__
+        raise SessionError(f"Qiskit cannot rewrite this circuit for '{name_of(backend)}': {said[:500]}") from None
 
 
 def _layout(circuit: Any, which: str) -> list[int] | None:

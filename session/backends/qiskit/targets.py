@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from session.backends.protocol import Capabilities
-from session.backends.qiskit.circuits import operation_names
+from session.backends.qiskit.circuits import operation_names, transpile_for
+from session.errors import SessionError
 from session.tasks import TaskKind
 
 #: Shots that are allowed where a backend does not say.
@@ -55,7 +56,27 @@ def gates(names: frozenset[str] | None) -> frozenset[str] | None:
     return known or None
 
 
-def capabilities(backend: Any, *, resumable: bool, shots: int, cancel: bool) -> Capabilities:
+def measures_midway(backend: Any) -> bool:
+    """Whether the transpiler lets a qubit be used after it was measured, which no target says: tried on one qubit.
+
+    A sampler that simulates by itself takes gates, and then measurements.
+    """
+    from qiskit import QuantumCircuit
+
+    if backend is None:
+        return False
+    probe = QuantumCircuit(1, 2)
+    probe.measure(0, 0)
+    probe.x(0)
+    probe.measure(0, 1)
+    try:
+        transpile_for(backend, [probe], optimization_level=0)
+    except SessionError:
+        return False
+    return True
+
+
+def capabilities(backend: Any, *, resumable: bool, idempotency: str, shots: int) -> Capabilities:
     """What a backend can do, as a session asks it; gates and connectivity are Qiskit's to care for."""
     names = operation_names(backend)
     number = getattr(backend, "num_qubits", None)
@@ -67,11 +88,11 @@ def capabilities(backend: Any, *, resumable: bool, shots: int, cancel: bool) -> 
         connectivity=connectivity(backend),
         accepts=frozenset(("qiskit",)),
         feed_forward=bool((names or set()) & {"if_else", "switch_case", "while_loop"}),
-        mid_circuit=backend is not None,  # a sampler that simulates by itself takes gates, then measurements
+        mid_circuit=measures_midway(backend),
         precision="shots",
         is_remote=True,
-        idempotency="none",
+        idempotency=idempotency,
         resumable=resumable,
-        cancel=cancel,
+        cancel=True,
         tested_against=TESTED,
     )

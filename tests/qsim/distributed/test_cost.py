@@ -13,7 +13,7 @@ from qsim.compiler import compile_circuit
 from qsim.distributed.cost import cost_in_file, cost_on_nodes, node_counts, work_of
 from qsim.distributed.file_simulator import FileSimulator
 from qsim.distributed.plan import CHUNK
-from qsim.distributed.rates import Rate, Rates, measure_disk, measured
+from qsim.distributed.rates import Rate, Rates, measure_disk, measure_exchange, measured
 from qsim.distributed.run import RankProgram
 from qsim.distributed.threads import run_in_threads
 from qsim.distributed.transport import Ranks
@@ -183,3 +183,11 @@ def test_a_plan_in_a_file_costs_what_the_run_moves(tmp_path):
         assert cost.bytes_on_disk() == (state.file.bytes_read, state.file.bytes_written)
     assert cost.seconds == pytest.approx(cost.compute_seconds + cost.disk_seconds)
     assert cost.memory_per_node < 16 << 18
+
+
+@pytest.mark.slow
+def test_exchanges_are_measured_with_and_without_mpi(monkeypatch):
+    found = measure_exchange()
+    assert found.value > 1e8 and found.source.startswith("measured here")
+    monkeypatch.setattr("qsim.distributed.rates.shutil.which", lambda name: None)
+    assert measure_exchange().source == "measured here, copies in memory; without MPI"

@@ -98,6 +98,8 @@ def test_everything_that_is_read_from_a_file_is_what_memory_gives(tmp_path, num_
     np.testing.assert_allclose(there.amplitudes(circuit, range(1 << num_qubits)), expected, atol=1e-13)
     made = operators(num_qubits, 20)
     np.testing.assert_allclose(there.expectation(circuit, made), here.expectation(circuit, made), atol=1e-11)
+    for found, right in zip(there.moments(circuit, made), here.moments(circuit, made), strict=True):
+        np.testing.assert_allclose(found, right, atol=1e-10)
     wanted = [num_qubits - 1, 0, 3]
     np.testing.assert_allclose(
         there.probabilities(circuit, wanted), here.probabilities(circuit, qubits=wanted), atol=1e-13
@@ -136,6 +138,10 @@ def test_a_batch_runs_set_by_set(tmp_path):
         there.expectation(circuit, operator, sets), here.expectation(circuit, operator, sets), atol=1e-13
     )
     assert there.amplitudes(circuit, ["0" * 10], sets).shape == (2, 1)
+    for values in [*sets, sets[0]]:  # the plan is kept on the circuit and used again
+        np.testing.assert_allclose(
+            there.amplitudes(circuit, range(1 << 10), values), here.statevector(circuit, values), atol=1e-13
+        )
     circuit.measure_all()
     assert there.sample(circuit, 100, sets, seed=4) == here.sample(circuit, 100, sets, seed=4)
     with pytest.raises(ParameterError, match="theta"):
@@ -213,7 +219,7 @@ def test_bad_places_are_refused(tmp_path):
     assert (tmp_path / "there").read_text() == "mine"
 
 
-def test_bad_arguments_are_refused(tmp_path):
+def test_bad_arguments_are_refused(tmp_path, monkeypatch):
     simulator = FileSimulator(tmp_path)
     circuit = layers(10, 1)
     for arguments in ({"precision": "half"}, {"memory_limit": 0}, {"keep": 1}, {"threads": 0}):
@@ -228,6 +234,9 @@ def test_bad_arguments_are_refused(tmp_path):
         simulator.sample(circuit)
     with pytest.raises(QsimError, match="not Hermitian|Hermitian"):
         simulator.expectation(circuit, 1j * Pauli.X(0))
+    monkeypatch.setattr("qsim.distributed.file_simulator._MOST_SQUARED", 2)
+    with pytest.raises(QsimError, match="at most 2 terms, this one has 3"):
+        simulator.moments(circuit, Pauli.Z(0) + Pauli.Z(1) + Pauli.Z(2))
     with pytest.raises(CircuitError, match="resets, branches"):
         simulator.sample(Circuit(2, 2).h(0).reset(0).measure_all())
     with pytest.raises(QsimError, match="one set"):
@@ -242,6 +251,13 @@ def test_too_little_memory_is_refused_with_the_numbers(tmp_path):
     wide = Circuit(12).unitary(np.linalg.qr(np.random.default_rng(1).normal(size=(32, 32)))[0], range(5))
     with pytest.raises(MemoryLimitError, match="acts on more at a time"):
         FileSimulator(tmp_path, _local_qubits=4).plan(wide)
+
+
+def test_more_shots_than_memory_holds_are_refused(tmp_path):
+    circuit = layers(30, 1).measure_all()
+    with pytest.raises(MemoryLimitError, match="Take fewer shots"):
+        FileSimulator(tmp_path, memory_limit=1 << 30).sample(circuit, 1 << 30)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_file_that_ends_early_is_told(tmp_path):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import heapq
+import itertools
+
 import numpy as np
 import oracle
 import pytest
@@ -9,11 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import circuits
 
-from qsim import Circuit, Simulator
-from qsim.compiler.lowering import NeedsNumbers
+from qsim import Circuit, Parameter, Simulator
+from qsim.compiler.lowering import NeedsNumbers, lower
 from qsim.compiler.program import compile_lowered
+from qsim.distributed.blocks import blocks_of, mask_of
 from qsim.distributed.plan import Exchange, Local, plan_ranks
 from qsim.distributed.resolve import resolve
+from qsim.distributed.search import Rest, Search, share
 from qsim.errors import CircuitError
 from qsim.state import evolve
 
@@ -29,7 +34,7 @@ def follow(plan, values=(), initial=None):
         parts[:] = initial.reshape(ranks, -1)
     else:
         away = plan.num_qubits - local
-        begin = compile_lowered(plan.start, away, plan.parameters, dtype=COMPLEX, natural_start=False)
+        begin = compile_lowered(resolve(plan.start, 0, away), away, plan.parameters, dtype=COMPLEX, natural_start=False)
         parts[:, 0] = evolve(begin, row, COMPLEX, 1)
     moved = 0
     for step in plan.steps:
@@ -160,3 +165,76 @@ def test_the_ends_of_a_plan_are_those_of_the_engine():
     circuit.global_phase = 0.7
     state, _ = follow(plan_ranks(circuit, 3))
     np.testing.assert_allclose(state, Simulator().statevector(circuit), atol=1e-14)
+
+
+def test_a_phase_between_two_cx_is_one_of_both_qubits_and_takes_no_exchange():
+    theta = Parameter("theta")
+    circuit = Circuit(6).h(range(6))
+    for layer in range(3):
+        for q in range(6):
+            a, b = q, (q + 1) % 6
+            if (q + layer) % 2:
+                circuit.cx(a, b).rz(theta * 0.7, b).cx(a, b)
+            else:
+                circuit.cx(a, b).p(theta + 0.1 * q, b).cz(a, (a + 3) % 6).cx(a, b)
+    plan = plan_ranks(circuit, 3)
+    assert plan.num_exchanges == 0
+    state, moved = follow(plan, [0.9])
+    assert moved == 0
+    np.testing.assert_allclose(state, oracle.statevector(circuit, {"theta": 0.9}), atol=1e-12)
+
+
+@settings(deadline=None, max_examples=60)
+@given(data=st.data())
+def test_only_phases_of_parities_are_joined(data):
+    """CX, RZ, P and what disturbs them, on few qubits."""
+    circuit = Circuit(3).h(range(3))
+    for _ in range(data.draw(st.integers(3, 16))):
+        a, b = data.draw(st.permutations(range(3)))[:2]
+        kind = data.draw(st.sampled_from(["cx", "cx", "cx", "rz", "p", "x", "cz", "h", "swap"]))
+        if kind in ("cx", "cz", "swap"):
+            getattr(circuit, kind)(a, b)
+        elif kind in ("rz", "p"):
+            getattr(circuit, kind)(data.draw(st.sampled_from([0.3, -1.1, 2.5])), a)
+        else:
+            getattr(circuit, kind)(a)
+    state, _ = follow(plan_ranks(circuit, 2))
+    np.testing.assert_allclose(state, oracle.statevector(circuit), atol=1e-12)
+
+
+def least(search, away):
+    """The least that exchanges can cost where between two of them runs everything that can, by trying all."""
+    sets = [mask_of(chosen) for chosen in itertools.combinations(range(search.num_wires), search.num_global)]
+    _, left = search.runnable(Rest([], 0), away)
+    waiting, known, number = [(0.0, 0, away, left)], {}, 0
+    while waiting:
+        cost, _, away, left = heapq.heappop(waiting)
+        if not search.count(left) and away == search.home:
+            return cost
+        key = (away, tuple(left.some), left.tail)
+        if known.get(key, np.inf) <= cost:
+            continue
+        known[key] = cost
+        for chosen in sets if search.count(left) else [search.home]:
+            runs, after = search.runnable(left, chosen)
+            if runs or not search.count(left):
+                number += 1
+                heapq.heappush(waiting, (cost + share((chosen & ~away).bit_count()), number, chosen, after))
+    return None
+
+
+def test_the_search_finds_about_the_least():
+    random, found, best = np.random.default_rng(0), 0.0, 0.0
+    for trial in range(16):
+        n, away = 6, 1 + trial % 2
+        circuit = Circuit(n)
+        for _ in range(2 + trial % 4):
+            order = random.permutation(n).tolist()
+            for a, b in zip(order[::2], order[1::2], strict=True):
+                circuit.u(*random.normal(size=3), a).u(*random.normal(size=3), b).cx(a, b)
+        blocks, top = blocks_of(lower(circuit), keep_first=False), mask_of(range(n - away, n))
+        search = Search(blocks, n, away, home=top)
+        last = search.stages(top)[-1]
+        found += last.cost + share((last.away & ~top).bit_count())
+        best += least(Search(blocks, n, away, home=top), top)
+    assert best <= found <= 1.05 * best

@@ -367,3 +367,10 @@ def test_no_token_sends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
         with pytest.raises(CredentialError, match="AQT_TOKEN"):
             made.submit(made.prepare(read_program(Circuit(1)), sample_task()), "ref-1")
     assert not server.requests
+
+
+@pytest.mark.parametrize("target", ["../ibex", "lab/..", "./ibex", "lab/.", "a/b/c", "ibex", "lab/ib ex"])
+def test_targets_that_are_no_parts_of_a_path_are_refused_before_anything_is_sent(target: str) -> None:
+    with loopback(otherwise=AQTService().answer) as server:
+        with pytest.raises(SessionError, match="needs a target"):
+            AQTBackend(preferences(server.url, target=target))

@@ -8,6 +8,7 @@ import math
 from datetime import UTC, datetime
 from typing import Any
 
+import numpy as np
 import pytest
 from ionq_fixtures import HEAD, preferences, quick, sample_task, submitted  # noqa: F401  (a fixture)
 from ionq_service import KEY, IonQService
@@ -19,8 +20,8 @@ pytest.importorskip("tenacity")
 from qsim import Circuit
 from session import ExecutionSession
 from session.backends import remote
-from session.backends.ionq import IonQBackend, backend
-from session.backends.protocol import CancelOutcome, RawResult, RemoteState
+from session.backends.ionq import IonQBackend, backend, decoding
+from session.backends.protocol import CancelOutcome, RawResult, RemoteRef, RemoteState
 from session.errors import (
     BadReply,
     CredentialError,
@@ -30,6 +31,7 @@ from session.errors import (
     SubmitUnknown,
 )
 from session.programs import read_program
+from session.tasks import Task, TaskKind
 
 ANSATZ = HEAD + "input array[float[64], 3] t;\nqubit[3] q;\nry(t[0]) q[0];\ncx q[0], q[1];\nry(t[1]) q[1];\ncx q[1], q[2];\nrz(t[2]) q[2];\nsx q[2];\n"  # fmt: skip
 
@@ -245,3 +247,30 @@ def test_what_is_printed_about_the_adapter() -> None:
     said = backend.TESTED_AGAINST
     assert "not run on the live service" in said
     assert "October 1, 2026" in said
+
+
+@pytest.mark.parametrize("format", ["histogram.json.v2", "probabilities.json.v2", "histogram.json.v1", "probabilities.json.v1"])  # fmt: skip
+@pytest.mark.parametrize("weight", ["1" + "0" * 400, "1e999", "-1", "true", "null", '"1"', "[]"])
+def test_weights_that_are_none(format: str, weight: str) -> None:
+    asked = decoding.Asked((0,), (("c", 1),), (0,), 3, 7, False, 1)
+    text = f'{{"1": {weight}}}'
+    if format.endswith("v2"):
+        text = f'{{"{format.split(".")[0]}": {{"registers": {{"c": {text}}}}}}}'
+    with pytest.raises(BadReply):
+        decoding.read(f"ionq.result.{format}", json.loads(text), asked)
+
+
+def test_no_shots_are_no_result() -> None:
+    asked = decoding.Asked((0,), (("c", 1),), (0,), 3, 7, False, 1)
+    with pytest.raises(BadReply, match="holds no shots"):
+        decoding.read(decoding.FORMATS[0], {"shots": []}, asked)
+
+
+def test_predictions_and_prices_beyond_reason_are_left_out() -> None:
+    huge = int("1" + "0" * 400)
+    answer = {"status": "submitted", "predicted_wait_time_ms": huge, "estimated_total_cost": huge}
+    with loopback(otherwise=lambda request: reply(200, answer)) as here:
+        one = IonQBackend(preferences(here.url))
+        task = Task(TaskKind.SAMPLE, np.zeros((1, 0)), False, 10, 7)
+        assert one.status(RemoteRef("x", here.url)).eta_sec is None
+        assert one.cost(one.prepare(read_program(Circuit(1).h(0)), task)) is None

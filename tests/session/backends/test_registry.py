@@ -97,3 +97,34 @@ def test_options_of_backends_on_the_command_line(capsys: pytest.CaptureFixture[s
             read_options([wrong])
     assert main(["backends", "--option", "a=1"]) == 1
     assert "of one backend" in capsys.readouterr().err
+
+
+def test_a_plug_in_that_cannot_say_what_it_can_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    info = tmp_path / "odd-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: odd\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[qsim.adapters]\nodd = odd_module:Odd\nlocal = odd_module:Odd\n")
+    code = """
+class Odd:
+    name = "odd"
+    def __init__(self, preferences): pass
+    def capabilities(self): raise RuntimeError("two\\nlines, Bearer abcdefgh12345")
+    def check(self, program, task): pass
+    def run(self, program, task): return []
+"""
+    (tmp_path / "odd_module.py").write_text(code)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert "local" not in backend_names()  # which is this engine, whatever is installed
+    assert main(["backends", "odd"]) == 1
+    said = capsys.readouterr().err
+    assert said == "error: Backend 'odd' of odd 1.0 does not say what it can do: RuntimeError: two lines, Bearer ***.\n"
+
+
+def test_a_distribution_without_metadata_has_no_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    info = tmp_path / "bare-1.0.dist-info"
+    info.mkdir()
+    (info / "entry_points.txt").write_text("[qsim.adapters]\nbare = bare_module:Bare\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert {entry.name: entry.source for entry in list_backends()}["bare"] == "unknown"

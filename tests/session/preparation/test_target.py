@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -9,6 +12,7 @@ from parsers import loads
 from parsers.places import places
 from qsim import Circuit, Gate
 from session import ExecutionSession, SessionError
+from session.backends.emulated import emulate
 from session.backends.protocol import Capabilities
 from session.preparation import TargetError, bind_rows, check_target, check_task
 from session.programs import read_program
@@ -172,3 +176,29 @@ def test_a_session_refuses_by_line_before_anything_runs() -> None:
 
     with ExecutionSession(DYNAMIC, Ion()) as session, pytest.raises(TargetError, match=r"if \(line 7\)"):  # type: ignore[arg-type]
         session.sample()
+
+
+def test_lines_of_branches_that_parameters_decide() -> None:
+    text = (
+        'OPENQASM 3.0;\ninclude "stdgates.inc";\ninput float t;\nqubit[2] q;\nbit[2] c;\nx q[0];\nif (t > 1) {\n  x q[1];\n'
+        "} else {\n  if (t > 0) {\n    x q[1];\n    reset q[0];\n  }\n}\nreset q[1];\nc = measure q;\n"
+    )
+    backend = emulate(gates=["u", "cx"], feed_forward=False, label="ion")
+    with ExecutionSession(text, backend) as session, pytest.raises(TargetError) as caught:
+        session.sample({"t": 0.5})
+    assert [re.search("line [0-9]+", one)[0] for one in caught.value.problems] == ["line 12", "line 15"]  # type: ignore[index]
+    with ExecutionSession(text, backend) as session, pytest.raises(TargetError) as caught:
+        session.sample({"t": 2.0})
+    assert [re.search("line [0-9]+", one)[0] for one in caught.value.problems] == ["line 15"]  # type: ignore[index]
+
+
+def test_lines_of_included_files_are_told_with_the_file(tmp_path: Path) -> None:
+    (tmp_path / "lib.inc").write_text("def clear(qubit a) {\n  x a;\n  reset a;\n}\n")
+    text = 'OPENQASM 3.0;\ninclude "lib.inc";\nqubit q;\nbit c;\nclear(q);\nc = measure q;\nreset q;\n'
+    text = text.replace("OPENQASM 3.0;\n", 'OPENQASM 3.0;\ninclude "stdgates.inc";\n')
+    program = read_program(text, include_dirs=[str(tmp_path)])
+    backend = emulate(gates=["u", "cx"], feed_forward=False, label="ion")
+    with ExecutionSession(program, backend) as session, pytest.raises(TargetError) as caught:
+        session.sample()
+    first, second = caught.value.problems
+    assert "line 3 of '" in first and "lib.inc'" in first and "(line 8)" in second

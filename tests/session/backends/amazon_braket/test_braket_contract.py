@@ -1,13 +1,18 @@
 """The adapter against a server that botocore's model of Braket validates, programs run by AWS's own simulator."""
 
+import contextlib
 import json
+import socket
+import threading
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from qsim import Circuit, Simulator
+from qsim import Circuit, Parameter, Simulator
 from session import ExecutionSession, Pauli
+from session.backends.braket import BraketBackend
 from session.backends.protocol import CancelOutcome, RawResult, RemoteState
 from session.backends.remote import run_remotely
 from session.errors import BadReply, ServiceRefused, ServiceUnavailable, SessionError, SubmitUnknown
@@ -224,6 +229,58 @@ def test_a_result_that_is_too_large_is_not_read(backend: Any, monkeypatch: pytes
     monkeypatch.setattr("session.backends.braket.client.MOST_RESULT_BYTES", 200)
     with pytest.raises(BadReply, match="at most 200"):
         run(backend, BELL, sample_task())
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b'HTTP/1.1 200 OK\r\nContent-Length: 900\r\n\r\n{"measure',
+        b"HTTP/1.1 200 OK\r\nContent-Length: 999999999999\r\n\r\n{",
+        b"HTTP/1.1 200 OK\r\n\r\n<html>",
+    ],
+)
+def test_a_result_that_is_cut_off_on_the_way_is_not_taken(backend: Any, service: Any, head: bytes) -> None:
+    """By an S3 that ends its replies too early, or announces more than anybody wants."""
+    program, task = read_program(BELL), sample_task()
+    prepared = backend.prepare(program, task)
+    ref = backend.submit(prepared, "ref-12")
+    while not backend.status(ref).state.is_final:
+        pass
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=_answer_all, args=(listener, head), daemon=True).start()
+        broken = replace(backend.options, s3_endpoint=f"http://127.0.0.1:{listener.getsockname()[1]}")
+        other = BraketBackend(broken)
+        other._client._clients["braket"] = backend._client._client("braket")
+        with pytest.raises(BadReply):
+            other.decode(other.fetch(ref), prepared, program, task)
+
+
+def _answer_all(listener: socket.socket, content: bytes) -> None:
+    with contextlib.suppress(OSError):
+        while True:
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(65536)
+                connection.sendall(content)
+
+
+@pytest.mark.parametrize("name", ["bell", "ghz", "ansatz"])
+def test_distributions_are_the_engine_s(backend: Any, name: str) -> None:
+    """AWS's simulator with its seed, five standard deviations for each outcome."""
+    a = [Parameter(f"a{k}") for k in range(4)]
+    ansatz = (
+        Circuit(3).ry(a[0], 0).ry(a[1], 1).cx(0, 1).rz(a[2], 1).cx(1, 2).rx(a[3], 2).crz(0.7, 0, 2).ccx(0, 1, 2).h(1)
+    )
+    circuit, values = {
+        "bell": (Circuit(2).h(0).cx(0, 1), []),
+        "ghz": (Circuit(5).h(0).cx(0, 1).cx(1, 2).cx(2, 3).cx(3, 4), []),
+        "ansatz": (ansatz, [0.4, 1.3, -0.8, 2.1]),
+    }[name]
+    shots = 4000
+    [details] = run(backend, circuit, sample_task(shots, [values]))
+    expected = Simulator().probabilities(circuit, {f"a{k}": v for k, v in enumerate(values)})
+    seen = np.array([details.counts.get(format(k, f"0{circuit.num_qubits}b"), 0) for k in range(len(expected))])
+    assert np.all(np.abs(seen - shots * expected) <= 5 * np.sqrt(shots * expected * (1 - expected)) + 1e-9)
 
 
 def test_an_unknown_word_of_status_is_not_final(backend: Any, service: Any) -> None:

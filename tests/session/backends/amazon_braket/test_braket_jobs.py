@@ -79,7 +79,13 @@ def test_a_job_runs_and_is_known_to_another_process(service: Any) -> None:
     assert len(service.tasks) == 2
 
 
-@pytest.mark.parametrize("place", ["intent-after-commit", "sent", "ref-after-commit", "fetched"])
+@pytest.mark.parametrize(
+    "place",
+    [
+        "sent",
+        *(pytest.param(one, marks=pytest.mark.slow) for one in ("intent-after-commit", "ref-after-commit", "fetched")),
+    ],
+)
 def test_a_kill_at_any_step_sends_nothing_twice(service: Any, place: str) -> None:
     path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
     done = subprocess.run(

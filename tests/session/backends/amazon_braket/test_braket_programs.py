@@ -274,3 +274,10 @@ def test_nothing_but_an_error_of_ours_comes_of_a_strange_result(
 
 def test_every_name_goes_both_ways() -> None:
     assert {ROWS[name]: name for name in ROWS} == NAMES
+
+
+@pytest.mark.parametrize("number", ["1" + "0" * 400, "1e999", "-1", "NaN"])
+def test_numbers_of_a_device_that_are_none(number: str) -> None:
+    said = f'{{"paradigm": {{"connectivity": {{"fullyConnected": false, "connectivityGraph": {{"0": [{number}]}}}}}},'
+    said += f' "service": {{"deviceCost": {{"price": {number}, "unit": "shot"}}}}}}'
+    assert read_device({"deviceName": "X", "deviceCapabilities": said}).price is None

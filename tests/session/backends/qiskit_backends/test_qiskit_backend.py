@@ -106,7 +106,7 @@ def test_distributions_are_the_engine_s(target: str, name: str) -> None:
     assert np.all(np.abs(seen - shots * expected) <= 5 * np.sqrt(shots * expected * (1 - expected)) + 1e-9)
 
 
-@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("target", ["generic", "BackendSamplerV2"])
 def test_estimates_are_the_engine_s(target: str) -> None:
     circuit = ansatz()
     operators = [
@@ -416,3 +416,67 @@ def test_a_run_that_failed_is_an_error() -> None:
     with pytest.raises(SessionError, match="it burned"):
         own.fetch(ref)
     assert own.status(ref).state is RemoteState.COMPLETED
+
+
+# submit safety ----------------------------------------------------------------------------------------------------
+class Searchable:
+    """IBM's service and sampler as far as tags go; jobs run on Aer."""
+
+    def __init__(self) -> None:
+        from types import SimpleNamespace
+
+        from qiskit.primitives import BackendSamplerV2
+        from qiskit_aer import AerSimulator
+
+        owner = self
+        self.found: list[Any] = []
+        self.lost = 0  # answers that do not arrive
+
+        class Sampler(BackendSamplerV2):  # type: ignore[misc]
+            def run(self, pubs: Any, *, shots: Any = None) -> Any:
+                job = super().run(pubs, shots=shots)
+                job.tags = list(self.options.environment.job_tags)
+                owner.found.append(job)
+                if owner.lost:
+                    owner.lost -= 1
+                    raise ConnectionError("reset")
+                return job
+
+        made = type("IBMBackend", (AerSimulator,), {"__module__": "qiskit_ibm_runtime.ibm_backend"})
+        self.backend = made()
+        self.backend.service = self
+        self.sampler = Sampler(backend=self.backend)
+        self.sampler._options = SimpleNamespace(
+            **vars(self.sampler.options), environment=SimpleNamespace(job_tags=["mine"])
+        )
+
+    def jobs(self, limit: Any = 10, job_tags: Any = ()) -> list[Any]:
+        return [job for job in reversed(self.found) if set(job_tags) <= set(job.tags)][:limit]
+
+    def job(self, job_id: str) -> Any:
+        return next(job for job in self.found if job.job_id() == job_id)
+
+
+def test_ibm_s_jobs_are_found_by_their_tags_and_only_when_all_are_there() -> None:
+    service = Searchable()
+    own = QiskitBackend(service.backend, sampler=service.sampler, max_circuits=1)
+    assert own.capabilities().idempotency == "search" and own.capabilities().resumable
+    program = read_program(Circuit(1).rx(Parameter("t"), 0))
+    task = Task(TaskKind.SAMPLE, np.array([[0.0], [np.pi]]), True, 10, 1)
+    prepared = own.prepare(program, task)
+    ref = own.submit(prepared, "one")
+    assert service.found[0].tags == ["mine", "qsim:one", "qsim-part:0/2"]
+    assert service.sampler.options.environment.job_tags == ["mine"]
+    other = QiskitBackend(service.backend, sampler=service.sampler, max_circuits=1)
+    assert other.find("one") == ref and other.find("two") is None
+    counts = [one.counts for one in other.decode(other.fetch(ref), prepared, program, task)]  # type: ignore[union-attr]
+    assert counts == [{"0": 10}, {"1": 10}]
+    service.lost = 1
+    with pytest.raises(SubmitUnknown, match="reset"):
+        own.submit(prepared, "three")
+    assert own.find("three") is None  # one of two: not the whole task
+    alone = own.prepare(program, task.part(0, 1))
+    service.lost = 1
+    with pytest.raises(SubmitUnknown):
+        own.submit(alone, "four")
+    assert own.find("four") is not None and len(service.found) == 4

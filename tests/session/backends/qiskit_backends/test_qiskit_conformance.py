@@ -16,7 +16,14 @@ pytestmark = pytest.mark.filterwarnings(
 class TestQiskit(AdapterConformance):
     """Aer by `run`, a device without branches, and two samplers."""
 
-    @pytest.fixture(autouse=True, params=["aer", "generic", "sampler", "backend sampler"])
+    @pytest.fixture(
+        autouse=True,
+        params=[
+            "generic",
+            "sampler",
+            *(pytest.param(one, marks=pytest.mark.slow) for one in ("aer", "backend sampler")),
+        ],
+    )
     def _which(self, request: pytest.FixtureRequest) -> None:
         from qiskit.primitives import BackendSamplerV2, StatevectorSampler
         from qiskit.providers.fake_provider import GenericBackendV2

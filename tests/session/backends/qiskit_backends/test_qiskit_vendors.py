@@ -58,6 +58,7 @@ def distance(counts: dict[str, int], program: str, values: Any) -> float:
 
 def test_bits_are_where_they_belong(run: tuple[dict[str, Any], float]) -> None:
     counts = run[0]["canary"]
+    assert run[0]["canaries"] >= 10
     assert max(counts, key=counts.__getitem__) == "010" and counts["010"] > 0.75 * sum(counts.values())
 
 

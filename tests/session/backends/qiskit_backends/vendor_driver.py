@@ -8,6 +8,8 @@ import sys
 import warnings
 
 from session import ExecutionPreferences, ExecutionSession, Pauli
+from session.backends.qiskit import QiskitBackend, open_qiskit
+from session.testing.canary import canaries, problems_of
 
 CANARY = """OPENQASM 3.0; include "stdgates.inc"; qubit[3] q; bit[2] low; bit high;
 x q[2]; low[1] = measure q[2]; high = measure q[0]; low[0] = measure q[1];"""
@@ -18,6 +20,20 @@ ry(a[0]) q[0]; ry(a[1]) q[1]; cx q[0], q[1]; rz(a[2]) q[1]; cx q[1], q[2]; rx(a[
 VALUES = [{"a": [0.4, 1.3, -0.8, 2.1]}, {"a": [2.4, -0.3, 0.9, 0.5]}]
 OBSERVABLE = 0.5 * Pauli.Z(0) * Pauli.Z(2) + Pauli.X(1) - 0.3 * Pauli.Y(0) * Pauli.Y(1)
 SHOTS = 2000
+
+
+def run_all_canaries(backend: QiskitBackend) -> int:
+    """This package's canaries of bit order that the target can run, estimates left out; how many there were."""
+    there = set(backend.qiskit_backend.target.operation_names)
+    chosen = [one for one in canaries(backend.capabilities()) if "reset" not in one.program or "reset" in there]
+    for one in chosen:
+        with ExecutionSession(one.program, backend, num_shots=400, random_seed=3) as session:
+            made = session.sample(list(one.parameters)) if one.parameters else [session.sample()]
+        problems = problems_of(
+            one, made, 0.55 if one.num_qubits <= 5 else 0.2
+        )  # ten noisy readouts are seldom all right
+        assert not problems, problems
+    return len(chosen)
 
 
 def run(provider: str, target: str) -> dict[str, object]:
@@ -36,6 +52,7 @@ def run(provider: str, target: str) -> dict[str, object]:
             found[name] = [one.counts for one in made] if isinstance(made, list) else made.counts
     with ExecutionSession(ANSATZ, execution_preferences=preferences) as session:
         found["estimate"] = [[one.value, one.standard_error] for one in session.estimate(OBSERVABLE, VALUES)]
+    found["canaries"] = run_all_canaries(open_qiskit(preferences))
     with_estimator = preferences.updated(backend_options={**options, "estimator": True})
     with ExecutionSession(ANSATZ, execution_preferences=with_estimator) as session:
         made = session.estimate(OBSERVABLE, VALUES)
