@@ -41,6 +41,22 @@ def checked_seed(seed: Any) -> int:
     return int(seed)
 
 
+def checked_basis_state(state: Any, num_qubits: int) -> int:
+    """The index of a basis state, which is given as that or as a bitstring."""
+    if isinstance(state, str) and len(state) == num_qubits and set(state) <= {"0", "1"}:
+        return int(state or "0", 2)
+    if (
+        not isinstance(state, (bool, np.bool_, str))
+        and isinstance(state, (int, np.integer))
+        and 0 <= state < 1 << num_qubits
+    ):
+        return int(state)
+    raise QsimError(
+        f"A basis state of {num_qubits} qubits is an index below 2**{num_qubits} or a string of {num_qubits} characters 0 and "
+        f"1, got {state!r}."
+    )
+
+
 def as_operators(observable: Any) -> tuple[bool, list[Any]]:
     """Whether it is a single observable, and a list of it or of them, whose items are yet to be checked."""
     if isinstance(observable, SparsePauliOp):

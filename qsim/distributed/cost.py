@@ -323,9 +323,10 @@ def _plan(circuit: Circuit, local: int) -> RankPlan:
 
 def _too_little(cost: Cost, memory: int) -> str:
     nodes, needed = cost.nodes, cost.memory_per_node
-    while needed > memory and nodes < 1 << 40:
+    most = (1 << (cost.plan.num_qubits - 1)) // cost.ranks_per_node  # each rank holds a qubit
+    while needed > memory and nodes < most:
         nodes, needed = 2 * nodes, needed // 2
-    advice = f"Take {nodes:,} nodes" if nodes < 1 << 40 else "Take more memory"
+    advice = f"Take {nodes:,} nodes" if needed <= memory else "Take more memory"
     if cost.itemsize == 16:
         advice += ", or single precision, which takes half of it"
     return (

@@ -16,6 +16,7 @@ from qsim.arguments import (
     as_operators,
     check_circuit,
     check_measured,
+    checked_basis_state,
     checked_seed,
     checked_shots,
     last_measurements,
@@ -243,7 +244,7 @@ class FileSimulator:
         array([1., 0.])
         """
         self._check(circuit)
-        wanted = [_basis_state(state, circuit.num_qubits) for state in basis_states]
+        wanted = [checked_basis_state(state, circuit.num_qubits) for state in basis_states]
         found = [state.amplitudes(wanted) for _, state in self._states(circuit, parameters)]
         return np.array(found) if self._batched(circuit, parameters) else found[0]
 
@@ -395,19 +396,3 @@ class FileSimulator:
         if self._local_qubits is not None:
             return 1 << 30
         return self._limit() if self.memory_limit is None else self.memory_limit - resident_memory() - (_BESIDE >> 1)
-
-
-def _basis_state(state: Any, num_qubits: int) -> int:
-    """The index of a basis state."""
-    if isinstance(state, str) and len(state) == num_qubits and set(state) <= {"0", "1"}:
-        return int(state or "0", 2)
-    if (
-        not isinstance(state, (bool, np.bool_, str))
-        and isinstance(state, (int, np.integer))
-        and 0 <= state < 1 << num_qubits
-    ):
-        return int(state)
-    raise QsimError(
-        f"A basis state of {num_qubits} qubits is an index below 2**{num_qubits} or a string of {num_qubits} characters 0 and "
-        f"1, got {state!r}."
-    )

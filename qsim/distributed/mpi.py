@@ -17,6 +17,11 @@ Array = npt.NDArray[Any]
 #: Where launchers tell a process how many there are: MPICH and Intel MPI, Open MPI, MVAPICH.
 _SIZES = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MV2_COMM_WORLD_SIZE")
 
+#: What a rank that has ended tells the others in place of a length.
+_ENDED = -1
+#: The transports of this process, each with what tells the last error that its ranks agreed on.
+_WATCHED: list[tuple[MPITransport, Callable[[], BaseException | None]]] = []
+
 
 def launched_ranks(environment: Mapping[str, str] | None = None) -> int:
     """How many ranks this process was started with by a launcher of MPI; 1 where it was not. Imports nothing.
@@ -53,6 +58,11 @@ class MPITransport:
         self._world = (mpi.COMM_WORLD if communicator is None else communicator).Dup()
         self.rank, self.size = int(self._world.Get_rank()), int(self._world.Get_size())
 
+    def _lengths(self, length: int) -> tuple[Any, Array]:
+        """Begin to tell all ranks a number and to hear theirs; the request, and where they will be."""
+        lengths, int64 = np.empty(self.size, np.int64), self._mpi.INT64_T
+        return self._world.Iallgather([np.array([length], np.int64), int64], [lengths, int64]), lengths
+
     def exchange(self, peer: int, send: Array, receive: Array) -> None:
         """As `qsim.distributed.transport.Transport` says."""
         byte = self._mpi.BYTE
@@ -65,8 +75,13 @@ class MPITransport:
     def gather(self, data: bytes) -> list[bytes]:
         """As `qsim.distributed.transport.Transport` says."""
         mpi = self._mpi
-        lengths = np.empty(self.size, np.int64)
-        self._world.Allgather([np.array([len(data)], np.int64), mpi.INT64_T], [lengths, mpi.INT64_T])
+        request, lengths = self._lengths(len(data))
+        request.Wait()
+        if lengths.min() == _ENDED:
+            raise RankError(
+                f"Every rank makes the same calls: rank {int(lengths.argmin())} has ended, and rank {self.rank} goes on. "
+                "Let all ranks run the same script to its end."
+            )
         total = int(lengths.sum())
         if total >= 1 << 31:
             raise RankError(f"Ranks gather fewer than 2**31 bytes at a time, got {total:,}.")
@@ -77,21 +92,33 @@ class MPITransport:
         return [room[start:end].tobytes() for start, end in zip(starts.tolist(), ends.tolist(), strict=True)]
 
     def watch(self, agreed: Callable[[], BaseException | None]) -> None:
-        """End all ranks when this process ends by an error that they have not agreed on: they would wait for it."""
+        """See to it that no rank waits for this process once it has ended, by an error or before the others."""
         if self.size > 1:
-            atexit.register(self._leave, agreed)
-
-    def _leave(self, agreed: Callable[[], BaseException | None]) -> None:
-        error = getattr(sys, "last_value", None)  # what the interpreter ended by, if anything
-        if error is None or error is agreed() or self._mpi.Is_finalized():
-            return
-        self.abort(f"{type(error).__name__}: {error}")
+            if not _WATCHED:
+                atexit.register(_leave, os.getpid())
+            _WATCHED.append((self, agreed))
 
     def abort(self, message: str) -> NoReturn:
         """As `qsim.distributed.transport.Transport` says."""
         print(f"error: rank {self.rank} of {self.size}: {message}", file=sys.stderr, flush=True)
         self._world.Abort(1)
         raise RankError(message)
+
+
+def _leave(process: int) -> None:
+    """At the end of a process. An error that the ranks have not agreed on ends all of them; else each hears that this one
+    has ended, and those that go on fail in their next call, where they would wait for ever.
+    """
+    mpi = _mpi()
+    if os.getpid() != process or mpi.Is_finalized():
+        return
+    error = getattr(sys, "last_value", None)  # what the interpreter ended by, if anything but sys.exit
+    if error is not None and all(error is not agreed() for _, agreed in _WATCHED):
+        _WATCHED[-1][0].abort(f"{type(error).__name__}: {error}")
+    if "mpi4py.run" in sys.modules:
+        return  # `python -m mpi4py` ends all ranks by itself after this, where sys.exit has said so
+    farewells = [transport._lengths(_ENDED) for transport, _ in _WATCHED]  # at once, since nobody knows who calls what
+    mpi.Request.Waitall([request for request, _ in farewells])
 
 
 def _mpi() -> Any:

@@ -27,6 +27,8 @@ from qsim.parameters import Expression, Parameter
 #: Amplitudes in one message, unless the caller says otherwise: 64 MiB in double precision, far below the 2**31 elements
 #: that MPI counts with a C int.
 CHUNK = 1 << 22
+#: Qubits of a state at most: its amplitudes have 64-bit numbers with a sign, and so has one more than the last.
+MAX_QUBITS = 62
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,7 +171,7 @@ def plan_ranks(
         start, stop: plan the operations [start, stop) only.
 
     Raises:
-        CircuitError: a gate acts on more qubits, not counting controls and diagonal gates, than are local.
+        CircuitError: more than 62 qubits; a gate acts on more, not counting controls and diagonal gates, than are local.
 
     The lazy map of qubits is that of "mpiQulacs" and "lazy qubit reordering" (arXiv:2203.16044, arXiv:2410.04252);
     controls and diagonal gates on global qubits as in Haener and Steiger, arXiv:1704.01127. See `qsim.distributed.search`
@@ -191,6 +193,11 @@ def _plan(
     circuit: Circuit, local_qubits: int, keep: int | None, given_start: bool, start: int, stop: int | None
 ) -> RankPlan:
     n = circuit.num_qubits
+    if n > MAX_QUBITS:
+        raise CircuitError(
+            f"A statevector has at most {MAX_QUBITS} qubits, since its amplitudes are numbered by 64 bits; this circuit has {n}. "
+            "Use fewer qubits, or a method that keeps no statevector: 'mps', or 'stabilizer' for Clifford circuits."
+        )
     if not 0 <= local_qubits <= n:
         raise CircuitError(f"Of {n} qubits 0 to {n} are local, got {local_qubits}.")
     lowered = lower(circuit, start, stop)

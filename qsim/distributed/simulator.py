@@ -11,6 +11,7 @@ import numpy.typing as npt
 from qsim.arguments import (
     check_circuit,
     check_measured,
+    checked_basis_state,
     checked_seed,
     checked_shots,
 )
@@ -106,8 +107,8 @@ class DistributedSimulator(RankedRuns):
 
         return self._each("statevector", circuit, parameters, check, read, natural=True, initial=initial_state)
 
-    def amplitudes(self, circuit: Circuit, basis_states: Sequence[int], parameters: Any = None) -> Array:
-        """The amplitudes of some basis states, before final measurements, on every rank.
+    def amplitudes(self, circuit: Circuit, basis_states: Sequence[Any], parameters: Any = None) -> Array:
+        """The amplitudes of some basis states, by index or bitstring, before final measurements, on every rank.
 
         >>> from qsim.distributed.threads import run_in_threads
         >>> circuit = Circuit(3).h(0).cx(0, 2)
@@ -117,12 +118,8 @@ class DistributedSimulator(RankedRuns):
 
         def check() -> list[Any]:
             self._check_gates(circuit, [])
-            wanted = np.array(list(basis_states), dtype=np.int64)
-            if len(wanted) and not 0 <= wanted.min() <= wanted.max() < 1 << circuit.num_qubits:
-                raise CircuitError(
-                    f"A basis state of {circuit.num_qubits} qubits is a number from 0 to 2**{circuit.num_qubits} - 1."
-                )
-            return [wanted]
+            wanted = [checked_basis_state(state, circuit.num_qubits) for state in basis_states]
+            return [np.array(wanted, dtype=np.int64)]
 
         return self._each("amplitudes", circuit, parameters, check, readout.amplitudes)
 

@@ -42,6 +42,8 @@ def check_place(where: str | os.PathLike[str], size: int, what: str) -> Path:
         QsimError: there is no such folder, it cannot be written to, or a file of that name exists.
         DiskSpaceError: with the numbers.
     """
+    if not os.fspath(where):
+        raise QsimError("A state is kept in a folder, or in a new file; got an empty name. '.' is the current folder.")
     path = Path(where)
     folder = path if path.is_dir() else path.parent
     if not folder.is_dir():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import Any, NoReturn, TypeVar
 
@@ -24,7 +25,7 @@ class _Shared:
         self.size = size
         self.boxes = {(a, b): SimpleQueue[Array]() for a in range(size) for b in range(size)}
         self.barrier = threading.Barrier(size)
-        self.gathered: list[bytes] = [b""] * size
+        self.gathered: list[bytes | None] = [b""] * size  # None from a rank that has ended
         self.ended = threading.Event()
         self.reason = ""
 
@@ -53,6 +54,19 @@ class ThreadTransport:
 
     def gather(self, data: bytes) -> list[bytes]:
         """As `qsim.distributed.transport.Transport` says."""
+        found = self._told(data)
+        if None in found:
+            raise RankError(
+                f"Every rank makes the same calls: rank {found.index(None)} has ended, and rank {self.rank} goes on."
+            )
+        return [text for text in found if text is not None]
+
+    def leave(self) -> None:
+        """Tell those that go on that this rank has ended; they would wait for it."""
+        with suppress(RankError):  # of one that has failed since
+            self._told(None)
+
+    def _told(self, data: bytes | None) -> list[bytes | None]:
         self._shared.gathered[self.rank] = data
         self._meet()
         found = list(self._shared.gathered)
@@ -94,6 +108,7 @@ def run_in_threads(size: int, function: Callable[[ThreadTransport], Result]) -> 
         transport = ThreadTransport(rank, shared)
         try:
             results[rank] = function(transport)
+            transport.leave()
         except BaseException as error:
             errors[rank] = error
             if not shared.ended.is_set():

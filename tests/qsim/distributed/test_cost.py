@@ -130,6 +130,16 @@ def test_bad_numbers_of_nodes_and_programs_without_a_plan_are_refused():
         MemoryLimitError, match=r"40 qubits on 4 nodes take 4 TiB a node; a node has 64 GiB. Take 512 nodes"
     ):
         cost_on_nodes(layers(40, 1), 4, RATES, memory=1 << 36)
+    with pytest.raises(MemoryLimitError, match="a node has 1 KiB. Take more memory"):
+        cost_on_nodes(layers(14, 1), 4, RATES, memory=1 << 10)
+
+
+@pytest.mark.parametrize("qubits", [63, 64, 65, 100])
+def test_states_whose_amplitudes_have_no_64_bit_number_are_refused(qubits):
+    assert cost_on_nodes(layers(62, 1), 1, RATES).bytes_in_memory > 1 << 66
+    for nodes in (1, 1 << 20):
+        with pytest.raises(CircuitError, match=f"at most 62 qubits.*this circuit has {qubits}"):
+            cost_on_nodes(layers(qubits, 1), nodes, RATES)
 
 
 def test_measurements_at_the_end_do_not_stand_in_the_way():

@@ -361,6 +361,21 @@ def test_a_rank_that_leaves_ends_the_others():
         run_in_threads(4, leaves)
 
 
+def test_basis_states_are_indices_or_bitstrings():
+    found = on_ranks(2, lambda s: s.amplitudes(Circuit(4).x(1).x(3), ["1010", 10, np.int64(1010 % 16), "0010"]))[0]
+    assert found.real.tolist() == [1, 1, 0, 0]
+
+
+def test_a_rank_that_ends_before_the_others_is_an_error():
+    def ends_early(transport):
+        simulator = DistributedSimulator(transport)
+        for _ in range(1 + (transport.rank != 1)):
+            simulator.amplitudes(Circuit(4).h(3), [0])
+
+    with pytest.raises(RankError, match="Every rank makes the same calls: rank 1 has ended, and rank [023] goes on"):
+        run_in_threads(4, ends_early)
+
+
 def test_what_has_no_state_is_refused_on_all_ranks():
     dynamic = Circuit(4, 1).h(0).measure(0, 0).reset(0)
     cases = [
@@ -369,7 +384,9 @@ def test_what_has_no_state_is_refused_on_all_ranks():
         (lambda s: s.sample(Circuit(4)), "needs a measurement"),
         (lambda s: s.expectation(Circuit(4), 1j * Pauli.Z(0)), "Hermitian"),
         (lambda s: s.expectation(Circuit(4), Pauli.Z(7)), "it has 8"),
-        (lambda s: s.amplitudes(Circuit(4), [16]), "0 to 2\\*\\*4 - 1"),
+        (lambda s: s.amplitudes(Circuit(4), [16]), r"an index below 2\*\*4 .* got 16"),
+        (lambda s: s.amplitudes(Circuit(4), ["010"]), "a string of 4 characters 0 and 1, got '010'"),
+        (lambda s: s.amplitudes(Circuit(4), [1.5]), "got 1.5"),
         (lambda s: s.probabilities(Circuit(4), qubits=[1, 1]), "asked for once"),
         (lambda s: s.sample(Circuit(4).measure_all(), shots=0), "number of shots"),
         (lambda s: s.sample(Circuit(4).measure_all(), memory=3), "memory is True"),

@@ -211,6 +211,8 @@ def test_space_on_disk_is_checked_before_anything_is_written(tmp_path, monkeypat
 def test_bad_places_are_refused(tmp_path):
     with pytest.raises(QsimError, match="there is no folder"):
         FileSimulator(tmp_path / "none" / "state")
+    with pytest.raises(QsimError, match="got an empty name"):  # as of a variable that is not set
+        FileSimulator("")
     (tmp_path / "there").write_text("mine")
     with pytest.raises(QsimError, match="does not overwrite"):
         FileSimulator(tmp_path / "there")

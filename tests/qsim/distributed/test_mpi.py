@@ -87,6 +87,14 @@ def test_a_rank_that_is_killed_ends_the_run():
     assert "never printed" not in run.stdout
 
 
+@pytest.mark.parametrize("how", ["exits with 0", "exits with 3"])
+def test_a_rank_that_ends_before_the_others_ends_the_run(how):
+    run = driver(4, "dies", how, timeout=60)
+    assert run.returncode != 0
+    assert "Every rank makes the same calls: rank 1 has ended" in run.stderr
+    assert "never printed" not in run.stdout
+
+
 @pytest.mark.parametrize("before", [(), ("-m", "mpi4py")])
 def test_a_rank_that_fails_outside_ends_the_run(before):
     run = driver(4, "dies", "raises", timeout=60, before=before)
