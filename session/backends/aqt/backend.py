@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import re
 import threading
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, ClassVar
 
@@ -15,8 +13,9 @@ from qsim.errors import suggestion
 from session.backends.aqt.decoding import decode
 from session.backends.aqt.payload import GATES, MAX_CIRCUITS, MAX_REPETITIONS, payload
 from session.backends.credentials import Secret
-from session.backends.experiments import experiments, results_of
+from session.backends.experiments import Experiment, results_of
 from session.backends.http import HttpClient, Reply
+from session.backends.http_backend import QUICK, HttpBackend, qubits_of
 from session.backends.http_replies import segment
 from session.backends.profiles import resolve_profile
 from session.backends.protocol import (
@@ -29,10 +28,8 @@ from session.backends.protocol import (
     RemoteState,
     RemoteStatus,
 )
-from session.backends.remote import run_remotely
-from session.errors import BadReply, CredentialError, ServiceError, ServiceRefused, SessionError
+from session.errors import BadReply, ServiceRefused, SessionError
 from session.preferences import ExecutionPreferences
-from session.preparation import check_task
 from session.programs import Program
 from session.results import Result
 from session.tasks import Task, TaskKind
@@ -49,12 +46,11 @@ STATES = {
     "error": RemoteState.FAILED,
     "cancelled": RemoteState.CANCELLED,
 }
-_QUICK, _FRESH = 4.0, 300.0  # seconds: of asking for a resource, and that the answer is good for
 _KEPT = 16  # replies
 _TARGET = re.compile(r"([^/\s]{1,100})/([^/\s]{1,100})")
 
 
-class AQTBackend:
+class AQTBackend(HttpBackend):
     """Runs tasks on a resource of AQT, a device or a simulator, in circuits of RZ, R and RXX that are made here.
 
     Args:
@@ -66,6 +62,7 @@ class AQTBackend:
     'mine/ibex'
     """
 
+    name = "aqt"
     provider = "AQT"
     #: How circuits are rebased and checked, for an emulation of the target.
     preparation: ClassVar[dict[str, bool]] = {"small_angles": True, "delays": False}
@@ -90,8 +87,7 @@ class AQTBackend:
         self._workspace, self._resource = found.groups()
         self._credential = credential
         self._http = HttpClient(self._profile.endpoint, headers=self._headers)
-        self._quick = HttpClient(self._profile.endpoint, headers=self._headers, budget=_QUICK)
-        self._known: tuple[float, dict[str, Any]] | None = None
+        self._quick = HttpClient(self._profile.endpoint, headers=self._headers, budget=QUICK)
         self._guard = threading.Lock()
         self._finished: dict[
             str, RawResult
@@ -101,36 +97,10 @@ class AQTBackend:
         return {"Authorization": f"Bearer {self._profile.secret(VARIABLE, explicit=self._credential).reveal()}"}
 
     # what it is ---------------------------------------------------------------------------------------------
-    @property
-    def name(self) -> str:
-        """``aqt``."""
-        return "aqt"
-
-    @property
-    def profile(self) -> str:
-        """The name of the profile."""
-        return self._profile.name
-
-    @property
-    def endpoint(self) -> str:
-        """The origin that this speaks to."""
-        return self._profile.origin
-
-    @property
-    def target(self) -> str:
-        """The workspace and the resource, with a slash between them."""
-        return self._profile.target
-
-    def capabilities(self) -> Capabilities:
-        """What the resource can do; the number of its qubits is asked for, and unknown when the service is not there."""
-        return self._can(self._ask_resource())
-
     def _can(self, resource: Mapping[str, Any]) -> Capabilities:
-        qubits = resource.get("available_qubits")
-        known = isinstance(qubits, int) and not isinstance(qubits, bool) and qubits > 0
         return Capabilities(
             operations=frozenset((TaskKind.SAMPLE, TaskKind.ESTIMATE)),
-            num_qubits=qubits if known else None,
+            num_qubits=qubits_of(resource.get("available_qubits")),
             max_shots=MAX_CIRCUITS * MAX_REPETITIONS,
             gates=GATES,
             accepts=frozenset(("aqt",)),
@@ -145,42 +115,13 @@ class AQTBackend:
             tested_against=TESTED_AGAINST,
         )
 
-    def _ask_resource(self) -> dict[str, Any]:
-        """Arnica's details of the resource, at most five minutes old; empty when they cannot be had."""
-        now = time.monotonic()
-        if self._known is None or now - self._known[0] > _FRESH:
-            found = self._known[1] if self._known is not None else {}
-            with contextlib.suppress(ServiceError, CredentialError):  # which sending a task will tell
-                found = self._quick.get(f"/resources/{segment(self._resource)}").object()
-            self._known = (now, found)
-        return self._known[1]
+    def _look(self) -> dict[str, Any]:
+        return self._quick.get(f"/resources/{segment(self._resource)}").object()
 
-    def check(self, program: Program, task: Task) -> None:
-        """Raise when the task cannot be run: a gate or statement by name and line, or a limit."""
-        self._ask_resource()
-        self.prepare(program, task.part(0, 1) if task.kind is TaskKind.MINIMIZE else task)
-
-    # a task -------------------------------------------------------------------------------------------------
-    def run(self, program: Program, task: Task) -> list[Result]:
-        """One result for each parameter set, when they are there."""
-        if not experiments(program, task):
-            return results_of(program, task, [], {"backend": self.name})
-        return run_remotely(self, program, task)
-
-    def prepare(self, program: Program, task: Task) -> Prepared:
-        """The body of the job; offline.
-
-        Raises:
-            TargetError: the program has what the target cannot do, by name and line.
-            SessionError: it is beyond a limit of the service.
-        """
-        resource = self._known[1] if self._known is not None else {}
-        check_task(program, task, self._can(resource), f"AQT's target '{self.target}'", delays=False)
-        made = experiments(program, task)
-        if not made:
-            raise SessionError("There is nothing to measure in this task, so nothing is sent to AQT.")
+    def _payload(self, made: Sequence[Experiment]) -> Prepared:
         return payload(made, self.target)
 
+    # a task -------------------------------------------------------------------------------------------------
     def submit(self, prepared: Prepared, client_ref: str) -> RemoteRef:
         """Send it. Arnica keeps our reference as the job's label, by which its user can find it, but nobody else."""
         body = {**json.loads(prepared.payload), "label": client_ref}

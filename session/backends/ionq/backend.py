@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 from session.backends.credentials import Secret
-from session.backends.experiments import experiments, results_of
+from session.backends.experiments import Experiment, results_of
 from session.backends.http import HttpClient, Reply
+from session.backends.http_backend import QUICK, HttpBackend, qubits_of
 from session.backends.http_replies import segment
 from session.backends.ionq import decoding
 from session.backends.ionq.options import MAX_CIRCUITS, MAX_SHOTS, IonQOptions
@@ -29,10 +30,8 @@ from session.backends.protocol import (
     RemoteStatus,
     clock_slack,
 )
-from session.backends.remote import run_remotely
 from session.errors import BadReply, ServiceError, ServiceRefused, SessionError
 from session.preferences import ExecutionPreferences
-from session.preparation import check_task
 from session.programs import Program
 from session.results import Result
 from session.tasks import Task, TaskKind
@@ -49,15 +48,13 @@ STATES = {
     "failed": RemoteState.FAILED,
     "canceled": RemoteState.CANCELLED,
 }
-#: Seconds: what asking for the list of devices may take, and how long its answer is good for.
-_QUICK, _FRESH = 4.0, 300.0
 _PAGE, _PAGES = 100, 200  # jobs a page, and pages at most, that are searched
 _LONGEST_WAIT = 60.0
 _MOST_MONEY = 1e15  # beyond that it is no price
 _LONGEST_TOLD = 1e15  # ms; what is more is no prediction
 
 
-class IonQBackend:
+class IonQBackend(HttpBackend):
     """Runs tasks on IonQ's devices and its simulator.
 
     Everything comes from shots. IonQ's ideal simulator gives probabilities instead, of which the shots that were asked
@@ -73,6 +70,7 @@ class IonQBackend:
     'qpu.forte-1'
     """
 
+    name = "ionq"
     provider = "IonQ"
     #: How circuits are rebased and checked, for an emulation of the target.
     preparation: ClassVar[dict[str, bool]] = {"merge": False, "delays": False}
@@ -90,44 +88,17 @@ class IonQBackend:
         self._options = IonQOptions.read({k: v for k, v in given.items() if k not in ("profile", "target")})
         self._credential = credential
         self._http = HttpClient(self._profile.endpoint, headers=self._headers)
-        self._open = HttpClient(self._profile.endpoint, budget=_QUICK)  # GET /backends takes no key
-        self._device: tuple[float, dict[str, Any]] | None = None
+        self._open = HttpClient(self._profile.endpoint, budget=QUICK)  # GET /backends takes no key
         self._read: dict[str, dict[str, str]] = {}  # what was read of children of a job that is being fetched
 
     def _headers(self) -> Mapping[str, str]:
         return {"Authorization": f"apiKey {self._profile.secret(VARIABLE, explicit=self._credential).reveal()}"}
 
     # what it is ---------------------------------------------------------------------------------------------
-    @property
-    def name(self) -> str:
-        """``ionq``."""
-        return "ionq"
-
-    @property
-    def profile(self) -> str:
-        """The name of the profile."""
-        return self._profile.name
-
-    @property
-    def endpoint(self) -> str:
-        """The origin that this speaks to."""
-        return self._profile.origin
-
-    @property
-    def target(self) -> str:
-        """The device, such as "simulator" or "qpu.forte-1"."""
-        return self._profile.target
-
-    def capabilities(self) -> Capabilities:
-        """What the device can do; the number of its qubits is asked for, and unknown when the service is not there."""
-        return self._can(self._ask_device())
-
     def _can(self, device: Mapping[str, Any]) -> Capabilities:
-        qubits = device.get("qubits")
-        known = isinstance(qubits, int) and not isinstance(qubits, bool) and qubits > 0
         return Capabilities(
             operations=frozenset((TaskKind.SAMPLE, TaskKind.ESTIMATE)),
-            num_qubits=qubits if known else None,
+            num_qubits=qubits_of(device.get("qubits")),
             max_shots=MAX_SHOTS,
             gates=QASM3_GATES,
             accepts=frozenset(("openqasm3",)),
@@ -143,51 +114,25 @@ class IonQBackend:
             tested_against=TESTED_AGAINST,
         )
 
-    def _ask_device(self) -> dict[str, Any]:
-        """IonQ's entry for the device, at most five minutes old; empty when it cannot be had."""
-        now = time.monotonic()
-        if self._device is None or now - self._device[0] > _FRESH:
-            found: dict[str, Any] = {}
-            try:
-                listed = self._open.get("/backends").json()
-                entries = listed if isinstance(listed, list) else listed.get("backends") or ()
-                found = next((one for one in entries if one.get("backend") == self.target), {})
-            except (ServiceError, AttributeError, TypeError):
-                found = self._device[1] if self._device is not None else {}
-            self._device = (now, found)
-        return self._device[1]
+    def _look(self) -> dict[str, Any]:
+        listed = self._open.get("/backends").json()
+        entries = listed if isinstance(listed, list) else listed.get("backends") or ()
+        return next((one for one in entries if one.get("backend") == self.target), {})
+
+    def _payload(self, made: Sequence[Experiment]) -> Prepared:
+        return payload(made, self.target, self._options)
 
     def check(self, program: Program, task: Task) -> None:
         """Raise when the task cannot be run: a gate or statement by name and line, or a limit."""
-        device = self._ask_device()
+        device = self._ask()
         if device.get("status") == "retired":
             raise SessionError(f"IonQ's target '{self.target}' is retired. Choose another.")
         mitigations = device.get("supported_error_mitigations")
         if self._options.debiasing and isinstance(mitigations, list) and "debiasing" not in mitigations:
             raise SessionError(f"IonQ's target '{self.target}' has no debiasing. Leave the option out.")
-        self.prepare(program, task.part(0, 1) if task.kind is TaskKind.MINIMIZE else task)
+        super().check(program, task)
 
     # a task -------------------------------------------------------------------------------------------------
-    def run(self, program: Program, task: Task) -> list[Result]:
-        """One result for each parameter set, when they are there."""
-        if not experiments(program, task):
-            return results_of(program, task, [], {"backend": self.name})
-        return run_remotely(self, program, task)
-
-    def prepare(self, program: Program, task: Task) -> Prepared:
-        """The body of the job; offline.
-
-        Raises:
-            TargetError: the program has what the target cannot do, by name and line.
-            SessionError: it is beyond a limit of the service.
-        """
-        device = self._device[1] if self._device is not None else {}
-        check_task(program, task, self._can(device), f"IonQ's target '{self.target}'", delays=False)
-        made = experiments(program, task)
-        if not made:
-            raise SessionError("There is nothing to measure in this task, so nothing is sent to IonQ.")
-        return payload(made, self.target, self._options)
-
     def submit(self, prepared: Prepared, client_ref: str) -> RemoteRef:
         """Send it, with our reference in the job's metadata."""
         body = json.loads(prepared.payload)
