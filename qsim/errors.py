@@ -22,6 +22,10 @@ class ParameterError(QsimError):
     """Parameters were given wrongly: one is missing, unknown, of the wrong length or not a number."""
 
 
+class MissingParameterError(ParameterError):
+    """Parameters have no value; the message names all of them."""
+
+
 class MemoryLimitError(QsimError, MemoryError):
     """A run would need more memory than there is; raised before anything is allocated."""
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from qsim.circuit import Circuit
-from qsim.errors import ParameterError, suggestion
+from qsim.errors import MissingParameterError, ParameterError, suggestion
 from qsim.parameters import Expression, Parameter
 
 Floats = npt.NDArray[np.float64]
@@ -105,7 +105,7 @@ def _row(names: Sequence[Parameter], given: Mapping[Any, Any]) -> list[float]:
             )
     missing = [parameter for parameter in names if parameter.name not in values]
     if missing:
-        raise ParameterError(f"Every parameter needs a value; missing: {_listing(missing)}.")
+        raise MissingParameterError(f"Every parameter needs a value; missing: {_listing(missing)}.")
     return [values[parameter.name] for parameter in names]
 
 

@@ -12,7 +12,7 @@ from typing import Any, SupportsFloat, Union, overload
 
 import numpy as np
 
-from qsim.errors import ParameterError
+from qsim.errors import MissingParameterError, ParameterError
 
 MAX_EXPRESSION_NODES = 10_000
 
@@ -104,7 +104,7 @@ class Expression:
         result = self.substitute(values)
         if isinstance(result, Expression):
             names = ", ".join(parameter.name for parameter in result.parameters)
-            raise ParameterError(f"Every parameter needs a value; missing: {names}.")
+            raise MissingParameterError(f"Every parameter needs a value; missing: {names}.")
         return result
 
     def substitute(self, values: Mapping[str, Value]) -> Value:

@@ -20,7 +20,7 @@ import numpy as np
 from qsim import first_runs
 from qsim.drawing import draw as draw_circuit
 from qsim.engines import wants_other
-from qsim.errors import QsimError
+from qsim.errors import MissingParameterError, QsimError
 from qsim.linalg import phase_of
 from qsim.methods import METHODS, choose
 from qsim.pauli import SparsePauliOp
@@ -59,6 +59,10 @@ def main(args: Sequence[str] | None = None) -> int:
     except click.UsageError as error:
         error.show()
         return 2
+    except MissingParameterError as error:
+        return _fail(
+            f"{error} Give them with --set, such as --set theta=pi/2, or --set angles=0.1,0.2 for several numbers."
+        )
     except QsimError as error:
         return _fail(str(error))
     except (KeyboardInterrupt, click.Abort):

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from qsim.circuit import MEASURE, Circuit, Measure
 from qsim.classical import Assign, bodies
-from qsim.errors import ParameterError
+from qsim.errors import MissingParameterError, ParameterError
 from qsim.parameter_binding import bind_parameters
 from session.circuit_json import circuit_from_json, circuit_to_json
 from session.errors import ProgramTypeError, SessionError
@@ -241,7 +241,7 @@ class Program:
             elements = {index: raw for raw, (own, index) in self.raw_names.items() if own == name and index is not None}
             missing = [raw for index, raw in sorted(elements.items()) if index not in entries]
             if missing:
-                raise ParameterError(f"Every parameter needs a value; missing: {', '.join(map(repr, missing))}.")
+                raise MissingParameterError(f"Every parameter needs a value; missing: {', '.join(map(repr, missing))}.")
             values[name] = [entries[index] for index in sorted(entries)]
         return values
 

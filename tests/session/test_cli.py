@@ -189,7 +189,7 @@ BAD = [
     (["statevector", "wide.qasm"], "60 qubits needs"),
     (["estimate", "wide.qasm", "--observable", "Z0", "--method", "statevector"], "60 qubits needs"),
     (["run", "typo.qasm"], r"typo.qasm:5:1: .*'hh'.*\n  hh q\[0\];\n  \^"),
-    (["run", "ansatz.qasm"], "missing: 'theta'"),
+    (["run", "ansatz.qasm"], "missing: 'theta'. Give them with --set"),
     (["run", "ansatz.qasm", "--set", "thet=1"], "Did you mean 'theta'"),
     (["run", "bell.qasm", "--set", "theta=1"], "OpenQASM 2 has no inputs"),
     (["run", "ansatz.qasm", "--set", "theta"], "--set name=value"),
