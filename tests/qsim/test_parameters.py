@@ -50,7 +50,7 @@ def computed(function, a, b):
     """Python's value, or None where there is no finite real one."""
     try:
         value = function(a, b)
-    except (ZeroDivisionError, OverflowError, ValueError):
+    except (ZeroDivisionError, OverflowError, ValueError, TypeError):  # a complex number has no remainder
         return None
     return value if not isinstance(value, complex) and math.isfinite(value) else None
 
