@@ -22,6 +22,7 @@ from qsim.compiler.formulas import FACTORS, SHAPES
 from qsim.compiler.program import default_tile_bits
 from qsim.kernels import opcodes as oc
 from qsim.kernels.passes import run
+from qsim.workspace import borrow
 
 ROUNDS, REPEATS = 10, 40
 #: Bits of the tile that operations act on: above the lanes, not next to each other.
@@ -126,7 +127,7 @@ def measure(precision: str, t: int | None = None) -> list[KernelRow]:
     t = t or default_tile_bits(30, real)
     dtype = np.complex128 if precision == "double" else np.complex64
     model = compile_circuit(Circuit(t).h(0), dtype=dtype, tile_bits=t)  # for the size of a workspace
-    workspace = np.zeros(model.workspace_numbers, real)
+    workspace = borrow(real, model.workspace_numbers)
     state, numbers, nothing = np.zeros(2 << t, real), coefficients(real), np.zeros(0)
     state[0] = 1
 

@@ -168,8 +168,8 @@ def _take_back(program: Program, flat: Array, both: Array, parameters: Array, th
         evolve(program, parameters, both.dtype.type, threads, both)
         return
     coefficients = np.empty(len(program.template), flat.dtype)
-    workspace = np.empty(program.workspace_numbers, flat.dtype)
-    phase, _ = program.run(flat, parameters, 0, 1, program.num_passes, 0, 0, -1, coefficients, 1 + 0j, workspace)
+    with rooms(flat.dtype.type, program.workspace_numbers, 1) as (room,):
+        phase, _ = program.run(flat, parameters, 0, 1, program.num_passes, 0, 0, -1, coefficients, 1 + 0j, room)
     if keeps_phase:
         both *= phase
 

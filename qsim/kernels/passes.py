@@ -317,7 +317,7 @@ def run_tiles(
     size = 2 << padded
     tile, lanes = window(workspace, 0, size), window(workspace, size, LANES)
     column = window(workspace, size + LANES, column_numbers)
-    tables = window(workspace, size + LANES + column_numbers, table_numbers(t))
+    tables = window(workspace, tables_at(t, column_numbers), table_numbers(t))
     zero = np.int64(0)  # literals would compile what they are passed to once more
     inside = 0
     for j in range(t):
@@ -454,6 +454,12 @@ def run(
 
 
 @kernel(inner=True)
+def tables_at(t: int, column_numbers: int) -> int:
+    """Where the tables of a workspace begin: behind a tile, lanes and a column, at a line of the cache."""
+    return (2 << max(t, LANE_BITS)) + LANES + (column_numbers + LANES - 1) // LANES * LANES
+
+
+@kernel(inner=True)
 def workspace_numbers(t: int, column_numbers: int) -> int:
-    """How many numbers a workspace has: a tile, its tables, and a column of a dense matrix product."""
-    return (2 << max(t, LANE_BITS)) + LANES + table_numbers(t) + column_numbers
+    """How many numbers a workspace has: a tile, a column of a dense matrix product, and tables of phases."""
+    return tables_at(t, column_numbers) + table_numbers(t)
