@@ -21,7 +21,7 @@ from qsim.compiler import compile_circuit
 from qsim.compiler.formulas import FACTORS, SHAPES
 from qsim.compiler.program import default_tile_bits
 from qsim.kernels import opcodes as oc
-from qsim.kernels.passes import run
+from qsim.kernels.run import run
 from qsim.workspace import borrow
 
 ROUNDS, REPEATS = 10, 40

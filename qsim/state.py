@@ -41,7 +41,7 @@ def evolve(program: Program, parameters: Array, dtype: Any, threads: int, initia
     size = 1 << program.num_qubits
     threads = max(1, min(threads, size // MIN_SHARE))
     state: Array
-    if initial is None and program.num_passes <= 1 and size <= 4 * MIN_SHARE:
+    if initial is None and program.num_passes <= 1 and (threads == 1 or size < 4 * MIN_SHARE):
         report(0, 1)
         state = evolve_rows(program, parameters, 0, 1, dtype)
         report(1, 1)
@@ -105,6 +105,9 @@ def write_thin(thin: Thin, dtype: Any, threads: int) -> Array:
 def _run_passes(program: Program, flat: Array, coefficients: Array, phase: complex, workspaces: list[Array]) -> None:
     """All passes, on as many threads as there are workspaces."""
     threads = len(workspaces)
+    if threads > 1 and program.is_whole:
+        _run_whole(program, flat, coefficients, phase, workspaces[0], threads)
+        return
     work = [_nanoseconds(program, number) for number in range(program.num_passes)]
     if threads > 1 and len(work) > 1 and _WORTH_A_THREAD < sum(work) < _LONGEST_TOGETHER:
         counts = np.zeros(2 * program.num_passes, np.int64)
@@ -125,6 +128,21 @@ def _run_passes(program: Program, flat: Array, coefficients: Array, phase: compl
         tiles = program.num_tiles(number)
         chunk = max(1, min(tiles // (4 * threads), _CHUNK >> program.tile_bits))
         run_shares(share, tiles, threads if work[number] > _WORTH_A_THREAD else 1, chunk=chunk)
+        report(number + 1, program.num_passes)
+
+
+def _run_whole(
+    program: Program, flat: Array, coefficients: Array, phase: complex, workspaces: Array, threads: int
+) -> None:
+    """All passes of a program whose one tile is the whole state, on several threads."""
+    for number in range(program.num_passes):
+        steps = 2 * program.num_operations_of(number) + 3
+        counts = np.zeros(steps * (threads + 1), np.int64)
+
+        def share(thread: int, start: int, stop: int, number: int = number, counts: Array = counts) -> None:
+            program.run_whole(flat, thread, threads, number, number + 1, coefficients, phase, workspaces, counts)
+
+        run_shares(share, threads, threads, chunk=1)
         report(number + 1, program.num_passes)
 
 

@@ -112,9 +112,9 @@ def gate_on_many(
     places[2 * n + WORK] += 1 << block_bits
     lanes, column = window(spare, 0, LANES), window(spare, LANES, _COLUMN)
     if kind == DIAGONAL:
-        diagonal(tile, block_bits, zero, op, bits, given, lanes)
+        diagonal(tile, block_bits, zero, op, bits, given, lanes, zero, zero + 1)
     else:
-        apply(tile, block_bits, zero, op, bits, given, lanes, column)
+        apply(tile, block_bits, op, bits, given, lanes, column, zero, zero + 1)
 
 
 @kernel(apart=True)

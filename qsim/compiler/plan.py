@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from qsim.compiler.fusion import merge_all
-from qsim.compiler.schedule import group_all, lay_out, relabel
+from qsim.compiler.schedule import LONGEST_CALL, group_all, lay_out, relabel
+from qsim.compiler.whole import group_whole, lay_out_whole
 from qsim.kernels.jit import kernel
 from qsim.kernels.opcodes import (
     DENSE1,
@@ -90,6 +91,16 @@ def classify(
             offsets[total] = table[code, CONSTANTS_OF]
         total += 1
     return total, used, free
+
+
+@kernel(apart=True)
+def most_targets(kinds: Any, counts: Any, controls: Any) -> int:
+    """The most wires that one operation acts on other than diagonally or as a control."""
+    most = 0
+    for k in range(len(kinds)):
+        if kinds[k] != DIAGONAL:
+            most = max(most, counts[k] - controls[k])
+    return most
 
 
 @kernel(apart=True)
@@ -180,9 +191,30 @@ def plan(
     sets = np.empty(count + 1, dtype=np.int64)
     # Operations that the scheduler may look at for one pass: a small part of what the pass costs to run.
     effort = min(1 << max(n - 5, 0), 400_000, 40_000_000 // max(count, 1))
-    passes, t, most = group_all(
-        kinds, starts, counts, controls, merged_operands, n, max(tile_bits, lanes + 2), lanes, effort, order, ends, sets
-    )
+    # A tile that is the whole state has lanes if it is asked for by its size, and if there is room.
+    most = most_targets(kinds, counts, controls)
+    whole, narrow, early = tile_bits == n and most <= n - lanes - 2, np.int64(0), np.int64(0)
+    limit = max(1, LONGEST_CALL >> n)
+    if whole:
+        t = np.int64(n)
+        passes, narrow, early = group_whole(
+            kinds, starts, counts, controls, merged_operands, n, natural_start, limit, effort, order, ends, sets
+        )
+    else:
+        passes, t = group_all(
+            kinds,
+            starts,
+            counts,
+            controls,
+            merged_operands,
+            n,
+            max(tile_bits, lanes + 2),
+            lanes,
+            effort,
+            order,
+            ends,
+            sets,
+        )
     goal = np.empty(n, dtype=np.int64)
     for q in range(n):
         goal[wires[q]] = q
@@ -193,12 +225,20 @@ def plan(
     tiles, sources = np.empty(t * (room + 1), dtype=np.int64), np.empty(t * (room + 1), dtype=np.int64)
     ops = np.empty(RECORD * (3 * count + 8 * room), dtype=np.int64)
     bits = np.empty(4 * all_operands + 24 * count + 160 * room, dtype=np.int64)
-    done, num_ops, num_bits = lay_out(
-        borrowed(kinds), borrowed(starts), borrowed(counts), borrowed(controls), borrowed(control_values),
-        borrowed(merged_operands), borrowed(offsets), borrowed(parts_at), borrowed(order), borrowed(ends), borrowed(sets),
-        passes, natural_start, lanes, borrowed(goal), t, borrowed(records), borrowed(tiles), borrowed(sources),
-        borrowed(ops), borrowed(bits),
-    )  # fmt: skip
+    if whole:
+        done, num_ops, num_bits = lay_out_whole(
+            borrowed(kinds), borrowed(starts), borrowed(counts), borrowed(controls), borrowed(control_values),
+            borrowed(merged_operands), borrowed(offsets), borrowed(parts_at), borrowed(order), borrowed(ends), borrowed(sets),
+            passes, narrow, early, natural_start, borrowed(goal), limit, borrowed(records), borrowed(tiles), borrowed(sources),
+            borrowed(ops), borrowed(bits),
+        )  # fmt: skip
+    else:
+        done, num_ops, num_bits = lay_out(
+            borrowed(kinds), borrowed(starts), borrowed(counts), borrowed(controls), borrowed(control_values),
+            borrowed(merged_operands), borrowed(offsets), borrowed(parts_at), borrowed(order), borrowed(ends), borrowed(sets),
+            passes, natural_start, lanes, borrowed(goal), t, borrowed(records), borrowed(tiles), borrowed(sources),
+            borrowed(ops), borrowed(bits),
+        )  # fmt: skip
     keep(out)
     keep(merged_operands)
     keep(order)

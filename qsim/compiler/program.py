@@ -26,7 +26,7 @@ from qsim.compiler.thin import Thin, thin_state
 from qsim.errors import ParameterError
 from qsim.gates import GATES, GateRow, Structure
 from qsim.kernels import opcodes as oc
-from qsim.kernels.passes import run
+from qsim.kernels.run import run
 from qsim.parameters import Expression, Parameter, Value
 from qsim.workspace import borrow, give_back
 
@@ -37,15 +37,18 @@ _NO_INTS = np.zeros(0, np.int64)
 #: Tiles of 512 KiB, as much as a cache of level 2: 2**15 amplitudes in double and 2**16 in single precision. Half of
 #: that was up to a fifth slower, since there are more passes.
 _MOST_TILE_BITS = {8: 15, 4: 16}
-#: States of up to so many qubits are one tile; the next larger ones have at least two. With four, which more threads could
-#: share, two threads took 5 to 13 % longer.
+#: States of up to so many qubits are one tile for each thread, if there are several states.
 SINGLE_TILE_QUBITS = 14
+#: States of so many qubits are one tile that several threads work on; the next larger ones have at least two.
+_WHOLE_QUBITS = range(14, 18)
 
 
 def default_tile_bits(num_qubits: int, real: Any) -> int:
     """The size of tiles, on which results may depend by rounding: the same whatever the number of threads."""
+    if num_qubits < _WHOLE_QUBITS.start:
+        return num_qubits + 1  # a tile without lanes
     most = _MOST_TILE_BITS[np.dtype(real).itemsize]
-    return num_qubits if num_qubits <= SINGLE_TILE_QUBITS else min(num_qubits - 1, most)
+    return num_qubits if num_qubits < _WHOLE_QUBITS.stop else min(num_qubits - 1, most)
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,7 +84,7 @@ class Program:
         self, state: npt.NDArray[Any], rows: Floats, first: int, last: int, num_passes: int, number: int, start: int,
         stop: int, coefficients: npt.NDArray[Any], phase: complex, workspace: npt.NDArray[Any], shared: Ints = _NO_INTS,
     ) -> tuple[complex, int]:  # fmt: skip
-        """`qsim.kernels.passes.run` on this program; `rows` are parameter values, flat."""
+        """`qsim.kernels.run.run` on this program; `rows` are parameter values, flat."""
         width = len(rows) // max(last, 1)
         result: tuple[complex, int] = run(
             state, self.ints, self.values, self.template, self.arguments, SHAPES, FACTORS, rows, first, width, last,
@@ -94,6 +97,23 @@ class Program:
                 "function outside its domain). Check the expressions and the values."
             )
         return result
+
+    def run_whole(
+        self, state: npt.NDArray[Any], thread: int, threads: int, first: int, last: int, coefficients: npt.NDArray[Any],
+        phase: complex, workspaces: npt.NDArray[Any], shared: Ints,
+    ) -> None:  # fmt: skip
+        """Passes [first, last) of a program with one tile as one of several threads; see `qsim.kernels.whole`."""
+        run(
+            state, self.ints, self.values, self.template, self.arguments, SHAPES, FACTORS, _NO_FLOATS, 0, threads, 0,
+            self.num_qubits, self.tile_bits, self.num_passes, thread, first, last, coefficients, phase, workspaces,
+            self.column_numbers, shared,
+        )  # fmt: skip
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the one tile is the whole state, laid out so that threads can share it."""
+        ops = self.section(oc.IN_OPS)
+        return self.tile_bits == self.num_qubits and len(ops) > 0 and int(ops[oc.KIND]) == oc.GROWTH
 
     def bind(self, parameters: Floats, dtype: Any = np.float64) -> tuple[npt.NDArray[Any], complex]:
         """Coefficients of all operations, as numbers of this type, and the global factor."""

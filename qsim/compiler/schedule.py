@@ -35,7 +35,7 @@ from qsim.kernels.opcodes import (
 from qsim.kernels.window import keep, popcount, window
 
 #: Amplitudes times operations that one tile may take without a look whether the run is to stop: some ten milliseconds.
-_LONGEST_CALL = 1 << 27
+LONGEST_CALL = 1 << 27
 
 
 @kernel(apart=True)
@@ -294,7 +294,7 @@ def group_all(
     kinds: Any, starts: Any, counts: Any, controls: Any, operands: Any, num_wires: int, tile_bits: int, lanes: int,
     search: int, order: Any, ends: Any, sets: Any,
 ) -> Any:  # fmt: skip
-    """Passes for all operations; see `group`. Returns their number, the tile's bits and the most targets of a gate.
+    """Passes for all operations; see `group`. Returns their number and the tile's bits.
 
     A tile holds at least the lanes and all targets of any one gate, and at most the whole state, which needs no lanes.
     """
@@ -304,10 +304,10 @@ def group_all(
     most = masks(kinds, starts, counts, controls, operands, active, passive)
     t = min(num_wires, max(tile_bits, most + lanes))
     room = num_wires if t == num_wires else t - lanes
-    limit = max(1, _LONGEST_CALL >> t)
+    limit = max(1, LONGEST_CALL >> t)
     passes = group(active, passive, num_wires, room, limit, search, order, ends, sets)
     keep(owned)
-    return passes, t, most
+    return passes, t
 
 
 @kernel(apart=True)

@@ -10,8 +10,8 @@ from numba.extending import intrinsic
 
 from qsim.kernels.jit import kernel
 
-#: How often a thread looks before it sleeps: some tens of microseconds.
-_SPINS = 20_000
+#: How often a thread looks before it sleeps: about a hundred microseconds.
+_SPINS = 100_000
 
 
 def _pointer(context: Any, builder: Any, array: Any, value: Any, index: Any) -> Any:

@@ -7,6 +7,8 @@ SWAP = 5
 #: Kinds that exist inside a pass only, where the compiler puts several operations into one: real 2 x 2 matrices on one
 #: to three targets, a product of phases, a linear permutation of blocks, an exchange of low with high bits.
 REALS, PHASES, PERMUTATION, TRANSPOSITION = 6, 7, 8, 9
+#: From here on only so many bits of a tile that is the whole state are in use (VALUE); where others are 1 it is zero.
+GROWTH = 10
 
 #: How the coefficients of a parametric gate follow from its angles.
 ANGLES, ROTATION, EXCHANGE = range(3)

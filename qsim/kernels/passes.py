@@ -14,8 +14,6 @@ from typing import Any
 
 import numpy as np
 
-from qsim.kernels.atomic import fetch_add, wait_for
-from qsim.kernels.bind import coefficients_of
 from qsim.kernels.jit import kernel
 from qsim.kernels.opcodes import (
     COEFFICIENT,
@@ -23,6 +21,7 @@ from qsim.kernels.opcodes import (
     DIAGONAL,
     FIXED_AT,
     FIXED_COUNT,
+    GROWTH,
     IN_BITS,
     IN_OPS,
     IN_PASSES,
@@ -51,13 +50,14 @@ from qsim.kernels.opcodes import (
     TRANSPOSITION,
     VALUE,
 )  # fmt: skip
-from qsim.kernels.phases import phases, table_numbers
+from qsim.kernels.phases import phases, table_numbers, tabulate
 from qsim.kernels.simd import BLOCK, LANES, copy_block, join_block, split_block
 from qsim.kernels.tile import (
     dense,
     dense2,
     exchange,
     exchange_two,
+    left_out,
     low_target,
     one_target,
     place,
@@ -69,7 +69,9 @@ from qsim.kernels.window import borrowed, keep, section, window
 
 
 @kernel(apart=True)
-def diagonal(tile: Any, block_bits: int, base: int, op: Any, bits: Any, coefficients: Any, lanes: Any) -> None:
+def diagonal(
+    tile: Any, block_bits: int, base: int, op: Any, bits: Any, coefficients: Any, lanes: Any, share: int, shares: int
+) -> None:
     """A diagonal gate: each entry scales the amplitudes whose target bits, in the tile or outside, select it."""
     count = op[TARGETS]
     targets = window(bits, op[TARGET], count)
@@ -91,7 +93,7 @@ def diagonal(tile: Any, block_bits: int, base: int, op: Any, bits: Any, coeffici
         if here:
             if masked:
                 set_lanes(lanes, op[LANE_MASK], lane_value)
-            scale(tile, block_bits, fixed, offset, masked, lanes, u)
+            scale(tile, block_bits, fixed, offset, masked, lanes, u, share, shares)
 
 
 @kernel(apart=True)
@@ -171,7 +173,7 @@ def dense_pair(
 
 @kernel(inner=True)
 def apply(
-    tile: Any, block_bits: int, base: int, op: Any, bits: Any, coefficients: Any, lanes: Any, column: Any
+    tile: Any, block_bits: int, op: Any, bits: Any, coefficients: Any, lanes: Any, column: Any, share: int, shares: int
 ) -> None:
     """An operation with a matrix, where its controls match."""
     kind, target, offset = op[KIND], op[TARGET], op[VALUE]
@@ -181,24 +183,75 @@ def apply(
     if kind == DENSE:
         set_lanes(lanes, op[LANE_MASK], op[LANE_VALUE])
         targets = window(bits, target, op[TARGETS])
-        if len(targets) == 2 and block_bits >= 2 + len(fixed):
+        if len(targets) == 2 and min(targets[0], targets[1]) >= LANE_BITS:
+            a, b = targets[0] - LANE_BITS, targets[1] - LANE_BITS
+            dense2(tile, block_bits, a, b, fixed, offset, masked, lanes, u, share, shares)
+        elif len(targets) == 2 and block_bits >= 2 + len(fixed) and shares == 1:
             dense_pair(tile, block_bits, targets[0], targets[1], fixed, offset, masked, lanes, u)
         else:
-            dense(tile, block_bits, targets, fixed, offset, lanes, u, column)
+            dense(tile, block_bits, targets, fixed, offset, lanes, u, column, share, shares)
     elif target >= LANE_BITS:
         if masked:
             set_lanes(lanes, op[LANE_MASK], op[LANE_VALUE])
-        one_target(tile, block_bits, kind, target - LANE_BITS, fixed, offset, masked, lanes, u)
+        one_target(tile, block_bits, kind, target - LANE_BITS, fixed, offset, masked, lanes, u, share, shares)
     else:
         set_lanes(lanes, op[LANE_MASK], op[LANE_VALUE])
-        low_target(tile, block_bits, kind, target, fixed, offset, lanes, u)
+        low_target(tile, block_bits, kind, target, fixed, offset, lanes, u, share, shares)
 
 
 @kernel(apart=True)
-def rescale(tile: Any, block_bits: int, factor: float, lanes: Any, column: Any, sources: Any) -> None:
-    """Multiply the whole tile by a real factor."""
+def rescale(tile: Any, block_bits: int, factor: float, lanes: Any, column: Any, share: int, shares: int) -> None:
+    """Multiply the tile, or a share of it, by a real factor."""
     column[0], column[1] = factor, 0.0
-    scale(tile, block_bits, window(sources, 0, 0), np.int64(0), False, lanes, column)
+    everywhere = np.empty(0, dtype=np.int64)
+    scale(tile, block_bits, everywhere, np.int64(0), False, lanes, column, share, shares)
+
+
+@kernel(apart=True)
+def operate(
+    tile: Any, block_bits: int, base: int, op: Any, bits: Any, coefficients: Any, lanes: Any, column: Any, share: int,
+    shares: int,
+) -> None:  # fmt: skip
+    """A share of one operation that needs no tables."""
+    kind = op[KIND]
+    if kind == REALS:
+        fixed = window(bits, op[FIXED_AT], op[FIXED_COUNT])
+        reals(tile, block_bits, fixed, window(bits, op[TARGET], 2 * len(fixed)), coefficients, share, shares)
+    elif kind == DIAGONAL:
+        diagonal(tile, block_bits, base, op, bits, coefficients, lanes, share, shares)
+    elif kind == TRANSPOSITION:
+        pairs = window(bits, op[TARGET], 4)
+        a, b = pairs[1] - LANE_BITS, pairs[3] - LANE_BITS
+        if op[TARGETS] == 1:
+            exchange(tile, block_bits, pairs[0], a, share, shares)
+        else:
+            exchange_two(tile, block_bits, pairs[0], a, b, share, shares)
+    else:
+        apply(tile, block_bits, op, bits, coefficients, lanes, column, share, shares)
+
+
+@kernel(inner=True)
+def factor_after(factor: float, op: Any, bits: Any, coefficients: Any) -> float:
+    """What the tile has yet to be multiplied by after an operation.
+
+    Real matrices leave out a factor each, which the next product of phases, or else a sweep of its own, makes good.
+    """
+    if op[KIND] == REALS:
+        return factor * left_out(window(bits, op[TARGET], 2 * op[FIXED_COUNT]), op[FIXED_COUNT], coefficients)
+    return 1.0 if op[KIND] == PHASES else factor
+
+
+@kernel(inner=True)
+def is_tiny(factor: float) -> bool:
+    """Whether it is time to make good what was left out: a float32 has room for 2**-126."""
+    return abs(factor) < 2.0**-20
+
+
+@kernel(inner=True)
+def clear(tile: Any, start: int, stop: int) -> None:
+    """Zeros for the amplitudes [start, stop) of a tile, which are whole blocks."""
+    for k in range(2 * start, 2 * stop):
+        tile[k] = 0
 
 
 @kernel(apart=True)
@@ -206,40 +259,33 @@ def work(
     tile: Any, t: int, base: int, first: int, last: int, ops: Any, bits: Any, coefficients: Any, lanes: Any, column: Any,
     tables: Any, sources: Any,
 ) -> None:  # fmt: skip
-    """Operations [first, last) on a tile.
-
-    Real matrices leave out a factor each, which the next product of phases, or else a sweep of its own, makes good.
-    """
+    """Operations [first, last) on a tile."""
     block_bits = max(t, LANE_BITS) - LANE_BITS
-    factor = 1.0
+    factor, share, shares = 1.0, np.int64(0), np.int64(1)
     for k in range(first, last):
         op = window(ops, RECORD * k, RECORD)
         kind = op[KIND]
         if (base & op[OUTER_MASK]) != op[OUTER_VALUE]:
             continue
-        if kind == REALS:
-            fixed = window(bits, op[FIXED_AT], op[FIXED_COUNT])
-            factor *= reals(tile, block_bits, fixed, window(bits, op[TARGET], 2 * op[FIXED_COUNT]), coefficients)
-            if abs(factor) < 2.0**-20:  # a float32 has room for 2**-126
-                rescale(tile, block_bits, factor, lanes, column, sources)
+        if kind == GROWTH:
+            if factor != 1.0:
+                rescale(tile, block_bits, factor, lanes, column, share, shares)
                 factor = 1.0
+            t = op[VALUE]
+            block_bits = t - LANE_BITS
         elif kind == PHASES:
-            phases(tile, t, base, op, bits, coefficients, factor, tables)
-            factor = 1.0
-        elif kind == DIAGONAL:
-            diagonal(tile, block_bits, base, op, bits, coefficients, lanes)
+            mixed = tabulate(t, base, op, bits, coefficients, factor, tables)
+            phases(tile, t, mixed, tables, share, shares)
         elif kind == PERMUTATION:
             permute(tile, block_bits, base, op, bits, sources, tables)
-        elif kind == TRANSPOSITION:
-            pairs = window(bits, op[TARGET], 4)
-            if op[TARGETS] == 1:
-                exchange(tile, block_bits, pairs[0], pairs[1] - LANE_BITS)
-            else:
-                exchange_two(tile, block_bits, pairs[0], pairs[1] - LANE_BITS, pairs[3] - LANE_BITS)
         else:
-            apply(tile, block_bits, base, op, bits, coefficients, lanes, column)
+            operate(tile, block_bits, base, op, bits, coefficients, lanes, column, share, shares)
+        factor = factor_after(factor, op, bits, coefficients)
+        if is_tiny(factor):
+            rescale(tile, block_bits, factor, lanes, column, share, shares)
+            factor = 1.0
     if factor != 1.0:
-        rescale(tile, block_bits, factor, lanes, column, sources)
+        rescale(tile, block_bits, factor, lanes, column, share, shares)
 
 
 @kernel(apart=True)
@@ -370,87 +416,6 @@ def run_tiles(
         else:
             scatter(state, tile, t, run_bits, base, write_at, low, high, flags & OUTPUT_INTERLEAVED != 0)
     keep(room)
-
-
-@kernel(inner=True)
-def number_of_tiles(ints: Any, number: int, t: int) -> int:
-    """How many tiles of a pass may hold something."""
-    positions = window(section(ints, IN_TILES), t * number, t)
-    outside, count = section(ints, IN_PASSES)[PASS_RECORD * number + PASS_SUPPORT], 1
-    for j in range(t):
-        outside &= ~(1 << positions[j])
-    while outside:
-        outside &= outside - 1
-        count *= 2
-    return count
-
-
-@kernel(apart=True)
-def run_together(
-    state: Any, ints: Any, shared: Any, num_positions: int, t: int, num_passes: int, coefficients: Any, phase: complex,
-    workspace: Any, column_numbers: int,
-) -> None:  # fmt: skip
-    """All passes, tile by tile as they come free, together with whoever else has been called with the same `shared`.
-
-    shared[2 * p] counts the tiles of pass p that have been taken, shared[2 * p + 1] those that are done. Nobody begins a
-    pass before the one before it is done; whoever comes late, or never, is not waited for.
-    """
-    one = np.int64(1)
-    for p in range(num_passes):
-        tiles = number_of_tiles(ints, p, t)
-        while True:
-            tile = fetch_add(shared, 2 * p, one)
-            if tile >= tiles:
-                break
-            run_tiles(state, ints, p, tile, tile + 1, num_positions, t, coefficients, phase, workspace, column_numbers)
-            fetch_add(shared, 2 * p + 1, one)
-        wait_for(shared, 2 * p + 1, tiles)
-
-
-@kernel()
-def run(
-    state: Any, ints: Any, values: Any, template: Any, arguments: Any, shapes: Any, factors: Any, rows: Any, first: int,
-    width: int, last: int, num_positions: int, t: int, num_passes: int, number: int, start: int, stop: int, coefficients: Any,
-    phase: complex, workspace: Any, column_numbers: int, shared: Any,
-) -> Any:  # fmt: skip
-    """A program for some sets of parameters, or all of its passes, or some tiles of one; see `qsim.compiler.program`.
-
-    With first < last: rows [first, last) of parameter values are bound one by one, and the states, one behind the other
-    in `state`, each run from |0...0> (not if num_passes is 0: then nothing but binding is done). Else, with the
-    coefficients and the phase of the start that are given, tiles [start, stop) of pass `number` are run, or, if `shared` is
-    not empty, all passes together with others; see `run_together`.
-    `workspace` is room for one tile; see `workspace_numbers`. Returns the last global factor, and a row whose angles
-    are not all finite, or -1.
-    """
-    state, ints, values, template = borrowed(state), borrowed(ints), borrowed(values), borrowed(template)
-    arguments, rows, shapes, factors = borrowed(arguments), borrowed(rows), borrowed(shapes), borrowed(factors)
-    coefficients, workspace, shared = borrowed(coefficients), borrowed(workspace), borrowed(shared)
-    size = 2 << num_positions
-    bad = -1
-    if first < last:
-        room = np.empty(len(template))
-        exact = borrowed(room)
-        for row in range(first, last):
-            for k in range(len(template)):
-                exact[k] = template[k]
-            phase, finite = coefficients_of(
-                ints, values, arguments, shapes, factors, window(rows, row * width, width), exact
-            )
-            if not finite and bad < 0:
-                bad = row
-            for k in range(len(template)):
-                coefficients[k] = exact[k]
-            for p in range(num_passes):
-                run_tiles(
-                    window(state, size * (row - first), size), ints, p, start, stop, num_positions, t, coefficients, phase,
-                    workspace, column_numbers,
-                )  # fmt: skip
-        keep(room)
-    elif len(shared) > 0:
-        run_together(state, ints, shared, num_positions, t, num_passes, coefficients, phase, workspace, column_numbers)
-    else:
-        run_tiles(state, ints, number, start, stop, num_positions, t, coefficients, phase, workspace, column_numbers)
-    return phase, bad
 
 
 @kernel(inner=True)

@@ -74,17 +74,17 @@ def full_table(
 
 
 @kernel(apart=True)
-def phases(tile: Any, t: int, base: int, op: Any, bits: Any, coefficients: Any, factor: float, tables: Any) -> None:
-    """Multiply the tile by `factor` and the phases of one operation.
+def tabulate(t: int, base: int, op: Any, bits: Any, coefficients: Any, factor: float, tables: Any) -> int:
+    """The tables for `factor` times the phases of one operation; returns the high bits that are coupled to low ones.
 
     A term is three numbers: two places (a bit of the tile, or -1 - position for a bit of `base`; NO_BIT for a phase of
     one qubit) and where its diagonal is in `coefficients`: entries for 0, 1 or for 00, 01, 10, 11 (the first bit low),
     of which the first is 1. `tables` is room for the tables: see `table_numbers`.
     """
     numbers = np.empty(2 * MAX_TILE_BITS + 2 * MAX_TILE_BITS * MAX_TILE_BITS)
-    integers = np.empty(2 * MAX_TILE_BITS, dtype=np.int64)
+    integers = np.empty(MAX_TILE_BITS, dtype=np.int64)
     c, s = window(numbers, 0, MAX_TILE_BITS), window(numbers, MAX_TILE_BITS, MAX_TILE_BITS)
-    coupled, used = window(integers, 0, MAX_TILE_BITS), window(integers, MAX_TILE_BITS, MAX_TILE_BITS)
+    coupled = window(integers, 0, MAX_TILE_BITS)
     for j in range(MAX_TILE_BITS):
         c[j], s[j], coupled[j] = 1.0, 0.0, 0
     square = MAX_TILE_BITS * MAX_TILE_BITS
@@ -159,26 +159,51 @@ def phases(tile: Any, t: int, base: int, op: Any, bits: Any, coefficients: Any, 
             linear_table(
                 tables, v_at + room * j, low_bits, window(pair_c, row, low_bits), window(pair_s, row, low_bits)
             )
-    if mixed == 0:
-        for h in range(count):
-            times_tables(tile, tables, 2 * size * h, 2 * low_at, place(high_at + h), 2 * size)
-    # used[j] tells where the low table is for a number whose lowest bit is high bit j.
-    for h in range(count if mixed else 0):
-        table = low_at
-        if h:
-            level = trailing_zeros(h)
-            rest = h & (h - 1)
-            if rest:
-                table = used[trailing_zeros(rest)]
-            if (mixed >> level) & 1:
-                to, v = low_at + room * (level + 1), v_at + room * level
-                for k in range(0, 2 * size, BLOCK):
-                    times_table(tables, tables, tables, tables, 2 * to + k, 2 * table + k, 2 * v + k, 0)
-                table = to
-            used[level] = table
-        times_tables(tile, tables, 2 * size * h, 2 * table, place(high_at + h), 2 * size)
     keep(numbers)
     keep(integers)
+    return mixed
+
+
+@kernel(apart=True)
+def phases(tile: Any, t: int, mixed: int, tables: Any, share: int, shares: int) -> None:
+    """Multiply a share of the tile's rows of 2**LOW_BITS amplitudes by what `tabulate` has written."""
+    low_bits = min(t, LOW_BITS)
+    high_bits = t - low_bits
+    size, count = 1 << low_bits, 1 << high_bits
+    room, low_at = max(size, LANES), max(count, LANES)
+    v_at = low_at + room * (high_bits + 1)
+    first, last = count * share // shares, count * (share + 1) // shares
+    if mixed == 0:
+        for h in range(first, last):
+            times_tables(tile, tables, 2 * size * h, 2 * low_at, place(h), 2 * size)
+        return
+    # used[j] tells where the low table is for the last number whose lowest bit is high bit j.
+    integers = np.empty(MAX_TILE_BITS, dtype=np.int64)
+    used = window(integers, 0, MAX_TILE_BITS)
+    for j in range(high_bits - 1, -1, -1):
+        if (first >> j) & 1:
+            low_table((first >> j) << j, mixed, size, low_at, v_at, used, tables)
+    for h in range(first, last):
+        table = low_table(h, mixed, size, low_at, v_at, used, tables)
+        times_tables(tile, tables, 2 * size * h, 2 * table, place(h), 2 * size)
+    keep(integers)
+
+
+@kernel(apart=True)
+def low_table(h: int, mixed: int, size: int, low_at: int, v_at: int, used: Any, tables: Any) -> int:
+    """Where the low table for high bits h is, once those for h without its lowest bits are made."""
+    if h == 0:
+        return low_at
+    level, rest = trailing_zeros(h), h & (h - 1)
+    table = used[trailing_zeros(rest)] if rest else low_at
+    if (mixed >> level) & 1:
+        room = max(size, LANES)
+        to, v = low_at + room * (level + 1), v_at + room * level
+        for k in range(0, 2 * size, BLOCK):
+            times_table(tables, tables, tables, tables, 2 * to + k, 2 * table + k, 2 * v + k, 0)
+        table = to
+    used[level] = table
+    return table
 
 
 @kernel(inner=True)

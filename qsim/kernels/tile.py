@@ -68,6 +68,12 @@ def spread(index: int, fixed: Any) -> int:
 
 
 @kernel(inner=True)
+def share_of(count: int, share: int, shares: int) -> Any:
+    """The range of `share` when `count` things are divided into so many shares."""
+    return range(count * share // shares, count * (share + 1) // shares)
+
+
+@kernel(inner=True)
 def set_lanes(lanes: Any, mask: int, value: int) -> None:
     """Mark the lanes whose bits `mask` have this value."""
     for j in range(LANES):
@@ -75,9 +81,19 @@ def set_lanes(lanes: Any, mask: int, value: int) -> None:
 
 
 @kernel(apart=True)
-def scale(tile: Any, block_bits: int, fixed: Any, offset: int, masked: bool, lanes: Any, u: Any) -> None:
-    """Multiply the amplitudes that match by u[0] + i u[1]."""
-    for i in range(1 << (block_bits - len(fixed))):
+def scale(
+    tile: Any,
+    block_bits: int,
+    fixed: Any,
+    offset: int,
+    masked: bool,
+    lanes: Any,
+    u: Any,
+    share: int = 0,
+    shares: int = 1,
+) -> None:
+    """Multiply the amplitudes that match by u[0] + i u[1], a share of them; see `share_of`."""
+    for i in share_of(1 << (block_bits - len(fixed)), share, shares):
         at = BLOCK * (spread(i, fixed) + offset)
         if masked:
             scale_masked(tile, u, lanes, tile, at, 0, 0, 0)
@@ -87,19 +103,29 @@ def scale(tile: Any, block_bits: int, fixed: Any, offset: int, masked: bool, lan
 
 @kernel(inner=True)
 def one_target(
-    tile: Any, block_bits: int, kind: int, target: int, fixed: Any, offset: int, masked: bool, lanes: Any, u: Any
+    tile: Any,
+    block_bits: int,
+    kind: int,
+    target: int,
+    fixed: Any,
+    offset: int,
+    masked: bool,
+    lanes: Any,
+    u: Any,
+    share: int = 0,
+    shares: int = 1,
 ) -> None:
     """A 2 x 2 matrix on block bit `target`, where controls match; `u` holds (re, im) pairs, row by row."""
     step = BLOCK << target
     if len(fixed) == 1 and not masked and kind != FLIP:
         if kind == REAL1:
-            for i in range(1 << (block_bits - 1)):
+            for i in share_of(1 << (block_bits - 1), share, shares):
                 real1_blocks(tile, u, tile, tile, BLOCK * insert_zero(i, target), step, 0, 0)
         else:
-            for i in range(1 << (block_bits - 1)):
+            for i in share_of(1 << (block_bits - 1), share, shares):
                 dense1_blocks(tile, u, tile, tile, BLOCK * insert_zero(i, target), step, 0, 0)
         return
-    for i in range(1 << (block_bits - len(fixed))):
+    for i in share_of(1 << (block_bits - len(fixed)), share, shares):
         at = BLOCK * (spread(i, fixed) + offset)
         if kind == FLIP:
             if masked:
@@ -118,9 +144,20 @@ def one_target(
 
 
 @kernel(inner=True)
-def low_target(tile: Any, block_bits: int, kind: int, target: int, fixed: Any, offset: int, lanes: Any, u: Any) -> None:
+def low_target(
+    tile: Any,
+    block_bits: int,
+    kind: int,
+    target: int,
+    fixed: Any,
+    offset: int,
+    lanes: Any,
+    u: Any,
+    share: int = 0,
+    shares: int = 1,
+) -> None:
     """The same on a lane bit; `lanes` is always set."""
-    for i in range(1 << (block_bits - len(fixed))):
+    for i in share_of(1 << (block_bits - len(fixed)), share, shares):
         at = BLOCK * (spread(i, fixed) + offset)
         if kind == DENSE1:
             if target == 0:
@@ -142,21 +179,21 @@ def low_target(tile: Any, block_bits: int, kind: int, target: int, fixed: Any, o
 
 
 @kernel(apart=True)
-def reals(tile: Any, block_bits: int, fixed: Any, pairs: Any, coefficients: Any) -> float:
+def reals(
+    tile: Any, block_bits: int, fixed: Any, pairs: Any, coefficients: Any, share: int = 0, shares: int = 1
+) -> None:
     """Real matrices on one to three block bits: pairs[2 * k] the bit, pairs[2 * k + 1] where its coefficients are.
 
-    Returns the factor that is left out; see `qsim.kernels.merge.put_real`.
+    A factor is left out; see `left_out`.
     """
     count, reflections = len(fixed), 0
     # Reflections first, since the code for a group is compiled for their number.
     bits, ats = (0, 0, 0), (0, 0, 0)
-    factor = 1.0
     for wanted in range(2):
         for k in range(count):
             at = pairs[2 * k + 1]
             if (coefficients[at + FORM] < 0) == (wanted == 0):
                 bits, ats = (bits[1], bits[2], pairs[2 * k]), (ats[1], ats[2], at)
-                factor *= coefficients[at + SCALE]
                 if wanted == 0:
                     reflections += 1
     u = window(coefficients, ats[0 if count == 3 else 1 if count == 2 else 2], 8)
@@ -167,54 +204,72 @@ def reals(tile: Any, block_bits: int, fixed: Any, pairs: Any, coefficients: Any)
     if count == 3:
         a, b, c = fixed[0], fixed[1], fixed[2]
         if reflections == 0:
-            for i in range(1 << (block_bits - 3)):
+            for i in share_of(1 << (block_bits - 3), share, shares):
                 at = BLOCK * insert_zero(insert_zero(insert_zero(i, a), b), c)
                 reals_3_0(tile, u, v, w, at, step0, step1, step2)
         elif reflections == 1:
-            for i in range(1 << (block_bits - 3)):
+            for i in share_of(1 << (block_bits - 3), share, shares):
                 at = BLOCK * insert_zero(insert_zero(insert_zero(i, a), b), c)
                 reals_3_1(tile, u, v, w, at, step0, step1, step2)
         elif reflections == 2:
-            for i in range(1 << (block_bits - 3)):
+            for i in share_of(1 << (block_bits - 3), share, shares):
                 at = BLOCK * insert_zero(insert_zero(insert_zero(i, a), b), c)
                 reals_3_2(tile, u, v, w, at, step0, step1, step2)
         else:
-            for i in range(1 << (block_bits - 3)):
+            for i in share_of(1 << (block_bits - 3), share, shares):
                 at = BLOCK * insert_zero(insert_zero(insert_zero(i, a), b), c)
                 reals_3_3(tile, u, v, w, at, step0, step1, step2)
     elif count == 2:
         a, b = fixed[0], fixed[1]
         if reflections == 0:
-            for i in range(1 << (block_bits - 2)):
+            for i in share_of(1 << (block_bits - 2), share, shares):
                 at = BLOCK * insert_zero(insert_zero(i, a), b)
                 reals_2_0(tile, u, v, tile, at, step0, step1, 0)
         elif reflections == 1:
-            for i in range(1 << (block_bits - 2)):
+            for i in share_of(1 << (block_bits - 2), share, shares):
                 at = BLOCK * insert_zero(insert_zero(i, a), b)
                 reals_2_1(tile, u, v, tile, at, step0, step1, 0)
         else:
-            for i in range(1 << (block_bits - 2)):
+            for i in share_of(1 << (block_bits - 2), share, shares):
                 at = BLOCK * insert_zero(insert_zero(i, a), b)
                 reals_2_2(tile, u, v, tile, at, step0, step1, 0)
     else:
         a = fixed[0]
         if reflections == 0:
-            for i in range(1 << (block_bits - 1)):
+            for i in share_of(1 << (block_bits - 1), share, shares):
                 at = BLOCK * insert_zero(i, a)
                 reals_1_0(tile, u, tile, tile, at, step0, 0, 0)
         else:
-            for i in range(1 << (block_bits - 1)):
+            for i in share_of(1 << (block_bits - 1), share, shares):
                 at = BLOCK * insert_zero(i, a)
                 reals_1_1(tile, u, tile, tile, at, step0, 0, 0)
+
+
+@kernel(inner=True)
+def left_out(pairs: Any, count: int, coefficients: Any) -> float:
+    """The factor that `reals` leaves out; see `qsim.kernels.merge.put_real`."""
+    factor = 1.0
+    for k in range(count):
+        factor *= coefficients[pairs[2 * k + 1] + SCALE]
     return factor
 
 
 @kernel(apart=True)
 def dense2(
-    tile: Any, block_bits: int, first: int, second: int, fixed: Any, offset: int, masked: bool, lanes: Any, u: Any
+    tile: Any,
+    block_bits: int,
+    first: int,
+    second: int,
+    fixed: Any,
+    offset: int,
+    masked: bool,
+    lanes: Any,
+    u: Any,
+    share: int = 0,
+    shares: int = 1,
 ) -> None:
     """A 4 x 4 matrix on two block bits; `first` is its least significant bit."""
-    for i in range(1 << (block_bits - len(fixed))):
+    for i in share_of(1 << (block_bits - len(fixed)), share, shares):
         at = BLOCK * (spread(i, fixed) + offset)
         if masked:
             dense2_masked(tile, u, lanes, tile, at, BLOCK << first, BLOCK << second, 0)
@@ -229,13 +284,24 @@ def place(index: int) -> int:
 
 
 @kernel(apart=True)
-def dense(tile: Any, block_bits: int, targets: Any, fixed: Any, offset: int, lanes: Any, u: Any, column: Any) -> None:
+def dense(
+    tile: Any,
+    block_bits: int,
+    targets: Any,
+    fixed: Any,
+    offset: int,
+    lanes: Any,
+    u: Any,
+    column: Any,
+    share: int = 0,
+    shares: int = 1,
+) -> None:
     """A matrix on any bits, amplitude by amplitude; `lanes` is always set, `column` holds 2 * 2**targets numbers."""
     size, low = 1 << len(targets), 0
     for k in range(len(targets)):
         if targets[k] < LANE_BITS:
             low |= 1 << targets[k]
-    for i in range(1 << (block_bits - len(fixed))):
+    for i in share_of(1 << (block_bits - len(fixed)), share, shares):
         start = LANES * (spread(i, fixed) + offset)
         for at in range(start, start + LANES):
             if at & low or lanes[at - start] == 0:
@@ -260,10 +326,10 @@ def dense(tile: Any, block_bits: int, targets: Any, fixed: Any, offset: int, lan
 
 
 @kernel(apart=True)
-def exchange(tile: Any, block_bits: int, lane: int, block_bit: int) -> None:
+def exchange(tile: Any, block_bits: int, lane: int, block_bit: int, share: int = 0, shares: int = 1) -> None:
     """Exchange a lane bit with a block bit."""
     step = BLOCK << block_bit
-    for i in range(1 << (block_bits - 1)):
+    for i in share_of(1 << (block_bits - 1), share, shares):
         at = BLOCK * insert_zero(i, block_bit)
         if lane == 0:
             exchange_bit0(tile, tile, tile, tile, at, step, 0, 0)
@@ -276,10 +342,12 @@ def exchange(tile: Any, block_bits: int, lane: int, block_bit: int) -> None:
 
 
 @kernel(apart=True)
-def exchange_two(tile: Any, block_bits: int, lane: int, first: int, second: int) -> None:
+def exchange_two(
+    tile: Any, block_bits: int, lane: int, first: int, second: int, share: int = 0, shares: int = 1
+) -> None:
     """Exchange `lane` with block bit `first` and the next lane bit with `second`; `lane` is 0 or 2."""
     low, high = min(first, second), max(first, second)
-    for i in range(1 << (block_bits - 2)):
+    for i in share_of(1 << (block_bits - 2), share, shares):
         at = BLOCK * insert_zero(insert_zero(i, low), high)
         if lane == 0:
             exchange_bits01(tile, tile, tile, tile, at, BLOCK << first, BLOCK << second, 0)

@@ -9,7 +9,7 @@ import pytest
 from benchmarks import kernels
 from qsim.compiler.formulas import FACTORS, SHAPES
 from qsim.compiler.program import default_tile_bits
-from qsim.kernels.passes import run
+from qsim.kernels.run import run
 
 SMALL = 10
 
