@@ -41,7 +41,7 @@ def evolve(program: Program, parameters: Array, dtype: Any, threads: int, initia
     size = 1 << program.num_qubits
     threads = max(1, min(threads, size // MIN_SHARE))
     state: Array
-    if initial is None and program.num_passes <= 1 and (threads == 1 or size < 4 * MIN_SHARE):
+    if initial is None and program.num_passes <= 1 and size <= 4 * MIN_SHARE:
         report(0, 1)
         state = evolve_rows(program, parameters, 0, 1, dtype)
         report(1, 1)
@@ -108,7 +108,7 @@ def _run_passes(program: Program, flat: Array, coefficients: Array, phase: compl
     if threads > 1 and program.is_whole:
         _run_whole(program, flat, coefficients, phase, workspaces[0], threads)
         return
-    work = [_nanoseconds(program, number) for number in range(program.num_passes)]
+    work = program.nanoseconds
     if threads > 1 and len(work) > 1 and _WORTH_A_THREAD < sum(work) < _LONGEST_TOGETHER:
         counts = np.zeros(2 * program.num_passes, np.int64)
 
@@ -144,12 +144,6 @@ def _run_whole(
 
         run_shares(share, threads, threads, chunk=1)
         report(number + 1, program.num_passes)
-
-
-def _nanoseconds(program: Program, number: int) -> float:
-    """A rough estimate of what a pass takes on one thread."""
-    amplitudes = program.num_tiles(number) << program.tile_bits
-    return amplitudes * (2 + 0.3 * program.num_operations_of(number))
 
 
 def evolve_rows(program: Program, rows: Array, first: int, last: int, dtype: Any) -> Array:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
@@ -109,7 +109,7 @@ class Program:
             self.column_numbers, shared,
         )  # fmt: skip
 
-    @property
+    @cached_property
     def is_whole(self) -> bool:
         """Whether the one tile is the whole state, laid out so that threads can share it."""
         ops = self.section(oc.IN_OPS)
@@ -152,6 +152,12 @@ class Program:
             elif kind == oc.DIAGONAL:
                 total += 4 / (1 << max(fixed, 1))
         return total
+
+    @cached_property
+    def nanoseconds(self) -> list[float]:
+        """A rough estimate of what each pass takes on one thread."""
+        passes = range(self.num_passes)
+        return [(self.num_tiles(k) << self.tile_bits) * (2 + 0.3 * self.num_operations_of(k)) for k in passes]
 
     def num_tiles(self, number: int) -> int:
         """Tiles that pass `number` visits: those that may hold something."""

@@ -152,6 +152,17 @@ def work_on_share(
 
 
 @kernel(apart=True)
+def grow(tile: Any, t: int, used: int, grown: int, phase: complex, share: int) -> None:
+    """A share of the zeros between 2**used and 2**grown; with nothing in use yet the state begins as `phase` |0...0>."""
+    first, last = (share << t) // SHARES, ((share + 1) << t) // SHARES
+    if grown < t:
+        first, last = 0, (1 << grown) if share == 0 else 0
+    clear(tile, max(first, (1 << used) if used else 0), last)
+    if used == 0 and share == 0:
+        tile[0], tile[LANES] = phase.real, phase.imag
+
+
+@kernel(apart=True)
 def read_share(state: Any, tile: Any, t: int, interleaved: bool, share: int) -> None:
     """A share of a tile that is the whole state, which is in natural order."""
     for k in share_of(1 << (t - LANE_BITS), share, SHARES):
@@ -197,47 +208,44 @@ def run_whole(
     for number in range(first_pass, last_pass):
         row = window(section(ints, IN_PASSES), PASS_RECORD * number, PASS_RECORD)
         support, flags, k, last = row[PASS_SUPPORT], row[PASS_FLAGS], row[OPS_FROM], row[OPS_TO]
-        done, share = 0, next_share(shared, step, thread, threads)
-        while share >= 0:
-            if support:
+        used = t if support else 0  # how many bits of the tile are in use
+        if support:
+            done, share = 0, next_share(shared, step, thread, threads)
+            while share >= 0:
                 read_share(state, tile, t, flags & INPUT_INTERLEAVED != 0, share)
-            else:
-                clear(tile, (share << t) // SHARES, ((share + 1) << t) // SHARES)
-                if share == 0:
-                    tile[0], tile[LANES] = phase.real, phase.imag
-            done, share = done + 1, next_share(shared, step, thread, threads)
-        step = finish(shared, step, threads, done)
-        factor, used = 1.0, t
+                done, share = done + 1, next_share(shared, step, thread, threads)
+            step = finish(shared, step, threads, done)
+        factor = 1.0
         while k < last or factor != 1.0:
-            end, phases_at, before, after = k, -1, factor, factor
-            alone = k < last and ops[RECORD * k + KIND] == GROWTH
-            if alone:
-                used = ops[RECORD * k + VALUE]
-                end += 1
-                if used == t:
+            end, phases_at, before, after, grown = k, -1, factor, factor, used
+            if k < last and ops[RECORD * k + KIND] == GROWTH:
+                grown, end = ops[RECORD * k + VALUE], k + 1
+                if grown == used:
                     k = end
                     continue
-                while end < last and ops[RECORD * end + KIND] != GROWTH:
+                while grown < t and end < last and ops[RECORD * end + KIND] != GROWTH:
                     end += 1
             elif not is_tiny(factor):
                 end, phases_at, before, after = stretch(ops, bits, k, last, t, factor, coefficients)
-            rescaled = not alone and end == k  # either that, or some operations
+            rescaled = grown == used and end == k  # either that, or some operations
             done, share, mixed = 0, next_share(shared, step, thread, threads), zero
             if share >= 0 and phases_at >= 0:
                 op = window(ops, RECORD * phases_at, RECORD)
                 mixed = tabulate(t, zero, op, bits, coefficients, before, tables)
             while share >= 0:
-                if rescaled:
+                if grown > used:
+                    grow(tile, t, used, grown, phase, share)
+                    if grown < t and share == 0:  # too little for more than one thread
+                        room = np.empty(1 << (t - LANE_BITS), dtype=np.int64)
+                        work(tile, grown, zero, k + 1, end, ops, bits, coefficients, lanes, column, tables, room)
+                        keep(room)
+                elif rescaled:
                     rescale(tile, t - LANE_BITS, factor, lanes, column, share, np.int64(SHARES))
-                elif not alone:
+                else:
                     work_on_share(tile, t, k, end, mixed, ops, bits, coefficients, lanes, column, tables, share)
-                elif share == 0:
-                    room = np.empty(1 << (t - LANE_BITS), dtype=np.int64)
-                    work(tile, used, zero, k + 1, end, ops, bits, coefficients, lanes, column, tables, room)
-                    keep(room)
                 done, share = done + 1, next_share(shared, step, thread, threads)
             step = finish(shared, step, threads, done)
-            k, factor = end, 1.0 if rescaled else after
+            k, factor, used = end, 1.0 if rescaled else after, grown
         done, share = 0, next_share(shared, step, thread, threads)
         while share >= 0:
             write_share(state, tile, t, window(sources, t * number, t), flags & OUTPUT_INTERLEAVED != 0, share)
