@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from qsim.compiler.fusion import merge_all
-from qsim.compiler.schedule import group_all, lay_out, relabel
+from qsim.compiler.layout import lay_out
+from qsim.compiler.schedule import group_all, relabel
 from qsim.kernels.jit import kernel
 from qsim.kernels.opcodes import (
     DENSE1,
@@ -105,7 +106,7 @@ def put(out: Any, section: int, at: int, values: Any, count: int) -> Any:
 def plan(
     rows: Any, given_operands: Any, num_qubits: int, table: Any, matrices: Any, matrix_code: int, cswap: int, swap: int,
     x: int, free: int, costs: Any, slots: Any, codes_at: Any, codes: Any, phase_formula: int, phase_value: int,
-    tile_bits: int, natural_start: bool,
+    tile_bits: int, natural_start: bool, spare: int,
 ) -> Any:  # fmt: skip
     """A program's integers, and the numbers of its passes, tile bits, entries of a column, of a workspace, of coefficients.
 
@@ -178,25 +179,36 @@ def plan(
     lanes = np.int64(LANE_BITS)
     order, ends = np.empty(count + 1, dtype=np.int64), np.empty(count + 1, dtype=np.int64)
     sets = np.empty(count + 1, dtype=np.int64)
-    # Operations that the scheduler may look at for one pass: a small part of what the pass costs to run.
-    effort = min(1 << max(n - 5, 0), 400_000, 40_000_000 // max(count, 1))
-    passes, t, most = group_all(
-        kinds, starts, counts, controls, merged_operands, n, max(tile_bits, lanes + 2), lanes, effort, order, ends, sets
-    )
     goal = np.empty(n, dtype=np.int64)
     for q in range(n):
         goal[wires[q]] = q
-    if t == n:
-        lanes = np.int64(0)
+    # Operations that the scheduler may look at for one pass: a small part of what the pass costs to run.
+    effort = min(1 << max(n - 5, 0), 400_000, 40_000_000 // max(count, 1))
+    passes, t, most = group_all(
+        kinds,
+        starts,
+        counts,
+        controls,
+        merged_operands,
+        n,
+        max(tile_bits, 2 * lanes),
+        lanes,
+        borrowed(goal),
+        spare,
+        effort,
+        order,
+        ends,
+        sets,
+    )
     room = passes + n + 2  # each pass that only moves wires brings at least one home
     records = np.zeros(PASS_RECORD * room, dtype=np.int64)
     tiles, sources = np.empty(t * (room + 1), dtype=np.int64), np.empty(t * (room + 1), dtype=np.int64)
-    ops = np.empty(RECORD * (3 * count + 8 * room), dtype=np.int64)
-    bits = np.empty(4 * all_operands + 24 * count + 160 * room, dtype=np.int64)
+    ops = np.empty(RECORD * (6 * count + 8 * room), dtype=np.int64)
+    bits = np.empty(4 * all_operands + 40 * count + 160 * room, dtype=np.int64)
     done, num_ops, num_bits = lay_out(
         borrowed(kinds), borrowed(starts), borrowed(counts), borrowed(controls), borrowed(control_values),
         borrowed(merged_operands), borrowed(offsets), borrowed(parts_at), borrowed(order), borrowed(ends), borrowed(sets),
-        passes, natural_start, lanes, borrowed(goal), t, borrowed(records), borrowed(tiles), borrowed(sources),
+        passes, natural_start, borrowed(goal), t, borrowed(records), borrowed(tiles), borrowed(sources),
         borrowed(ops), borrowed(bits),
     )  # fmt: skip
     keep(out)
