@@ -33,7 +33,7 @@ from qsim.observable import terms_to_apply
 from qsim.parameters import Parameter
 from qsim.pauli import SparsePauliOp
 from qsim.pool import Share, part, report, run_shares
-from qsim.state import copy_into, evolve, touch
+from qsim.state import copy_into, evolve, room_for, touch
 from qsim.workspace import rooms
 
 Array = npt.NDArray[Any]
@@ -133,7 +133,7 @@ def value_and_gradient(
 ) -> tuple[float, Array]:
     """<psi|O|psi> and its derivatives by all parameters; `state` is psi, shape (2**n,), in natural order."""
     dtype, size = state.dtype.type, len(state)
-    both: Array = np.empty(2 * size, dtype=dtype)
+    both = room_for(2 * state.nbytes, dtype, clear=False)
     copy_into(both[:size], state, threads)
     touch(both[size:], threads)
     flat = both.view(np.float64 if dtype == np.complex128 else np.float32)

@@ -89,7 +89,7 @@ def write_thin(thin: Thin, dtype: Any, threads: int) -> Array:
         report(1, 1)
         sparse: Array = room.view(dtype)
         return sparse
-    state = _room(length, dtype, clear=False)
+    state = room_for(length, dtype, clear=False)
     flat = flat_view(state)
     if length < _UNWRITTEN_FROM:
         thin.put_rows(flat, 0, thin.num_rows)
@@ -135,15 +135,21 @@ def _run_whole(
     program: Program, flat: Array, coefficients: Array, phase: complex, workspaces: Array, threads: int
 ) -> None:
     """All passes of a program whose one tile is the whole state, on several threads."""
-    for number in range(program.num_passes):
-        steps = 2 * program.num_operations_of(number) + 3
-        counts = np.zeros(steps * (threads + 1), np.int64)
+    steps = 2 * program.num_operations + 4 * program.num_passes
+    counts = np.zeros(steps * (threads + 1), np.int64)
 
-        def share(thread: int, start: int, stop: int, number: int = number, counts: Array = counts) -> None:
-            program.run_whole(flat, thread, threads, number, number + 1, coefficients, phase, workspaces, counts)
+    def share(thread: int, start: int, stop: int) -> None:
+        program.run_whole(flat, thread, threads, first, last, coefficients, phase, workspaces, counts)
 
+    last = 0
+    while last < program.num_passes:
+        first, work = last, 0.0
+        while last < program.num_passes and (last == first or work + program.nanoseconds[last] < _LONGEST_TOGETHER):
+            work += program.nanoseconds[last]
+            last += 1
+        counts[:] = 0
         run_shares(share, threads, threads, chunk=1)
-        report(number + 1, program.num_passes)
+        report(last, program.num_passes)
 
 
 def evolve_rows(program: Program, rows: Array, first: int, last: int, dtype: Any) -> Array:
@@ -152,8 +158,8 @@ def evolve_rows(program: Program, rows: Array, first: int, last: int, dtype: Any
     if last - first == 1:
         state = _fresh(program, dtype)
     else:
-        make = np.empty if program.writes_all and program.num_passes else np.zeros
-        state = make((last - first) << program.num_qubits, dtype=dtype)
+        length = (last - first) * np.dtype(dtype).itemsize << program.num_qubits
+        state = room_for(length, dtype, clear=not (program.writes_all and program.num_passes))
     coefficients = np.empty(len(program.template), real)
     if program.num_passes:
         with rooms(real, program.workspace_numbers, 1) as (room,):
@@ -213,12 +219,13 @@ def _fresh(program: Program, dtype: Any) -> Array:
     if size < _ALIGN_FROM:
         return np.empty(size, dtype=dtype) if program.num_passes and program.writes_all else np.zeros(size, dtype=dtype)
     length = size * np.dtype(dtype).itemsize
-    return _room(length, dtype, clear=not (program.num_passes and program.writes_all))
+    return room_for(length, dtype, clear=not (program.num_passes and program.writes_all))
 
 
-def _room(length: int, dtype: Any, clear: bool) -> Array:
+def room_for(length: int, dtype: Any, clear: bool) -> Array:
+    """Memory for amplitudes, `length` bytes of it, which begins at a line of the cache so that no vector lies across two."""
     room = state_room(length + 64, clear=clear)
-    start = -room.ctypes.data % 64  # at the beginning of a cache line, so that no vector lies across two
+    start = -room.ctypes.data % 64
     view: Array = room[start : start + length].view(dtype)
     return view
 

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from qsim.compiler.fusion import merge_all
-from qsim.compiler.schedule import LONGEST_CALL, group_all, lay_out, relabel
-from qsim.compiler.whole import group_whole, lay_out_whole
+from qsim.compiler.layout import lay_out
+from qsim.compiler.schedule import relabel
+from qsim.compiler.stages import group_passes
 from qsim.kernels.jit import kernel
 from qsim.kernels.opcodes import (
     DENSE1,
@@ -94,16 +95,6 @@ def classify(
 
 
 @kernel(apart=True)
-def most_targets(kinds: Any, counts: Any, controls: Any) -> int:
-    """The most wires that one operation acts on other than diagonally or as a control."""
-    most = 0
-    for k in range(len(kinds)):
-        if kinds[k] != DIAGONAL:
-            most = max(most, counts[k] - controls[k])
-    return most
-
-
-@kernel(apart=True)
 def put(out: Any, section: int, at: int, values: Any, count: int) -> Any:
     """Copy values[:count] to out[at:] as one of its sections; returns where the next begins, and its number."""
     out[2 * section], out[2 * section + 1] = at, count
@@ -116,7 +107,7 @@ def put(out: Any, section: int, at: int, values: Any, count: int) -> Any:
 def plan(
     rows: Any, given_operands: Any, num_qubits: int, table: Any, matrices: Any, matrix_code: int, cswap: int, swap: int,
     x: int, free: int, costs: Any, slots: Any, codes_at: Any, codes: Any, phase_formula: int, phase_value: int,
-    tile_bits: int, natural_start: bool,
+    tile_bits: int, natural_start: bool, spare: int,
 ) -> Any:  # fmt: skip
     """A program's integers, and the numbers of its passes, tile bits, entries of a column, of a workspace, of coefficients.
 
@@ -188,62 +179,33 @@ def plan(
     # Passes.
     lanes = np.int64(LANE_BITS)
     order, ends = np.empty(count + 1, dtype=np.int64), np.empty(count + 1, dtype=np.int64)
-    sets = np.empty(count + 1, dtype=np.int64)
-    # Operations that the scheduler may look at for one pass: a small part of what the pass costs to run.
-    effort = min(1 << max(n - 5, 0), 400_000, 40_000_000 // max(count, 1))
-    # A tile that is the whole state has lanes if it is asked for by its size, and if there is room.
-    most = most_targets(kinds, counts, controls)
-    whole, narrow, early = tile_bits == n and most <= n - lanes - 2, np.int64(0), np.int64(0)
-    limit = max(1, LONGEST_CALL >> n)
-    if whole:
-        t = np.int64(n)
-        passes, narrow, early = group_whole(
-            kinds, starts, counts, controls, merged_operands, n, natural_start, limit, effort, order, ends, sets
-        )
-    else:
-        passes, t = group_all(
-            kinds,
-            starts,
-            counts,
-            controls,
-            merged_operands,
-            n,
-            max(tile_bits, lanes + 2),
-            lanes,
-            effort,
-            order,
-            ends,
-            sets,
-        )
+    sets, sizes = np.empty(count + 1, dtype=np.int64), np.empty(count + 1, dtype=np.int64)
     goal = np.empty(n, dtype=np.int64)
     for q in range(n):
         goal[wires[q]] = q
-    if t == n:
-        lanes = np.int64(0)
+    # Operations that the scheduler may look at for one pass: a small part of what the pass costs to run.
+    effort = min(1 << max(n - 5, 0), 400_000, 40_000_000 // max(count, 1))
+    passes, t, most, staged = group_passes(
+        kinds, starts, counts, controls, merged_operands, n, max(tile_bits, 2 * lanes), lanes, borrowed(goal), spare,
+        natural_start, effort, order, ends, sets, sizes,
+    )  # fmt: skip
     room = passes + n + 2  # each pass that only moves wires brings at least one home
     records = np.zeros(PASS_RECORD * room, dtype=np.int64)
     tiles, sources = np.empty(t * (room + 1), dtype=np.int64), np.empty(t * (room + 1), dtype=np.int64)
-    ops = np.empty(RECORD * (3 * count + 8 * room), dtype=np.int64)
-    bits = np.empty(4 * all_operands + 24 * count + 160 * room, dtype=np.int64)
-    if whole:
-        done, num_ops, num_bits = lay_out_whole(
-            borrowed(kinds), borrowed(starts), borrowed(counts), borrowed(controls), borrowed(control_values),
-            borrowed(merged_operands), borrowed(offsets), borrowed(parts_at), borrowed(order), borrowed(ends), borrowed(sets),
-            passes, narrow, early, natural_start, borrowed(goal), limit, borrowed(records), borrowed(tiles), borrowed(sources),
-            borrowed(ops), borrowed(bits),
-        )  # fmt: skip
-    else:
-        done, num_ops, num_bits = lay_out(
-            borrowed(kinds), borrowed(starts), borrowed(counts), borrowed(controls), borrowed(control_values),
-            borrowed(merged_operands), borrowed(offsets), borrowed(parts_at), borrowed(order), borrowed(ends), borrowed(sets),
-            passes, natural_start, lanes, borrowed(goal), t, borrowed(records), borrowed(tiles), borrowed(sources),
-            borrowed(ops), borrowed(bits),
-        )  # fmt: skip
+    ops = np.empty(RECORD * (6 * count + 8 * room), dtype=np.int64)
+    bits = np.empty(4 * all_operands + 40 * count + 160 * room, dtype=np.int64)
+    done, num_ops, num_bits = lay_out(
+        borrowed(kinds), borrowed(starts), borrowed(counts), borrowed(controls), borrowed(control_values),
+        borrowed(merged_operands), borrowed(offsets), borrowed(parts_at), borrowed(order), borrowed(ends), borrowed(sets),
+        borrowed(sizes), passes, natural_start, staged, borrowed(goal), t, borrowed(records), borrowed(tiles), borrowed(sources),
+        borrowed(ops), borrowed(bits),
+    )  # fmt: skip
     keep(out)
     keep(merged_operands)
     keep(order)
     keep(ends)
     keep(sets)
+    keep(sizes)
     keep(goal)
     for k in range(count):
         if parts_at[k] >= 0:

@@ -112,8 +112,7 @@ class Program:
     @cached_property
     def is_whole(self) -> bool:
         """Whether the one tile is the whole state, laid out so that threads can share it."""
-        ops = self.section(oc.IN_OPS)
-        return self.tile_bits == self.num_qubits and len(ops) > 0 and int(ops[oc.KIND]) == oc.GROWTH
+        return self.num_passes > 0 and bool(self.section(oc.IN_PASSES)[oc.PASS_FLAGS] & oc.SHARED)
 
     def bind(self, parameters: Floats, dtype: Any = np.float64) -> tuple[npt.NDArray[Any], complex]:
         """Coefficients of all operations, as numbers of this type, and the global factor."""
@@ -360,7 +359,7 @@ def _compile(
     ints, passes, t, column_numbers, workspace_numbers, size, written = plan(
         lowered.rows, lowered.operands, num_qubits, tables.gates, matrices, MATRIX, GATES["cswap"].code,
         GATES["swap"].code, GATES["x"].code, len(constants), COSTS, slots, codes_at, codes, GPHASE, last, tile_bits,
-        natural_start,
+        natural_start, int(__import__("os").environ.get("SPARE", 0)),
     )  # fmt: skip
     template = np.zeros(size)
     template[: len(constants)] = constants

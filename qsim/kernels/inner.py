@@ -14,6 +14,9 @@ from numba.core.compiler import CompilerBase, DefaultPassBuilder
 from numba.core.compiler_machinery import AnalysisPass, register_pass
 from numba.core.typed_passes import AnnotateTypes
 
+#: Bytes of a line of the cache.
+_LINE = 64
+
 
 class _LinkedLibrary(JITCodeLibrary):  # type: ignore[misc]  # Numba is untyped
     """A library whose module is there to be linked into others, never to be run."""
@@ -21,11 +24,16 @@ class _LinkedLibrary(JITCodeLibrary):  # type: ignore[misc]  # Numba is untyped
     apart = False
 
     def add_ir_module(self, ir_module: Any) -> None:
-        """Functions that are large, or called from several places, are not to be copied into their callers."""
+        """Functions that are large, or called from several places, are not to be copied into their callers.
+
+        Their stack begins at a line of the cache: LLVM puts vectors there that find no register, but aligns the stack for
+        them only where it keeps a frame pointer.
+        """
         if self.apart:
             for function in ir_module.functions:
                 if function.blocks:
                     function.attributes.add("noinline")
+                    function.attributes.alignstack = _LINE
         super().add_ir_module(ir_module)
 
     def _optimize_final_module(self) -> None:

@@ -23,7 +23,7 @@ from qsim.kernels.jit import REDUCTION_MATH, kernel
 from qsim.kernels.opcodes import LANE_BITS
 from qsim.kernels.readout import odd
 from qsim.kernels.simd import BLOCK, LANES, _declare, _Emitter
-from qsim.kernels.window import borrowed, keep, window
+from qsim.kernels.window import borrowed, keep, up_to_line, window
 
 #: Amplitudes of a block, as a power of two: copies of two blocks and their products fit a cache of level 1.
 BLOCK_BITS = 9
@@ -272,13 +272,13 @@ def means(
     )  # fmt: skip
     padded = max(bits, LANE_BITS)
     num_groups, numbers = 1 << (padded - LANE_BITS), 2 << padded
-    owned = np.empty((LANES + 1) * numbers + numbers // 2 + num_groups + LANES * LANES + 1)
-    room = borrowed(owned)
+    owned = np.empty((LANES + 1) * numbers + numbers // 2 + num_groups + LANES * LANES + 1 + LANES)
+    room = borrowed(owned)[up_to_line(owned) :]
     own, other_at = room[: (LANES + 1) * numbers], LANES * numbers
     rest = room[(LANES + 1) * numbers :]
-    f, signs = rest[: numbers // 2], rest[numbers // 2 : numbers // 2 + num_groups]
-    patterns = rest[numbers // 2 + num_groups : numbers // 2 + num_groups + LANES * LANES]
-    one = rest[numbers // 2 + num_groups + LANES * LANES :]
+    f, patterns = rest[: numbers // 2], rest[numbers // 2 : numbers // 2 + LANES * LANES]
+    signs = rest[numbers // 2 + LANES * LANES : numbers // 2 + LANES * LANES + num_groups]
+    one = rest[numbers // 2 + LANES * LANES + num_groups :]
     for k in range(num_groups):
         signs[k] = -1.0 if odd(k) else 1.0
     for z in range(LANES):

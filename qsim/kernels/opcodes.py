@@ -7,8 +7,6 @@ SWAP = 5
 #: Kinds that exist inside a pass only, where the compiler puts several operations into one: real 2 x 2 matrices on one
 #: to three targets, a product of phases, a linear permutation of blocks, an exchange of low with high bits.
 REALS, PHASES, PERMUTATION, TRANSPOSITION = 6, 7, 8, 9
-#: From here on only so many bits of a tile that is the whole state are in use (VALUE); where others are 1 it is zero.
-GROWTH = 10
 
 #: How the coefficients of a parametric gate follow from its angles.
 ANGLES, ROTATION, EXCHANGE = range(3)
@@ -30,11 +28,13 @@ NO_BIT = 1 << 20
 #: its scaled form; see `qsim.kernels.merge.put_real`.
 SCALE, BETA, GAMMA, FORM = 1, 3, 5, 7
 
-#: Columns of a pass's record: its operations, and the positions in whose amplitudes there may be something before it.
-OPS_FROM, OPS_TO, PASS_SUPPORT, PASS_FLAGS = range(4)
-PASS_RECORD = 4
-#: Flags of a pass: the state before or after it is interleaved; its only tile is written out in another order.
-INPUT_INTERLEAVED, OUTPUT_INTERLEAVED, LANES_MOVE = 1, 2, 4
+#: Columns of a pass's record: its operations, the positions in whose amplitudes there may be something before it, flags, and
+#: the bits of its tiles.
+OPS_FROM, OPS_TO, PASS_SUPPORT, PASS_FLAGS, PASS_BITS = range(5)
+PASS_RECORD = 5
+#: Flags of a pass: the state before or after it is interleaved; its only tile is written out in another order; threads can
+#: share its only tile.
+INPUT_INTERLEAVED, OUTPUT_INTERLEAVED, LANES_MOVE, SHARED = 1, 2, 4, 8
 
 #: The sections of a program's integers; see `qsim.compiler.program.Program`.
 (

@@ -20,7 +20,7 @@ from numba.extending import intrinsic
 from qsim.kernels.jit import REDUCTION_MATH, kernel
 from qsim.kernels.readout import odd
 from qsim.kernels.simd import _declare, _Emitter
-from qsim.kernels.window import window
+from qsim.kernels.window import up_to_line, window
 
 #: Amplitudes of a block, as a power of two: the sums of all levels of a tree fit a cache of level 1.
 BLOCK_BITS = 9
@@ -121,7 +121,8 @@ def apply_operator(
     """
     padded = max(bits, GROUP_BITS)
     groups, numbers = 1 << (padded - GROUP_BITS), 2 << padded
-    room = np.empty((GROUP_BITS + 2) * numbers + GROUP * NUMBERS + NUMBERS + groups)
+    room = np.empty((GROUP_BITS + 2) * numbers + GROUP * NUMBERS + NUMBERS + groups + NUMBERS)
+    room = room[up_to_line(room) :]
     sums, other = room[: (GROUP_BITS + 1) * numbers], room[(GROUP_BITS + 1) * numbers : (GROUP_BITS + 2) * numbers]
     rest = room[(GROUP_BITS + 2) * numbers :]
     patterns, factors, signs = (

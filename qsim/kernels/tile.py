@@ -10,10 +10,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from qsim.kernels.jit import kernel
 from qsim.kernels.opcodes import DENSE1, FLIP, FORM, LANE_BITS, REAL1, SCALE
 from qsim.kernels.simd import (
     BLOCK,
+    HAS_LEAN_FOUR,
     LANES,
     dense1_bit0,
     dense1_bit1,
@@ -31,6 +34,7 @@ from qsim.kernels.simd import (
     exchange_bits23,
     flip_blocks,
     flip_masked,
+    lean_four,
     real1_bit0,
     real1_bit1,
     real1_bit2,
@@ -49,7 +53,7 @@ from qsim.kernels.simd import (
     scale_block,
     scale_masked,
 )  # fmt: skip
-from qsim.kernels.window import window
+from qsim.kernels.window import borrowed, keep, window
 
 
 @kernel(inner=True)
@@ -258,8 +262,8 @@ def left_out(pairs: Any, count: int, coefficients: Any) -> float:
 def dense2(
     tile: Any,
     block_bits: int,
-    first: int,
-    second: int,
+    first_bit: int,
+    second_bit: int,
     fixed: Any,
     offset: int,
     masked: bool,
@@ -268,13 +272,26 @@ def dense2(
     share: int = 0,
     shares: int = 1,
 ) -> None:
-    """A 4 x 4 matrix on two block bits; `first` is its least significant bit."""
-    for i in share_of(1 << (block_bits - len(fixed)), share, shares):
+    """A 4 x 4 matrix on two block bits; `first_bit` is its least significant bit."""
+    count = 1 << (block_bits - len(fixed))
+    first, last = count * share // shares, count * (share + 1) // shares
+    at_a_time = 8 // tile.itemsize
+    if HAS_LEAN_FOUR and not masked and last - first >= at_a_time:
+        room = np.empty(48, tile.dtype)
+        sums = borrowed(room)
+        for k in range(16):
+            sums[3 * k], sums[3 * k + 1], sums[3 * k + 2] = u[2 * k], u[2 * k] + u[2 * k + 1], u[2 * k + 1] - u[2 * k]
+        for i in range(first, last, at_a_time):
+            at, following = BLOCK * (spread(i, fixed) + offset), BLOCK * (spread(i + at_a_time - 1, fixed) + offset)
+            lean_four(tile, sums, tile, tile, at, BLOCK << first_bit, BLOCK << second_bit, following - at)
+        keep(room)
+        return
+    for i in range(first, last):
         at = BLOCK * (spread(i, fixed) + offset)
         if masked:
-            dense2_masked(tile, u, lanes, tile, at, BLOCK << first, BLOCK << second, 0)
+            dense2_masked(tile, u, lanes, tile, at, BLOCK << first_bit, BLOCK << second_bit, 0)
         else:
-            dense2_blocks(tile, u, lanes, tile, at, BLOCK << first, BLOCK << second, 0)
+            dense2_blocks(tile, u, lanes, tile, at, BLOCK << first_bit, BLOCK << second_bit, 0)
 
 
 @kernel(inner=True)

@@ -16,7 +16,7 @@ from qsim.kernels.jit import REDUCTION_MATH, kernel
 from qsim.kernels.observables import load_block, load_group
 from qsim.kernels.opcodes import LANE_BITS
 from qsim.kernels.simd import BLOCK, LANES, _declare, _Emitter
-from qsim.kernels.window import window
+from qsim.kernels.window import up_to_line, window
 
 #: Bits of a tile: two states of so many amplitudes stay in a cache of level 1.
 TILE_BITS = 10
@@ -137,7 +137,8 @@ def qubit_sums(both: Any, bra: int, positions: Any, others: Any, wanted: Any, st
     for bit in range(padded - LANE_BITS):
         for j in range(1 << bit):
             offsets[j + (1 << bit)] = offsets[j] + (2 << positions[LANE_BITS + bit])
-    room = np.empty(2 * numbers + (numbers >> 1) + 4 * LANES)
+    room = np.empty(2 * numbers + (numbers >> 1) + 5 * LANES)
+    room = room[up_to_line(room) :]
     psi, other = room[:numbers], room[numbers : 2 * numbers]
     z, sums = room[2 * numbers :][: numbers >> 1], room[2 * numbers + (numbers >> 1) :]
     for tile in range(start, stop):

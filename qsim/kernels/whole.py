@@ -18,7 +18,6 @@ from qsim.kernels.jit import kernel
 from qsim.kernels.opcodes import (
     FIXED_AT,
     FIXED_COUNT,
-    GROWTH,
     IN_BITS,
     IN_OPS,
     IN_PASSES,
@@ -30,6 +29,7 @@ from qsim.kernels.opcodes import (
     OPS_TO,
     OUTER_VALUE,
     OUTPUT_INTERLEAVED,
+    PASS_BITS,
     PASS_FLAGS,
     PASS_RECORD,
     PASS_SUPPORT,
@@ -39,7 +39,6 @@ from qsim.kernels.opcodes import (
     TARGET,
     TARGETS,
     TRANSPOSITION,
-    VALUE,
 )  # fmt: skip
 from qsim.kernels.passes import (
     clear,
@@ -49,8 +48,8 @@ from qsim.kernels.passes import (
     operate,
     permute,
     rescale,
+    run_tiles,
     tables_at,
-    work,
     workspace_numbers,
 )  # fmt: skip
 from qsim.kernels.phases import phases, table_numbers, tabulate
@@ -61,6 +60,8 @@ from qsim.kernels.window import keep, section, window
 #: Parts of the tile, 2**SHARE_BITS of them.
 SHARE_BITS = 3
 SHARES = 1 << SHARE_BITS
+#: Smaller tiles are too little for more than one thread.
+_SHARED_BITS = 14
 
 
 @kernel(inner=True)
@@ -119,7 +120,7 @@ def stretch(ops: Any, bits: Any, first: int, last: int, t: int, factor: float, c
         op = window(ops, RECORD * k, RECORD)
         kind = op[KIND]
         apart = kind == PERMUTATION or highest_bit(op, bits) >= t - LANE_BITS - SHARE_BITS
-        if kind == GROWTH or (kind == PHASES and phases_at >= 0) or (apart and k > first):
+        if (kind == PHASES and phases_at >= 0) or (apart and k > first):
             break
         if kind == PHASES:
             phases_at, phases_factor = k, factor
@@ -152,43 +153,45 @@ def work_on_share(
 
 
 @kernel(apart=True)
-def grow(tile: Any, t: int, used: int, grown: int, phase: complex, share: int) -> None:
-    """A share of the zeros between 2**used and 2**grown; with nothing in use yet the state begins as `phase` |0...0>."""
-    first, last = (share << t) // SHARES, ((share + 1) << t) // SHARES
-    if grown < t:
-        first, last = 0, (1 << grown) if share == 0 else 0
-    clear(tile, max(first, (1 << used) if used else 0), last)
-    if used == 0 and share == 0:
-        tile[0], tile[LANES] = phase.real, phase.imag
+def read_share(
+    state: Any, tile: Any, t: int, source: Any, support: int, phase: complex, interleaved: bool, share: int
+) -> None:
+    """A share of the tile, where bit j of a position is bit source[j] of the tile; zero where no `support` is.
+
+    Without any support the state is `phase` times |0...0>.
+    """
+    if support == 0:
+        clear(tile, (share << t) // SHARES, ((share + 1) << t) // SHARES)
+        if share == 0:
+            tile[0], tile[LANES] = phase.real, phase.imag
+        return
+    block_bits = t - LANE_BITS
+    room = np.empty(t + (1 << block_bits), dtype=np.int64)
+    inverse, found_at = window(room, 0, t), window(room, t, 1 << block_bits)
+    for j in range(t):
+        inverse[source[j]] = j
+    lane_bits = np.int64(LANE_BITS)
+    deposit(found_at, inverse, lane_bits, t, lane_bits)
+    empty = ~support >> LANE_BITS
+    for k in share_of(1 << block_bits, share, SHARES):
+        of = found_at[k]
+        if of & empty:
+            clear(tile, LANES * k, LANES * (k + 1))
+        elif interleaved:
+            split_block(tile, state, tile, tile, BLOCK * k, BLOCK * of, 0, 0)
+        else:
+            copy_block(tile, state, tile, tile, BLOCK * k, BLOCK * of, 0, 0)
+    keep(room)
 
 
 @kernel(apart=True)
-def read_share(state: Any, tile: Any, t: int, interleaved: bool, share: int) -> None:
-    """A share of a tile that is the whole state, which is in natural order."""
+def write_share(state: Any, tile: Any, t: int, interleaved: bool, share: int) -> None:
+    """A share of the tile to the state."""
     for k in share_of(1 << (t - LANE_BITS), share, SHARES):
         if interleaved:
-            split_block(tile, state, tile, tile, BLOCK * k, BLOCK * k, 0, 0)
+            join_block(state, tile, tile, tile, BLOCK * k, BLOCK * k, 0, 0)
         else:
-            copy_block(tile, state, tile, tile, BLOCK * k, BLOCK * k, 0, 0)
-
-
-@kernel(apart=True)
-def write_share(state: Any, tile: Any, t: int, source: Any, interleaved: bool, share: int) -> None:
-    """A share of the whole state out of its tile, where bit j of a position is bit source[j] of the tile."""
-    block_bits = t - LANE_BITS
-    half = block_bits // 2
-    room = np.empty((1 << half) + (1 << (block_bits - half)), dtype=np.int64)
-    low, high = window(room, 0, 1 << half), window(room, 1 << half, 1 << (block_bits - half))
-    lane_bits = np.int64(LANE_BITS)
-    deposit(low, source, lane_bits, lane_bits + half, lane_bits)
-    deposit(high, source, lane_bits + half, t, lane_bits)
-    for k in share_of(1 << block_bits, share, SHARES):
-        of = BLOCK * (low[k & ((1 << half) - 1)] | high[k >> half])
-        if interleaved:
-            join_block(state, tile, tile, tile, BLOCK * k, of, 0, 0)
-        else:
-            copy_block(state, tile, tile, tile, BLOCK * k, of, 0, 0)
-    keep(room)
+            copy_block(state, tile, tile, tile, BLOCK * k, BLOCK * k, 0, 0)
 
 
 @kernel(apart=True)
@@ -197,57 +200,70 @@ def run_whole(
     coefficients: Any, phase: complex, workspaces: Any, column_numbers: int,
 ) -> None:  # fmt: skip
     """Passes [first_pass, last_pass) of a program with one tile, as one of `threads`; the tile is that of thread 0."""
-    ops, bits, sources = section(ints, IN_OPS), section(ints, IN_BITS), section(ints, IN_SOURCES)
-    size = 2 << t
     stride = room_stride(t, column_numbers)
-    tile = window(workspaces, 0, size)
     own = window(workspaces, stride * thread, stride)
-    lanes, column = window(own, size, LANES), window(own, size + LANES, column_numbers)
-    tables = window(own, tables_at(t, column_numbers), table_numbers(t))
-    step, zero = 0, np.int64(0)
+    step = 0
     for number in range(first_pass, last_pass):
-        row = window(section(ints, IN_PASSES), PASS_RECORD * number, PASS_RECORD)
-        support, flags, k, last = row[PASS_SUPPORT], row[PASS_FLAGS], row[OPS_FROM], row[OPS_TO]
-        used = t if support else 0  # how many bits of the tile are in use
-        if support:
-            done, share = 0, next_share(shared, step, thread, threads)
-            while share >= 0:
-                read_share(state, tile, t, flags & INPUT_INTERLEAVED != 0, share)
-                done, share = done + 1, next_share(shared, step, thread, threads)
-            step = finish(shared, step, threads, done)
-        factor = 1.0
-        while k < last or factor != 1.0:
-            end, phases_at, before, after, grown = k, -1, factor, factor, used
-            if k < last and ops[RECORD * k + KIND] == GROWTH:
-                grown, end = ops[RECORD * k + VALUE], k + 1
-                if grown == used:
-                    k = end
-                    continue
-                while grown < t and end < last and ops[RECORD * end + KIND] != GROWTH:
-                    end += 1
-            elif not is_tiny(factor):
-                end, phases_at, before, after = stretch(ops, bits, k, last, t, factor, coefficients)
-            rescaled = grown == used and end == k  # either that, or some operations
-            done, share, mixed = 0, next_share(shared, step, thread, threads), zero
-            if share >= 0 and phases_at >= 0:
-                op = window(ops, RECORD * phases_at, RECORD)
-                mixed = tabulate(t, zero, op, bits, coefficients, before, tables)
-            while share >= 0:
-                if grown > used:
-                    grow(tile, t, used, grown, phase, share)
-                    if grown < t and share == 0:  # too little for more than one thread
-                        room = np.empty(1 << (t - LANE_BITS), dtype=np.int64)
-                        work(tile, grown, zero, k + 1, end, ops, bits, coefficients, lanes, column, tables, room)
-                        keep(room)
-                elif rescaled:
-                    rescale(tile, t - LANE_BITS, factor, lanes, column, share, np.int64(SHARES))
-                else:
-                    work_on_share(tile, t, k, end, mixed, ops, bits, coefficients, lanes, column, tables, share)
-                done, share = done + 1, next_share(shared, step, thread, threads)
-            step = finish(shared, step, threads, done)
-            k, factor, used = end, 1.0 if rescaled else after, grown
+        bits = section(ints, IN_PASSES)[PASS_RECORD * number + PASS_BITS]
+        if bits >= _SHARED_BITS:
+            step = share_pass(
+                state, ints, shared, step, thread, threads, number, t, coefficients, phase, workspaces, own,
+                column_numbers,
+            )  # fmt: skip
+            continue
         done, share = 0, next_share(shared, step, thread, threads)
         while share >= 0:
-            write_share(state, tile, t, window(sources, t * number, t), flags & OUTPUT_INTERLEAVED != 0, share)
+            if share == 0:
+                run_tiles(state, ints, number, share, share + 1, t, t, coefficients, phase, own, column_numbers)
             done, share = done + 1, next_share(shared, step, thread, threads)
         step = finish(shared, step, threads, done)
+
+
+@kernel(apart=True)
+def share_pass(
+    state: Any, ints: Any, shared: Any, step: int, thread: int, threads: int, number: int, t: int, coefficients: Any,
+    phase: complex, workspaces: Any, own: Any, column_numbers: int,
+) -> int:  # fmt: skip
+    """One pass; returns the number of the step that follows."""
+    ops, bits = section(ints, IN_OPS), section(ints, IN_BITS)
+    row = window(section(ints, IN_PASSES), PASS_RECORD * number, PASS_RECORD)
+    source = window(section(ints, IN_SOURCES), t * number, t)
+    column_at = (2 << t) + LANES
+    lanes, column = window(own, column_at - LANES, LANES), window(own, column_at, column_numbers)
+    tables = window(own, tables_at(t, column_numbers), table_numbers(t))
+    support, flags, k, last = row[PASS_SUPPORT], row[PASS_FLAGS], row[OPS_FROM], row[OPS_TO]
+    t = row[PASS_BITS]
+    tile, zero, shares, factor = window(workspaces, 0, 2 << t), np.int64(0), np.int64(SHARES), 1.0
+    done, share = 0, next_share(shared, step, thread, threads)
+    while share >= 0:
+        read_share(state, tile, t, source, support, phase, flags & INPUT_INTERLEAVED != 0, share)
+        done, share = done + 1, next_share(shared, step, thread, threads)
+    step = finish(shared, step, threads, done)
+    while k < last or factor != 1.0:
+        end, phases_at, before, after = (
+            k,
+            np.int64(-1),
+            factor,
+            1.0,
+        )  # a sweep for what was left out, or some operations
+        if not is_tiny(factor):
+            end, phases_at, before, after = stretch(ops, bits, k, last, t, factor, coefficients)
+        if end == k:
+            after = 1.0
+        done, share, mixed = 0, next_share(shared, step, thread, threads), zero
+        if share >= 0 and phases_at >= 0:
+            op = window(ops, RECORD * phases_at, RECORD)
+            mixed = tabulate(t, zero, op, bits, coefficients, before, tables)
+        while share >= 0:
+            if end == k:
+                rescale(tile, t - LANE_BITS, factor, lanes, column, share, shares)
+            else:
+                work_on_share(tile, t, k, end, mixed, ops, bits, coefficients, lanes, column, tables, share)
+            done, share = done + 1, next_share(shared, step, thread, threads)
+        step = finish(shared, step, threads, done)
+        k, factor = end, after
+    done, share = 0, next_share(shared, step, thread, threads)
+    while share >= 0:
+        write_share(state, tile, t, flags & OUTPUT_INTERLEAVED != 0, share)
+        done, share = done + 1, next_share(shared, step, thread, threads)
+    return finish(shared, step, threads, done)

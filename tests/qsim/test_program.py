@@ -4,16 +4,28 @@ from __future__ import annotations
 
 import numpy as np
 import oracle
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qsim import Circuit, Simulator
 from qsim.compiler import compile_circuit
 from qsim.kernels import opcodes as oc
+from qsim.state import evolve
 
 
 def kinds(program):
     return program.section(oc.IN_OPS).reshape(-1, oc.RECORD)[:, oc.KIND].tolist()
+
+
+def evolved(circuit, tile_bits, natural_start=False, dtype=np.complex128):
+    """The final state, from a program that begins with |0...0> in any order or, if asked, in natural order."""
+    program = compile_circuit(circuit, dtype=dtype, tile_bits=tile_bits, natural_start=natural_start)
+    state = None
+    if natural_start:
+        state = np.zeros(1 << circuit.num_qubits, dtype)
+        state[0] = 1
+    return evolve(program, np.zeros(0), dtype, 2, state)
 
 
 def layered(num_qubits, layers, seed=0):
@@ -70,6 +82,12 @@ def test_layers_split_into_phases_and_real_matrices(num_qubits, layers, seed, ti
     for precision, tolerance in (("double", 1e-12), ("single", 1e-5)):
         state = Simulator(precision, _tile_bits=tile_bits).statevector(circuit)
         assert np.abs(state - expected).max() < tolerance
+
+
+@pytest.mark.parametrize("natural_start", [False, True])
+def test_real_matrices_on_both_sides_of_a_swap_are_one(natural_start):
+    circuit = Circuit(9).ry(1.78, 4).swap(5, 4).ry(1.35, 5).h(8).swap(8, 2).ry(0.2, 2).cx(2, 8)
+    assert np.abs(evolved(circuit, 9, natural_start) - oracle.statevector(circuit)).max() < 1e-12
 
 
 def test_many_rotations_in_single_precision_keep_their_scale():
