@@ -334,7 +334,7 @@ def _compile(
     ints, passes, t, column_numbers, workspace_numbers, size, written = plan(
         lowered.rows, lowered.operands, num_qubits, tables.gates, matrices, MATRIX, GATES["cswap"].code,
         GATES["swap"].code, GATES["x"].code, len(constants), COSTS, slots, codes_at, codes, GPHASE, last, tile_bits,
-        natural_start, int(__import__("os").environ.get("SPARE", 0)),
+        natural_start,
     )  # fmt: skip
     template = np.zeros(size)
     template[: len(constants)] = constants
