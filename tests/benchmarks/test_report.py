@@ -70,7 +70,7 @@ def test_means_by_size_say_what_is_compared_with_what():
         replace(row("single", peers=[("qsim f2", 2e-2)], circuit="ghz"), floor=thin),
         replace(row(), family="qasmbench"),
     ]  # fmt: skip
-    heads, _, line = by_size(rows).splitlines()
+    _, _, line = by_size(rows).splitlines()
     assert [cell.strip() for cell in line.strip("|").split("|")] == [
         "10", "8.00 of 2 (4.00 of 1)", "8.94 of 2 (2.00 of 1)", "15.49 of 2 (6.00 of 1)", "15.49 of 2 (6.00 of 1)"
     ]  # fmt: skip
