@@ -73,7 +73,7 @@ def merge_chains(
         last[w] = -1
     for k in range(len(kinds)):
         chain[k], chain_kinds[k] = k, kinds[k]
-        if kinds[k] == SWAP:  # wires go through it
+        if kinds[k] == SWAP:  # no operation: wires are what it exchanges
             continue
         at = starts[k]
         single = counts[k] == 1

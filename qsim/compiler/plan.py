@@ -107,7 +107,7 @@ def put(out: Any, section: int, at: int, values: Any, count: int) -> Any:
 def plan(
     rows: Any, given_operands: Any, num_qubits: int, table: Any, matrices: Any, matrix_code: int, cswap: int, swap: int,
     x: int, free: int, costs: Any, slots: Any, codes_at: Any, codes: Any, phase_formula: int, phase_value: int,
-    tile_bits: int, natural_start: bool, spare: int,
+    tile_bits: int, natural_start: bool,
 ) -> Any:  # fmt: skip
     """A program's integers, and the numbers of its passes, tile bits, entries of a column, of a workspace, of coefficients.
 
@@ -185,9 +185,10 @@ def plan(
         goal[wires[q]] = q
     # Operations that the scheduler may look at for one pass: a small part of what the pass costs to run.
     effort = min(1 << max(n - 5, 0), 400_000, 40_000_000 // max(count, 1))
+    support = (1 << n) - 1 if natural_start else 0
     passes, t, most, staged = group_passes(
-        kinds, starts, counts, controls, merged_operands, n, max(tile_bits, 2 * lanes), lanes, borrowed(goal), spare,
-        natural_start, effort, order, ends, sets, sizes,
+        kinds, starts, counts, controls, merged_operands, n, max(tile_bits, 2 * lanes), lanes, borrowed(goal), support,
+        effort, order, ends, sets, sizes,
     )  # fmt: skip
     room = passes + n + 2  # each pass that only moves wires brings at least one home
     records = np.zeros(PASS_RECORD * room, dtype=np.int64)

@@ -1,9 +1,7 @@
-"""Which operations go into which pass over memory, and where each qubit lies in memory meanwhile.
+"""Which operations go into which pass over memory, and the relabelling of qubits by SWAPs.
 
 A pass holds a tile of `t` positions. The qubits that its operations act on other than diagonally (or as controls)
-are *active* and lie in the tile above its `l` lowest positions; those lowest belong to spectators, so that inner loops
-are contiguous. Scattering a tile may permute its qubits, which puts the next pass's spectators in place at no cost.
-"Wires" are qubits after uncontrolled SWAPs have been turned into relabelling.
+are *active* and lie in the tile. "Wires" are qubits after uncontrolled SWAPs have been turned into relabelling.
 """
 
 from __future__ import annotations
@@ -18,6 +16,9 @@ from qsim.kernels.window import keep, popcount, window
 
 #: Amplitudes times operations that one tile may take without a look whether the run is to stop: some ten milliseconds.
 LONGEST_CALL = 1 << 27
+#: How many qubits a pass may add to those that may hold something. A pass takes half the time for each that is still
+#: |0>, so what can be done on few is done first: 24 qubits, ansatz, 1 to 4 at a time 60 to 80 ms, any number 150.
+_GROWTH = 2
 
 
 @kernel(apart=True)
@@ -57,13 +58,13 @@ def masks(kinds: Any, starts: Any, counts: Any, controls: Any, operands: Any, ac
 @kernel(apart=True)
 def fill(
     active: Any, passive: Any, after: Any, head: int, everything: int, chosen: int, room: int, before: int, news: int,
-    limit: int, order: Any,
+    support: int, grow: int, limit: int, order: Any,
 ) -> Any:  # fmt: skip
     """List what one pass can do, in program order; an operation may overtake one that waits where they commute.
 
     Two operations commute here unless they share a wire on which either is active. Wires outside `chosen` may become
-    active while there is `room`, at most `news` that are not among those of the pass `before`. Returns the number of
-    operations, at most `limit`, written to `order`, and the active wires.
+    active while there is `room`, at most `news` that are not among those of the pass `before` and `grow` that
+    are not among `support`. Returns the number of operations, at most `limit`, written to `order`, and the active wires.
     """
     count, waiting_on, waiting_off = 0, 0, 0
     k, total = head, len(active)
@@ -73,7 +74,11 @@ def fill(
         fits = on & ~chosen == 0
         if not fits and size < room and (on & (waiting_on | waiting_off)) == 0 and (off & waiting_on) == 0:
             grown = popcount(chosen | on)
-            if grown <= room and popcount((chosen | on) & ~before) <= news:
+            if (
+                grown <= room
+                and popcount((chosen | on) & ~before) <= news
+                and popcount((chosen | on) & ~support) <= grow
+            ):
                 chosen, size, fits = chosen | on, grown, True
         if fits and (on & (waiting_on | waiting_off)) == 0 and (off & waiting_on) == 0:
             order[count] = k
@@ -93,15 +98,16 @@ def room_for(wires: int, before: int, t: int, news: int) -> bool:
 
 @kernel(apart=True)
 def group(
-    active: Any, passive: Any, num_wires: int, t: int, lanes: int, room: int, home: int, limit: int, search: int,
-    order: Any, ends: Any, sets: Any,
+    active: Any, passive: Any, num_wires: int, t: int, lanes: int, room: int, home: int, support: int, grow: int, limit: int,
+    search: int, order: Any, ends: Any, sets: Any,
 ) -> int:  # fmt: skip
     """Passes, each filled in program order and then improved by exchanging active wires while that does more.
 
     t: bits of a tile, of which `lanes` are lanes; limit: the most operations of a pass; order: operations by execution;
-    ends[p]: where pass p ends in it; sets[p]: its active wires, at most `room`. What lies in lanes belongs to both of two
-    tiles that follow each other, so large sets have wires in common, and the wires `home`, which end in lanes, belong to
-    the last tile.
+    ends[p]: where pass p ends in it; sets[p]: its active wires, at most `room`, and those that must be in the tile, too.
+    What lies in lanes belongs to both of two tiles that follow each other, so large sets have wires in common, and the
+    wires `home`, which end in lanes, belong to the last tile. support: wires that may be other than |0> at the beginning;
+    a pass adds at most `grow` to them (after the first of all, which has the whole tile).
     search: how many operations may be looked at in the search of one pass; 0 takes the first filling.
     Returns the number of passes.
     """
@@ -115,10 +121,12 @@ def group(
     done, passes, head = 0, 0, 0
     before, common, at_home = 0, 0, False
     while head < total:
-        news = t - common
-        count, chosen = fill(active, passive, after, head, everything, head & 0, room, before, news, limit, best)
+        news, now = t - common, grow if support else t
+        count, chosen = fill(
+            active, passive, after, head, everything, head & 0, room, before, news, support, now, limit, best
+        )
         budget = search
-        improved = done + count < total and popcount(chosen) == room
+        improved = done + count < total and popcount(chosen) >= min(room, popcount(support) + now)
         while improved and budget > 0:
             improved = False
             for out in range(num_wires):
@@ -128,10 +136,22 @@ def group(
                     if (chosen >> new) & 1 or budget <= 0:
                         continue
                     candidate = chosen & ~(1 << out) | (1 << new)
-                    if popcount(candidate & ~before) > news:
+                    if popcount(candidate & ~before) > news or popcount(candidate & ~support) > now:
                         continue
                     found, _ = fill(
-                        active, passive, after, head, everything, candidate, room, before, news, limit, trial
+                        active,
+                        passive,
+                        after,
+                        head,
+                        everything,
+                        candidate,
+                        room,
+                        before,
+                        news,
+                        support,
+                        now,
+                        limit,
+                        trial,
                     )
                     budget -= found + 10
                     if found > count:
@@ -141,11 +161,25 @@ def group(
         if done + count == total and not room_for(chosen | home, before, t, news):
             count = 0
             if room_for(home, before, t, news):
-                count, chosen = fill(active, passive, after, head, everything, home, t, before, news, limit, best)
+                count, chosen = fill(
+                    active, passive, after, head, everything, home, t, before, news, support, t, limit, best
+                )
             if count == 0:
                 few = t - lanes
                 count, chosen = fill(
-                    active, passive, after, head, everything, home & 0, few, before, min(news, few), limit, best
+                    active,
+                    passive,
+                    after,
+                    head,
+                    everything,
+                    home & 0,
+                    few,
+                    before,
+                    min(news, few),
+                    support,
+                    t,
+                    limit,
+                    best,
                 )
         for j in range(count):
             order[done + j] = best[j]
@@ -172,6 +206,10 @@ def group(
         for w in range(num_wires):
             if popcount(used & before) < common and (before >> w) & 1:
                 used |= 1 << w
+        support |= used
+        for w in range(num_wires if support != everything else 0):  # the rest of the tile should make it no larger
+            if popcount(used) < t and (support >> w) & 1:
+                used |= 1 << w
         ends[passes], sets[passes] = done, used
         before, common = used, max(popcount(used) - t + lanes, 0)
         passes += 1
@@ -189,7 +227,7 @@ def group(
 @kernel(apart=True)
 def group_all(
     kinds: Any, starts: Any, counts: Any, controls: Any, operands: Any, num_wires: int, tile_bits: int, lanes: int,
-    goal: Any, spare: int, search: int, order: Any, ends: Any, sets: Any,
+    goal: Any, support: int, search: int, order: Any, ends: Any, sets: Any,
 ) -> Any:  # fmt: skip
     """Passes for all operations; see `group`. Returns their number, the tile's bits and the most targets of a gate.
 
@@ -202,11 +240,12 @@ def group_all(
     t = min(num_wires, max(tile_bits, most + lanes))
     room, home = t, 0
     if t < num_wires:
-        room = max(t - spare, most)
         for w in range(num_wires):
             if goal[w] < lanes:
                 home |= 1 << w
     limit = max(1, LONGEST_CALL >> t)
-    passes = group(active, passive, num_wires, t, lanes, room, home, limit, search, order, ends, sets)
+    passes = group(
+        active, passive, num_wires, t, lanes, room, home, support, max(_GROWTH, most), limit, search, order, ends, sets
+    )
     keep(owned)
     return passes, t, most

@@ -48,7 +48,7 @@ def best_wires(
     Wires are exchanged as long as that does more, while `budget` lasts. Returns the number of operations and the wires.
     """
     zero = np.int64(0)
-    count, chosen = fill(active, passive, after, head, everything, support, size, zero, size, limit, best)
+    count, chosen = fill(active, passive, after, head, everything, support, size, zero, size, zero, size, limit, best)
     improved = popcount(chosen) == size and chosen != everything
     while improved and budget > 0:
         improved = False
@@ -59,7 +59,9 @@ def best_wires(
                 if not ((everything & ~chosen) >> new) & 1 or budget <= 0:
                     continue
                 candidate = chosen & ~(1 << out) | (1 << new)
-                found, _ = fill(active, passive, after, head, everything, candidate, size, zero, size, limit, trial)
+                found, _ = fill(
+                    active, passive, after, head, everything, candidate, size, zero, size, zero, size, limit, trial
+                )
                 budget -= found + 10
                 if found > count:
                     count, chosen, improved = found, candidate, True
@@ -71,10 +73,13 @@ def best_wires(
 
 @kernel(apart=True)
 def group_stages(
-    active: Any, passive: Any, num_wires: int, most: int, natural_start: bool, limit: int, search: int, order: Any,
+    active: Any, passive: Any, num_wires: int, most: int, start: int, limit: int, search: int, order: Any,
     ends: Any, sets: Any, sizes: Any,
 ) -> int:  # fmt: skip
-    """Passes as by `qsim.compiler.schedule.group`; sizes[p]: the bits of the tile of pass p. Returns their number."""
+    """Passes as by `qsim.compiler.schedule.group`; sizes[p]: the bits of the tile of pass p. Returns their number.
+
+    start: the positions in whose amplitudes there may be something at the start.
+    """
     total, everything = len(active), (1 << num_wires) - 1
     owned = np.empty(3 * total + 1, dtype=np.int64)
     after = window(owned, 0, total + 1)
@@ -85,7 +90,7 @@ def group_stages(
     for stage in range(len(_FEWER) + 1):
         size = num_wires - (_FEWER[stage] if stage < len(_FEWER) else 0)
         early = size < num_wires
-        if early and (natural_start or size < _LEAST_BITS or most > size - LANE_BITS):
+        if early and (start or size < _LEAST_BITS or most > size - LANE_BITS):
             continue
         while head < total or (not early and passes and sizes[passes - 1] < size):
             count, chosen = best_wires(
@@ -111,7 +116,7 @@ def group_stages(
 @kernel(apart=True)
 def group_passes(
     kinds: Any, starts: Any, counts: Any, controls: Any, operands: Any, num_wires: int, tile_bits: int, lanes: int,
-    goal: Any, spare: int, natural_start: bool, search: int, order: Any, ends: Any, sets: Any, sizes: Any,
+    goal: Any, support: int, search: int, order: Any, ends: Any, sets: Any, sizes: Any,
 ) -> Any:  # fmt: skip
     """Passes for all operations, in stages where the tile shall be the whole state and leaves room for lanes.
 
@@ -124,14 +129,12 @@ def group_passes(
         most = masks(kinds, starts, counts, controls, operands, active, passive)
         if most <= num_wires - lanes:
             limit = max(1, LONGEST_CALL >> num_wires)
-            passes = group_stages(
-                active, passive, num_wires, most, natural_start, limit, search, order, ends, sets, sizes
-            )
+            passes = group_stages(active, passive, num_wires, most, support, limit, search, order, ends, sets, sizes)
             keep(owned)
             return passes, num_wires, most, True
         keep(owned)
     passes, t, most = group_all(
-        kinds, starts, counts, controls, operands, num_wires, tile_bits, lanes, goal, spare, search, order, ends, sets
+        kinds, starts, counts, controls, operands, num_wires, tile_bits, lanes, goal, support, search, order, ends, sets
     )
     for p in range(passes):
         sizes[p] = t
