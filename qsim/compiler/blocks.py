@@ -169,7 +169,8 @@ def put_operation(op: Any, bits: Any, strides: Any, shift: int, room: Any, out: 
     kind, targets = op[KIND], op[TARGET]
     op[VALUE] = shift ^ seen_through(strides, op[VALUE])
     if kind == PHASES:
-        return put_phases(op, bits, strides, room, out, used)
+        end: int = put_phases(op, bits, strides, room, out, used)
+        return end
     fixed = 0
     if kind == TRANSPOSITION:
         op[FIXED_COUNT] = op[TARGETS]
