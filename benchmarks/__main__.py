@@ -16,7 +16,7 @@ from benchmarks.circuits import FAMILIES, QASMBENCH, cases
 from benchmarks.measure import AMPLITUDE_BYTES
 from benchmarks.peers import PEERS
 from benchmarks.race import Race
-from benchmarks.report import Report, conditions, summary, sweep_table, table
+from benchmarks.report import Report, by_size, conditions, summary, sweep_table, table
 from benchmarks.sweeps import SIZES, run_sweep, task
 from qsim.pool import available_cores
 from qsim.warmup import warm_up
@@ -74,7 +74,7 @@ def circuits(options: argparse.Namespace) -> int:
                 print("\n".join(table([row]).splitlines()[0 if heading else 2 :]), flush=True)
                 heading = False
             report.write(options.output, "circuits")
-    return finish(report, options.output, "circuits", summary(report.rows))
+    return finish(report, options.output, "circuits", figures(report))
 
 
 def sweeps(options: argparse.Namespace) -> int:
@@ -97,11 +97,16 @@ def finish(report: Report, folder: Path, name: str, shown: str) -> int:
     return 1 if report.disagreements else 0
 
 
+def figures(report: Report) -> str:
+    """The means, by range and by size."""
+    return "\n\n".join(part for part in (summary(report.rows), by_size(report.rows)) if part)
+
+
 def redraw(options: argparse.Namespace) -> int:
     """Tables and plots from the JSON of an earlier run."""
     name = "sweeps" if options.sweeps else "circuits"
     report = Report.from_json((options.output / f"{name}.json").read_text(encoding="utf-8"))
-    return finish(report, options.output, name, summary(report.rows) or sweep_table(report.sweeps))
+    return finish(report, options.output, name, figures(report) or sweep_table(report.sweeps))
 
 
 def main(arguments: list[str] | None = None) -> int:

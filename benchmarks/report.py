@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import peers
+from benchmarks.circuits import QASMBENCH
 from benchmarks.measure import AMPLITUDE_BYTES, bandwidth, fma_rate
 from qsim.version import __version__
 
@@ -115,7 +116,7 @@ class Report:
 
     def markdown(self) -> str:
         """Conditions, summary, table and remarks."""
-        parts = [_conditions(self.conditions), summary(self.rows), table(self.rows), legend(self.rows),
+        parts = [_conditions(self.conditions), summary(self.rows), by_size(self.rows), table(self.rows), legend(self.rows),
                  sweep_table(self.sweeps)]  # fmt: skip
         if self.remarks:
             parts.append("Left out:\n\n" + "\n".join(f"- {text}" for text in self.remarks))
@@ -231,6 +232,46 @@ def summary(rows: Iterable[Row]) -> str:
         return ""
     heads = ["precision", "qubits", "rows", "geometric mean of the ratios", "of those again", "lowest ratio"]
     return markdown_table(heads, lines, left={0, 5})
+
+
+def by_size(rows: Iterable[Row]) -> str:
+    """A Markdown table of the geometric means over the families at each number of qubits, by what is compared with what.
+
+    The second figure of each leaves out states that stay thin, which are written out and not simulated. QASMBench's programs
+    have a width each and are left to `summary`.
+    """
+    known = [row for row in rows if row.peers and row.family != QASMBENCH]
+    lines = []
+    for qubits in sorted({row.qubits for row in known}):
+        here = {precision: [row for row in known if row.qubits == qubits and row.precision == precision]
+                for precision in AMPLITUDE_BYTES}  # fmt: skip
+        qsim = {row.circuit: min(times) for row in here["single"] if (times := _times_of("qsim", row))}
+        ratios = [
+            {row.circuit: row.ratio for row in here["double"]},
+            {row.circuit: row.ratio for row in here["single"]},
+            {row.circuit: qsim[row.circuit] / row.ours for row in here["single"] if row.circuit in qsim},
+            {row.circuit: qsim[row.circuit] / row.ours for row in here["double"] if row.circuit in qsim},
+        ]
+        thin = {row.circuit for precision in here for row in here[precision] if not row.floor.passes}
+        lines.append([f"{qubits}", *(_two_means(found, thin) for found in ratios)])
+    if not lines:
+        return ""
+    heads = ["qubits", "double, best peer", "single, best peer", "single, qsim", "qsim in single, ours in double"]
+    return markdown_table(heads, lines, left=set())
+
+
+def _times_of(peer: str, row: Row) -> list[float]:
+    """Seconds of a peer's variants, by the first word of their names."""
+    return [seconds for name, seconds in row.peers.items() if name.split()[0] == peer]
+
+
+def _two_means(ratios: dict[str, float], thin: set[str]) -> str:
+    """The mean of all, and in brackets that of those that are not thin, with their numbers where they differ."""
+    rest = [ratio for circuit, ratio in ratios.items() if circuit not in thin]
+    if not ratios:
+        return ""
+    text = f"{geometric_mean(list(ratios.values())):.2f} of {len(ratios)}"
+    return f"{text} ({geometric_mean(rest):.2f} of {len(rest)})" if 0 < len(rest) < len(ratios) else text
 
 
 def geometric_mean(values: Sequence[float]) -> float:

@@ -8,14 +8,18 @@ that a run in the middle of another one (from a signal handler, say) gets anothe
 from __future__ import annotations
 
 import mmap
+import os
 import threading
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from qsim.errors import QsimError
 
 #: Larger ones are not kept.
 _MOST_BYTES = 1 << 24
@@ -65,17 +69,49 @@ def rooms(real: Any, count: int, number: int) -> Iterator[list[npt.NDArray[Any]]
         give_back(array)
 
 
-# States. Fresh memory costs a fault for each page, which the system clears: half of a short run on 20 qubits.
+# States. Fresh memory costs a fault for each page, which the system clears: half of a short run on 20 qubits. On a virtual
+# machine that lets go of what it does not use it costs far more, since the host has to find each page again: half a second
+# for 256 MiB. So the memory of a state which is gone is kept for the next one, and the system is told that it may take it:
+# then it counts as available, and is taken, page by page, as soon as anything else wants it.
 
-#: States of these sizes in bytes are worth it, and as many bytes are kept at most.
-_LEAST_STATE, _MOST_STATE = 1 << 20, 1 << 27
+#: States of so many bytes are worth it; so many are kept where the system cannot be told that it may take them.
+_LEAST_STATE, _KEPT_ANYWAY = 1 << 20, 1 << 27
+#: A kept room serves a state of no less than this part of it.
+_SMALLEST_PART = 4
+_LAZY = getattr(mmap, "MADV_FREE", None)
 _freed: list[mmap.mmap] = []  # appending and removing are atomic
+
+
+@cache
+def most_kept() -> int:
+    """Bytes of the largest room that is kept: a quarter of the machine's memory, or what `QSIM_KEPT_MEMORY` says.
+
+    >>> most_kept() >= 0
+    True
+
+    Raises:
+        QsimError: if that is no number of bytes.
+    """
+    text = os.environ.get("QSIM_KEPT_MEMORY", "").strip()
+    if text:
+        if not text.isascii() or not text.isdigit():
+            raise QsimError(
+                f"QSIM_KEPT_MEMORY is a whole number of bytes, got {text!r}. 0 keeps no memory between runs; unset it to "
+                "keep up to a quarter of the machine's."
+            )
+        return int(text)
+    if _LAZY is None:
+        return _KEPT_ANYWAY
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 4
+    except (AttributeError, ValueError, OSError):
+        return _KEPT_ANYWAY
 
 
 def state_room(size: int, clear: bool) -> npt.NDArray[np.uint8]:
     """`size` bytes, zeros if `clear` and else anything, in huge pages where the system has them.
 
-    When the last array that lies there is gone, the memory of one state is kept for the next one of that size.
+    When the last array that lies there is gone, the memory of one state is kept for the next one.
 
     >>> room = state_room(1 << 20, clear=False)
     >>> room[:4] = 1
@@ -83,7 +119,7 @@ def state_room(size: int, clear: bool) -> npt.NDArray[np.uint8]:
     >>> int(state_room(1 << 20, clear=False)[:4].sum()) in (0, 4)
     True
     """
-    if clear or not _LEAST_STATE <= size <= _MOST_STATE or not hasattr(mmap, "MAP_ANONYMOUS"):
+    if clear or not _LEAST_STATE <= size <= most_kept() or not hasattr(mmap, "MAP_ANONYMOUS"):
         if size > _LEAST_STATE:  # a large state is not to find another one beside it
             _freed.clear()
         return np.zeros(size, np.uint8) if clear else np.empty(size, np.uint8)
@@ -91,12 +127,13 @@ def state_room(size: int, clear: bool) -> npt.NDArray[np.uint8]:
         pages = _freed.pop()
     except IndexError:
         pages = None
-    if pages is None or len(pages) != size:
+    if pages is None or not size <= len(pages) <= _SMALLEST_PART * size:
+        del pages  # before more is taken
         pages = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)  # not shared with a child
         if hasattr(mmap, "MADV_HUGEPAGE"):
             with suppress(OSError):  # a system without them
                 pages.madvise(mmap.MADV_HUGEPAGE)
-    room = np.frombuffer(pages, np.uint8)
+    room = np.frombuffer(pages, np.uint8, count=size)
     weakref.finalize(room, _keep_one, pages).atexit = False
     return room
 
@@ -121,5 +158,11 @@ def zeros_unwritten(size: int, write: Callable[[npt.NDArray[np.uint8]], None]) -
 
 
 def _keep_one(pages: mmap.mmap) -> None:
-    if not _freed:
-        _freed.append(pages)
+    if _freed:
+        return
+    if _LAZY is not None and len(pages) > _KEPT_ANYWAY:
+        try:
+            pages.madvise(_LAZY)
+        except OSError:  # an older system
+            return
+    _freed.append(pages)

@@ -73,8 +73,10 @@ def merge_chains(
         last[w] = -1
     for k in range(len(kinds)):
         chain[k], chain_kinds[k] = k, kinds[k]
+        if kinds[k] == SWAP:  # no operation: wires are what it exchanges
+            continue
         at = starts[k]
-        single = counts[k] == 1 and kinds[k] != SWAP
+        single = counts[k] == 1
         previous = last[operands[at]] if single else -1
         if previous >= 0:
             head = chain[previous]

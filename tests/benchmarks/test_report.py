@@ -12,7 +12,7 @@ from benchmarks.circuits import Case, ghz
 from benchmarks.measure import interleaved
 from benchmarks.peers import Engine
 from benchmarks.race import Race, Sample
-from benchmarks.report import Floor, Report, Row, SweepRow, geometric_mean, summary, table
+from benchmarks.report import Floor, Report, Row, SweepRow, by_size, geometric_mean, summary, table
 from benchmarks.sweeps import ANGLES, SETS, task
 
 CONDITIONS = {
@@ -60,6 +60,22 @@ def test_summary_takes_means_by_precision_and_range():
     assert len(lines) == 2
     assert lines[0] == "| double | 10 to 12 | 2 | 4.00 | 5.00 | 2.00 (qft, 10 qubits, aer) |"
     assert geometric_mean([1, 4, 16]) == pytest.approx(4)
+
+
+def test_means_by_size_say_what_is_compared_with_what():
+    thin = Floor(0, 0.0, 0.0)
+    rows = [
+        row(peers=[("aer", 2e-3)]), replace(row(peers=[("aer", 8e-3)], circuit="ghz"), floor=thin),
+        row("single", peers=[("aer", 1e-3), ("qsim f2", 9e-3), ("qsim f3", 3e-3)]),
+        replace(row("single", peers=[("qsim f2", 2e-2)], circuit="ghz"), floor=thin),
+        replace(row(), family="qasmbench"),
+    ]  # fmt: skip
+    _, _, line = by_size(rows).splitlines()
+    assert [cell.strip() for cell in line.strip("|").split("|")] == [
+        "10", "8.00 of 2 (4.00 of 1)", "8.94 of 2 (2.00 of 1)", "15.49 of 2 (6.00 of 1)", "15.49 of 2 (6.00 of 1)"
+    ]  # fmt: skip
+    assert by_size([]) == by_size([row(peers=())]) == ""
+    assert by_size([row()]).splitlines()[2] == "| 10 | 2.00 of 1 |  |  |  |"
 
 
 def test_markdown_holds_conditions_rows_sweeps_and_remarks():
