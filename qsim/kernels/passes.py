@@ -253,42 +253,46 @@ def deposit(table: Any, positions: Any, first: int, last: int, shift: int) -> No
 
 @kernel(apart=True)
 def gather(
-    state: Any, tile: Any, t: int, run_bits: int, base: int, addresses: Any, empty: int, interleaved: bool
-) -> None:
-    """A tile's amplitudes; runs whose address has a bit of `empty` set are known to be zero and are not read."""
+    state: Any, tile: Any, t: int, run_bits: int, base: int, addresses: Any, low: Any, high: Any, empty: int,
+    interleaved: bool,
+) -> None:  # fmt: skip
+    """A tile's amplitudes: block (h, k), the k-th of run h, becomes block high[h] | low[k] of the tile.
+
+    Runs whose address has a bit of `empty` set are known to be zero and are not read.
+    """
     if t < LANE_BITS:
         for i in range(1 << t):
             tile[i], tile[i + LANES] = state[2 * i], state[2 * i + 1]  # so it is written, too
         return
-    numbers = 2 << run_bits
-    for h in range(1 << (t - run_bits)):
-        at, to = 2 * (base + addresses[h]), numbers * h
-        if addresses[h] & empty:
-            for k in range(to, to + numbers):
-                tile[k] = 0
-        elif interleaved:
-            for k in range(0, numbers, BLOCK):
-                split_block(tile, state, tile, tile, to + k, at + k, 0, 0)
-        else:
-            for k in range(0, numbers, BLOCK):
-                copy_block(tile, state, tile, tile, to + k, at + k, 0, 0)
-
-
-@kernel(apart=True)
-def scatter(
-    state: Any, tile: Any, t: int, run_bits: int, base: int, addresses: Any, low: Any, high: Any, interleaved: bool
-) -> None:
-    """Blocks back to memory: block (h, k), the k-th of run h, is block high[h] | low[k] of the tile."""
     blocks = 1 << (run_bits - LANE_BITS)
     for h in range(1 << (t - run_bits)):
         at = 2 * (base + addresses[h])
-        source = high[h]
-        if interleaved:
+        target = high[h]
+        if addresses[h] & empty:
             for k in range(blocks):
-                join_block(state, tile, tile, tile, at + BLOCK * k, BLOCK * (source | low[k]), 0, 0)
+                to = BLOCK * (target | low[k])
+                for j in range(BLOCK):
+                    tile[to + j] = 0
+        elif interleaved:
+            for k in range(blocks):
+                split_block(tile, state, tile, tile, BLOCK * (target | low[k]), at + BLOCK * k, 0, 0)
         else:
             for k in range(blocks):
-                copy_block(state, tile, tile, tile, at + BLOCK * k, BLOCK * (source | low[k]), 0, 0)
+                copy_block(tile, state, tile, tile, BLOCK * (target | low[k]), at + BLOCK * k, 0, 0)
+
+
+@kernel(apart=True)
+def scatter(state: Any, tile: Any, t: int, run_bits: int, base: int, addresses: Any, interleaved: bool) -> None:
+    """Runs of a tile back to memory."""
+    numbers = 2 << run_bits
+    for h in range(1 << (t - run_bits)):
+        at, source = 2 * (base + addresses[h]), numbers * h
+        if interleaved:
+            for k in range(0, numbers, BLOCK):
+                join_block(state, tile, tile, tile, at + k, source + k, 0, 0)
+        else:
+            for k in range(0, numbers, BLOCK):
+                copy_block(state, tile, tile, tile, at + k, source + k, 0, 0)
 
 
 @kernel(apart=True)
@@ -333,18 +337,19 @@ def run_tiles(
     first_run = support == 0
     read_bits = min(read_bits, run_bits)
     reads, writes = 1 << (t - read_bits) if not first_run else 1, 1 << (t - run_bits)
-    lows = 1 << max(run_bits - LANE_BITS, 0)
-    room = np.empty(reads + 2 * writes + lows + (1 << (padded - LANE_BITS)), dtype=np.int64)
-    read_at, write_at, high = window(room, 0, reads), window(room, reads, writes), window(room, reads + writes, writes)
-    low = window(room, reads + 2 * writes, lows)
-    block_sources = window(room, reads + 2 * writes + lows, 1 << (padded - LANE_BITS))
+    lows = 1 << max(read_bits - LANE_BITS, 0)
+    room = np.empty(2 * reads + writes + lows + (1 << (padded - LANE_BITS)), dtype=np.int64)
+    read_at, high, write_at = window(room, 0, reads), window(room, reads, reads), window(room, 2 * reads, writes)
+    low = window(room, 2 * reads + writes, lows)
+    block_sources = window(room, 2 * reads + writes + lows, 1 << (padded - LANE_BITS))
+    elementwise = flags & LANES_MOVE != 0 or t < LANE_BITS
+    deposit(write_at, positions, run_bits, t, zero)
     if not first_run:
         deposit(read_at, positions, read_bits, t, zero)
-    deposit(write_at, positions, run_bits, t, zero)
-    elementwise = flags & LANES_MOVE != 0 or t < LANE_BITS
-    if not elementwise:
-        deposit(low, source, zero + LANE_BITS, run_bits, zero + LANE_BITS)
-        deposit(high, source, run_bits, t, zero + LANE_BITS)
+    if not first_run and t >= LANE_BITS:
+        found_at = positions if elementwise else source  # the order is changed when writing
+        deposit(low, found_at, zero + LANE_BITS, read_bits, zero + LANE_BITS)
+        deposit(high, found_at, read_bits, t, zero + LANE_BITS)
     if stop < 0:
         outside = support & ~inside
         start, stop = 0, 1
@@ -363,12 +368,14 @@ def run_tiles(
         if first_run:
             tile[0], tile[LANES] = phase.real, phase.imag
         else:
-            gather(state, tile, t, read_bits, base, read_at, inside & ~support, flags & INPUT_INTERLEAVED != 0)
+            gather(
+                state, tile, t, read_bits, base, read_at, low, high, inside & ~support, flags & INPUT_INTERLEAVED != 0
+            )
         work(tile, t, base, row[OPS_FROM], row[OPS_TO], ops, bits, coefficients, lanes, column, tables, block_sources)
         if elementwise:
             write_out(state, tile, t, source)
         else:
-            scatter(state, tile, t, run_bits, base, write_at, low, high, flags & OUTPUT_INTERLEAVED != 0)
+            scatter(state, tile, t, run_bits, base, write_at, flags & OUTPUT_INTERLEAVED != 0)
     keep(room)
 
 
