@@ -8,7 +8,8 @@ import numpy as np
 
 from qsim.compiler.blocks import MOST_SHIFTS, put_blocks
 from qsim.compiler.fusion import merge_all
-from qsim.compiler.schedule import group_all, lay_out, relabel
+from qsim.compiler.layout import lay_out
+from qsim.compiler.schedule import group_all, relabel
 from qsim.kernels.jit import kernel
 from qsim.kernels.opcodes import (
     DENSE1,
@@ -180,25 +181,25 @@ def plan(
     lanes = np.int64(LANE_BITS)
     order, ends = np.empty(count + 1, dtype=np.int64), np.empty(count + 1, dtype=np.int64)
     sets = np.empty(count + 1, dtype=np.int64)
-    # Operations that the scheduler may look at for one pass: a small part of what the pass costs to run.
-    effort = min(1 << max(n - 5, 0), 400_000, 40_000_000 // max(count, 1))
-    passes, t, most = group_all(
-        kinds, starts, counts, controls, merged_operands, n, max(tile_bits, lanes + 2), lanes, effort, order, ends, sets
-    )
     goal = np.empty(n, dtype=np.int64)
     for q in range(n):
         goal[wires[q]] = q
-    if t == n:
-        lanes = np.int64(0)
+    # Operations that the scheduler may look at for one pass: a small part of what the pass costs to run.
+    effort = min(1 << max(n - 5, 0), 400_000, 40_000_000 // max(count, 1))
+    support = (1 << n) - 1 if natural_start else 0
+    passes, t, most = group_all(
+        kinds, starts, counts, controls, merged_operands, n, max(tile_bits, 2 * lanes), lanes, borrowed(goal), support,
+        effort, order, ends, sets,
+    )  # fmt: skip
     room = passes + n + 2  # each pass that only moves wires brings at least one home
     records = np.zeros(PASS_RECORD * room, dtype=np.int64)
     tiles, sources = np.empty(t * (room + 1), dtype=np.int64), np.empty(t * (room + 1), dtype=np.int64)
-    ops = np.empty(RECORD * (3 * count + 8 * room), dtype=np.int64)
-    bits = np.empty(4 * all_operands + 24 * count + 160 * room, dtype=np.int64)
+    ops = np.empty(RECORD * (6 * count + 8 * room), dtype=np.int64)
+    bits = np.empty(4 * all_operands + 40 * count + 160 * room, dtype=np.int64)
     done, num_ops, num_bits = lay_out(
         borrowed(kinds), borrowed(starts), borrowed(counts), borrowed(controls), borrowed(control_values),
         borrowed(merged_operands), borrowed(offsets), borrowed(parts_at), borrowed(order), borrowed(ends), borrowed(sets),
-        passes, natural_start, lanes, borrowed(goal), t, borrowed(records), borrowed(tiles), borrowed(sources),
+        passes, natural_start, borrowed(goal), t, borrowed(records), borrowed(tiles), borrowed(sources),
         borrowed(ops), borrowed(bits),
     )  # fmt: skip
     flips = done

@@ -243,16 +243,25 @@ def compile_lowered(
 def compile_thin(circuit: Circuit) -> Thin | None:
     """The final state of a circuit without parameters, if it is thin from beginning to end; this is kept on the circuit."""
     key = ("thin", len(circuit))
-    if key not in circuit._compiled:
-        simple, thin = _simplify(lower(circuit), circuit.num_qubits, False), None
-        lowered, phase = simple.lowered, simple.phase
-        if not lowered.expressions and not isinstance(phase, Expression):
-            gates = _tables().gates
-            thin = thin_state(lowered, circuit.num_qubits, gates, simple.constants, simple.matrices, phase)
-        circuit._compiled[key] = thin
-        if thin is None:
-            circuit._compiled["simple", len(circuit)] = simple  # for `compile_circuit`, which comes next
-    found: Thin | None = circuit._compiled[key]
+    compiled: dict[Any, Any] = circuit._compiled
+    if key not in compiled:
+        n, gates = circuit._num_qubits, _tables().gates
+        if not (circuit._objects or circuit._expressions or isinstance(circuit._global_phase, Expression)):
+            # The circuit's own columns: nobody can extend them, and so move them, meanwhile.
+            rows, operands, values = (
+                np.asarray(memoryview(column)) for column in (circuit._rows, circuit._operands, circuit._values)
+            )
+            columns = Lowered(rows.reshape(-1, ROW), operands, values)
+            compiled[key] = thin_state(columns, n, gates, _tables().constants, _NO_MATRICES, circuit._global_phase)
+        else:
+            simple, thin = _simplify(lower(circuit), n, False), None
+            lowered, phase = simple.lowered, simple.phase
+            if not lowered.expressions and not isinstance(phase, Expression):
+                thin = thin_state(lowered, n, gates, simple.constants, simple.matrices, phase)
+            compiled[key] = thin
+            if thin is None:
+                compiled["simple", len(circuit)] = simple  # for `compile_circuit`, which comes next
+    found: Thin | None = compiled[key]
     return found
 
 

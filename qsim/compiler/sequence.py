@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from qsim.compiler.lanes import exchange_lanes, held_back, lanes_of, next_uses_here
 from qsim.kernels.jit import kernel
 from qsim.kernels.opcodes import (
     COEFFICIENT,
@@ -34,16 +35,17 @@ from qsim.kernels.opcodes import (
     TARGETS,
     VALUE,
 )  # fmt: skip
-from qsim.kernels.window import borrowed, keep, window
+from qsim.kernels.window import keep, window
 
 #: Classes of operations that are gathered; the rest stay as they are.
 _REAL, _FLIP, _PHASE, _OTHER = range(4)
 #: How far to look ahead for operations of a class.
 _LOOK_AHEAD = 400
 #: Costs in hundredths of a nanosecond an amplitude and thread, single precision: one to three real matrices at once, a
-#: complex one, a product of phases, one phase. X and CX on block bits cost nothing: see `qsim.compiler.blocks`.
+#: complex one, a product of phases, one phase, an exchange of lanes. X and CX on block bits cost nothing: see
+#: `qsim.compiler.blocks`.
 _REAL_COSTS = (0, 14, 17, 21)
-_DENSE1_COST, _PHASES_COST, _PHASE_COST = 15, 32, 9
+_DENSE1_COST, _PHASES_COST, _PHASE_COST, _EXCHANGE_COST = 15, 32, 9, 11
 
 
 @kernel(apart=True)
@@ -58,16 +60,22 @@ def ascending(values: Any, first: int, last: int) -> None:
 
 
 @kernel(apart=True)
-def sweep(wanted: int, classes: Any, on: Any, off: Any, after: Any, head: int, everything: int, picked: Any) -> Any:
+def sweep(
+    wanted: int, classes: Any, on: Any, off: Any, after: Any, head: int, everything: int, lanes: int, picked: Any
+) -> Any:  # fmt: skip
     """Take operations of a class out of the list that starts at `head`, as far as they commute with what they pass.
 
-    Returns how many, written to `picked`, and the new head.
+    None acts on the wires `lanes`; flips have no control there either, those that have count as others. Returns how many,
+    written to `picked`, and the new head.
     """
     total, count, looked = len(classes), 0, 0
     waiting_on, waiting_off = 0, 0
     previous, k = -1, head
     while k < total and waiting_on != everything and looked < _LOOK_AHEAD:
-        if classes[k] == wanted and (on[k] & (waiting_on | waiting_off)) == 0 and (off[k] & waiting_on) == 0:
+        own = classes[k]
+        if own == _FLIP and off[k] & lanes:
+            own = _OTHER
+        if own == wanted and (on[k] & (waiting_on | waiting_off | lanes)) == 0 and (off[k] & waiting_on) == 0:
             picked[count] = k
             count += 1
             if previous < 0:
@@ -167,21 +175,24 @@ def emit_phases(
 
 @kernel(apart=True)
 def emit_all(
-    first: int, last: int, split: bool, order: Any, kinds: Any, starts: Any, counts: Any, controls: Any,
-    control_values: Any, operands: Any, offsets: Any, parts_at: Any, places: Any, positions: Any, block_bits: int,
-    ops: Any, num_ops: int, bits: Any, used: int,
+    first: int, last: int, split: bool, moving: bool, order: Any, kinds: Any, starts: Any, counts: Any, controls: Any,
+    control_values: Any, operands: Any, offsets: Any, parts_at: Any, places: Any, positions: Any, later: Any,
+    block_bits: int, ops: Any, num_ops: int, bits: Any, used: int,
 ) -> Any:  # fmt: skip
-    """Records for operations order[first:last] of a pass. Returns how many there are then, the use of `bits`, the cost.
+    """Records for operations order[first:last] of a pass, from the last one to the first.
 
-    parts_at[k]: where the coefficients of the parts of a complex matrix are, or -1; they are used if `split`. `places`
-    has the tile bit of each wire, or -1.
+    Returns how many records there are then, the use of `bits`, the cost. parts_at[k]: where the coefficients of the parts
+    of a complex matrix are, or -1; they are used if `split`. `places` has the tile bit of each wire, or -1. With `moving`
+    nothing is done to a wire while it lies in a lane: wires change places (see `qsim.compiler.lanes`), and `places` with them.
     """
     room = 3 * (last - first)
-    owned = np.empty(8 * room, dtype=np.int64)
+    owned = np.empty(8 * room + len(places), dtype=np.int64)
     classes, sources, wires = window(owned, 0, room), window(owned, room, room), window(owned, 2 * room, room)
     at, on, off = window(owned, 3 * room, room), window(owned, 4 * room, room), window(owned, 5 * room, room)
+    uses = window(owned, 8 * room, len(places))
     total, everything = 0, (1 << len(places)) - 1
-    for n in range(first, last):
+    lanes = lanes_of(places) if moving else 0
+    for n in range(last - 1, first - 1, -1):
         k = order[n]
         kind, count, begin = kinds[k], counts[k], starts[k]
         active, passive = 0, 0
@@ -192,9 +203,9 @@ def emit_all(
             else:
                 active |= bit
         w = operands[begin + count - 1] if count else -1
-        high = w >= 0 and places[w] >= LANE_BITS
+        high = w >= 0 and (moving or places[w] >= LANE_BITS)
         if kind == DENSE1 and count == 1 and split and high and parts_at[k] >= 0:
-            for part in range(3):
+            for part in range(2, -1, -1):
                 classes[total] = _REAL if part == 1 else _PHASE
                 sources[total], wires[total] = k, w
                 at[total] = parts_at[k] + (0 if part == 0 else 4 if part == 1 else 12)
@@ -208,7 +219,7 @@ def emit_all(
             kept = _PHASE
         elif kind == FLIP and high and count <= 2:
             control = places[operands[begin]]
-            if count == 1 or control < 0 or control >= LANE_BITS:
+            if count == 1 or moving or control < 0 or control >= LANE_BITS:
                 kept = _FLIP
         classes[total], sources[total], wires[total], at[total] = kept, k, w if count == 1 else -1, offsets[k]
         on[total], off[total] = active, passive
@@ -222,7 +233,7 @@ def emit_all(
     other = np.int64(_OTHER)
     while head < total:
         before = num_ops
-        count, head = sweep(real, classes, on, off, after, head, everything, picked)
+        count, head = sweep(real, classes, on, off, after, head, everything, lanes, picked)
         done = 0
         while done < count:
             # Four are two and two rather than three and one.
@@ -233,7 +244,7 @@ def emit_all(
             cost += _REAL_COSTS[take]
             num_ops += 1
             done += take
-        count, head = sweep(flip, classes, on, off, after, head, everything, picked)
+        count, head = sweep(flip, classes, on, off, after, head, everything, lanes, picked)
         for n in range(count):
             op, k = window(ops, RECORD * num_ops, RECORD), sources[picked[n]]
             used = record(
@@ -241,7 +252,7 @@ def emit_all(
                 bits, used,
             )  # fmt: skip
             num_ops += 1
-        count, head = sweep(other, classes, on, off, after, head, everything, picked)
+        count, head = sweep(other, classes, on, off, after, head, everything, lanes, picked)
         for n in range(count):
             op, k = window(ops, RECORD * num_ops, RECORD), sources[picked[n]]
             used = record(
@@ -252,7 +263,15 @@ def emit_all(
             num_ops += 1
         if num_ops > before:
             continue
-        count, head = sweep(phase, classes, on, off, after, head, everything, picked)
+        if moving:
+            wanted, needed = held_back(on, off, after, head, everything, lanes)
+            if wanted:
+                next_uses_here(on, after, head, later, uses)
+                num_ops, used = exchange_lanes(wanted, needed, uses, places, ops, num_ops, bits, used)
+                cost += _EXCHANGE_COST * (num_ops - before)
+                lanes = lanes_of(places)
+                continue
+        count, head = sweep(phase, classes, on, off, after, head, everything, lanes & 0, picked)
         if count * _PHASE_COST > _PHASES_COST:
             op = window(ops, RECORD * num_ops, RECORD)
             used = emit_phases(
@@ -278,59 +297,66 @@ def emit_all(
 
 @kernel(apart=True)
 def record_phase(op: Any, wire: int, coefficient: int, places: Any, bits: Any, used: int) -> int:
-    """A diagonal operation on one wire of the tile, above the lanes."""
+    """A diagonal operation on one wire of the tile."""
     for column in range(RECORD):
         op[column] = 0
     op[KIND], op[TARGETS], op[COEFFICIENT], op[TARGET] = DIAGONAL, 1, coefficient, used
     bits[used] = places[wire]
-    op[FIXED_AT], op[FIXED_COUNT] = used + 1, 1
+    op[FIXED_AT] = used + 1
+    if places[wire] < LANE_BITS:
+        op[LANE_MASK] = 1 << places[wire]
+        return used + 1
+    op[FIXED_COUNT] = 1
     bits[used + 1] = places[wire] - LANE_BITS
     return used + 2
 
 
 @kernel(apart=True)
 def emit(
-    first: int, last: int, order: Any, kinds: Any, starts: Any, counts: Any, controls: Any, control_values: Any,
-    operands: Any, offsets: Any, parts_at: Any, positions: Any, tile: Any, ops: Any, num_ops: int, bits: Any, used: int,
+    first: int, last: int, moving: bool, order: Any, kinds: Any, starts: Any, counts: Any, controls: Any,
+    control_values: Any, operands: Any, offsets: Any, parts_at: Any, places: Any, positions: Any, later: Any,
+    block_bits: int, ops: Any, num_ops: int, bits: Any, used: int,
 ) -> Any:  # fmt: skip
-    """Records of one pass, by whichever way is cheaper; parts_at[k] becomes -1 for matrices that are not split.
+    """Records of one pass, last one first, by whichever way is cheaper; parts_at[k] becomes -1 for matrices not split.
 
-    Returns how many records there are then, and the use of `bits`. There are at most three records an operation.
+    `places`, tile bits of wires after the pass, becomes those before it. Returns how many records there are then, and
+    the use of `bits`.
     """
-    owned = np.empty(len(positions), dtype=np.int64)
-    places = borrowed(owned)
-    for w in range(len(positions)):
-        places[w] = -1
-        for j in range(len(tile)):
-            if tile[j] == positions[w]:
-                places[w] = j
-    block_bits = max(len(tile) - LANE_BITS, 0)
     splittable = False
     for n in range(first, last):
         splittable = splittable or parts_at[order[n]] >= 0
+    owned = np.empty(2 * len(places), dtype=np.int64)
+    original, whole_places = window(owned, 0, len(places)), window(owned, len(places), len(places))
+    for w in range(len(places)):
+        original[w], whole_places[w] = places[w], places[w]
+    # Both ways are written, the one that is chosen last.
     split = splittable
+    done, after, whole = emit_all(
+        first, last, not split and splittable, moving, order, kinds, starts, counts, controls, control_values, operands,
+        offsets, parts_at, whole_places, positions, later, block_bits, ops, num_ops, bits, used,
+    )  # fmt: skip
     if splittable:
-        _, _, whole = emit_all(
-            first, last, not split, order, kinds, starts, counts, controls, control_values, operands, offsets, parts_at,
-            places, positions, block_bits, ops, num_ops, bits, used,
-        )  # fmt: skip
         done, after, apart = emit_all(
-            first, last, split, order, kinds, starts, counts, controls, control_values, operands, offsets, parts_at,
-            places, positions, block_bits, ops, num_ops, bits, used,
+            first, last, split, moving, order, kinds, starts, counts, controls, control_values, operands, offsets,
+            parts_at, places, positions, later, block_bits, ops, num_ops, bits, used,
         )  # fmt: skip
         if apart < whole:
             for n in range(first, last):
                 k = order[n]
-                if parts_at[k] >= 0 and places[operands[starts[k]]] < LANE_BITS:
+                if not moving and parts_at[k] >= 0 and places[operands[starts[k]]] < LANE_BITS:
                     parts_at[k] = -1
             keep(owned)
             return done, after
+        for w in range(len(places)):
+            places[w] = original[w]
+        done, after, _ = emit_all(
+            first, last, not split, moving, order, kinds, starts, counts, controls, control_values, operands, offsets,
+            parts_at, places, positions, later, block_bits, ops, num_ops, bits, used,
+        )  # fmt: skip
+    else:
+        for w in range(len(places)):
+            places[w] = whole_places[w]
     for n in range(first, last):
         parts_at[order[n]] = -1
-    done, after, _ = emit_all(
-        first, last, split and not splittable, order, kinds, starts, counts, controls, control_values, operands, offsets,
-        parts_at, places,
-        positions, block_bits, ops, num_ops, bits, used,
-    )  # fmt: skip
     keep(owned)
     return done, after

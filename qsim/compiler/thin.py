@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from qsim.circuit import BARRIER, DELAY, MEASURE
 from qsim.compiler.formulas import FACTORS, SHAPES
 from qsim.compiler.lowering import MATRIX, Lowered
 from qsim.compiler.plan import CONSTANTS_OF, CONTROLS_OF, FORMULA_OF, KIND_OF
@@ -29,7 +30,9 @@ from qsim.kernels.thin import (
     join,
     put_entries,
     put_rows,
+    sort_entries,
     thin_gate,
+    times,
 )
 from qsim.kernels.window import borrowed, keep, window
 
@@ -44,7 +47,7 @@ _FEW_BITS = 8
 _COEFFICIENTS = 32
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Thin:
     """A state: entries, sorted by key, times vectors of loose qubits; see `qsim.kernels.thin.put_entries`."""
 
@@ -84,35 +87,40 @@ def thin_state(
 ) -> Thin | None:  # fmt: skip
     """The final state of lowered rows without symbolic values, from |0...0>, if it is thin all the time.
 
-    gates, constants, matrices: as `qsim.compiler.plan.plan` takes them; phase: of the whole circuit, in radians.
+    Measurements, barriers and delays among the rows are passed over. gates, constants, matrices: as
+    `qsim.compiler.plan.plan` takes them; phase: of the whole circuit, in radians.
     """
     n = num_qubits
-    joined, loose, counters = np.empty(n, np.int64), np.empty(4 * n), np.zeros(COUNTERS, np.int64)
     limit = max(_LEAST_ENTRIES, min(_MOST_ENTRIES, 1 << max(n - _SPARSE_BITS, 0)))
-    keys, amplitudes = np.empty(limit, np.int64), np.empty(2 * limit)
+    keys, integers = np.empty(limit, np.int64), np.zeros(COUNTERS + n, np.int64)
+    numbers = np.empty(2 * limit + 4 * n)
+    counters, joined, amplitudes, loose = (
+        integers[:COUNTERS],
+        integers[COUNTERS:],
+        numbers[: 2 * limit],
+        numbers[2 * limit :],
+    )
     counters[LIMIT] = limit
     budget = min(_MOST_WORK, (1 << n >> _WORK_BITS) + _LEAST_WORK)
-    if not run_thin(
+    left = run_thin(
         lowered.rows, lowered.operands, lowered.values, MATRIX, gates, matrices, constants, SHAPES, FACTORS, phase, budget,
         keys, amplitudes, loose, joined, counters,
-    ):  # fmt: skip
+    )  # fmt: skip
+    if left < 0:
         return None
     count = int(counters[COUNT])
-    order = np.argsort(keys[:count], kind="stable")
-    qubits = np.flatnonzero(joined == 0).astype(np.int64)
-    return Thin(
-        n, keys[order], amplitudes.reshape(-1, 2)[order].reshape(-1), qubits, loose.reshape(-1, 4)[qubits].reshape(-1)
-    )
+    return Thin(n, keys[:count], amplitudes[: 2 * count], joined[:left], loose[: 4 * left])
 
 
 @kernel()
 def run_thin(
     rows: Any, operands: Any, values: Any, matrix_code: int, table: Any, matrices: Any, constants: Any, shapes: Any,
     factors: Any, phase: float, budget: int, keys: Any, amplitudes: Any, loose: Any, joined: Any, counters: Any,
-) -> bool:  # fmt: skip
-    """All rows on |0...0>; False where the state is not thin, or a gate of another kind. Loose qubits end up not basis states.
+) -> int:  # fmt: skip
+    """All rows on |0...0>; -1 where the state is not thin, or a gate of another kind.
 
-    The last five arguments are written to; see `qsim.kernels.thin`.
+    The last five arguments are written to; see `qsim.kernels.thin`. In the end entries ascend by their keys, and `joined` and
+    `loose` begin with the qubits that are still loose, none of them a basis state, of which the number is returned.
     """
     rows, operands, values, table = borrowed(rows), borrowed(operands), borrowed(values), borrowed(table)
     matrices, constants, keys, amplitudes = (
@@ -140,6 +148,8 @@ def run_thin(
     for row in range(len(rows)):
         code, at, count, first, extra = rows[row, 0], rows[row, 1], rows[row, 2], rows[row, 3], rows[row, 4]
         own, formula = 0, 0
+        if code in (MEASURE, BARRIER, DELAY):
+            continue
         if code == matrix_code:
             kind, constant = matrices[first, 0], matrices[first, 1]
         else:
@@ -168,8 +178,17 @@ def run_thin(
         if basis_state(loose, q) >= 0:
             join(q, keys, amplitudes, loose, joined, counters, factor)
     for e in range(counters[COUNT] if thin else 0):
-        x, y = amplitudes[2 * e], amplitudes[2 * e + 1]
-        amplitudes[2 * e], amplitudes[2 * e + 1] = x * factor[0] - y * factor[1], x * factor[1] + y * factor[0]
+        times(amplitudes, 2 * e, factor[0], factor[1])
     keep(owned)
     keep(owned_waiting)
-    return thin
+    if not thin:
+        return -1
+    sort_entries(keys, amplitudes, counters[COUNT])
+    left = 0
+    for q in range(n):
+        if joined[q] == 0:
+            joined[left] = q
+            for k in range(4):
+                loose[4 * left + k] = loose[4 * q + k]
+            left += 1
+    return left

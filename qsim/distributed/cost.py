@@ -64,7 +64,7 @@ def work_of(program: Program) -> Work:
 
     >>> from qsim.compiler import compile_circuit
     >>> work_of(compile_circuit(Circuit(20).h(range(20)))).passes
-    3
+    4
     """
     records = program.section(oc.IN_OPS).reshape(-1, oc.RECORD).tolist()
     limits = program.section(oc.IN_PASSES).reshape(-1, oc.PASS_RECORD).tolist()

@@ -225,25 +225,32 @@ def combinations(table: Any, strides: Any, start: int) -> None:
 
 @kernel(apart=True)
 def gather(
-    state: Any, tile: Any, t: int, run_bits: int, base: int, addresses: Any, empty: int, interleaved: bool
-) -> None:
-    """A tile's amplitudes; runs whose address has a bit of `empty` set are known to be zero and are not read."""
+    state: Any, tile: Any, t: int, run_bits: int, base: int, addresses: Any, low: Any, high: Any, empty: int,
+    interleaved: bool,
+) -> None:  # fmt: skip
+    """A tile's amplitudes: block (h, k), the k-th of run h, becomes block high[h] | low[k] of the tile.
+
+    Runs whose address has a bit of `empty` set are known to be zero and are not read.
+    """
     if t < LANE_BITS:
         for i in range(1 << t):
             tile[i], tile[i + LANES] = state[2 * i], state[2 * i + 1]  # so it is written, too
         return
-    numbers = 2 << run_bits
+    blocks = 1 << (run_bits - LANE_BITS)
     for h in range(1 << (t - run_bits)):
-        at, to = 2 * (base + addresses[h]), numbers * h
+        at = 2 * (base + addresses[h])
+        target = high[h]
         if addresses[h] & empty:
-            for k in range(to, to + numbers):
-                tile[k] = 0
+            for k in range(blocks):
+                to = BLOCK * (target | low[k])
+                for j in range(BLOCK):
+                    tile[to + j] = 0
         elif interleaved:
-            for k in range(0, numbers, BLOCK):
-                split_block(tile, state, tile, tile, to + k, at + k, 0, 0)
+            for k in range(blocks):
+                split_block(tile, state, tile, tile, BLOCK * (target | low[k]), at + BLOCK * k, 0, 0)
         else:
-            for k in range(0, numbers, BLOCK):
-                copy_block(tile, state, tile, tile, to + k, at + k, 0, 0)
+            for k in range(blocks):
+                copy_block(tile, state, tile, tile, BLOCK * (target | low[k]), at + BLOCK * k, 0, 0)
 
 
 @kernel(apart=True)
@@ -306,19 +313,27 @@ def run_tiles(
     first_run = support == 0
     read_bits = min(read_bits, run_bits)
     reads, writes = 1 << (t - read_bits) if not first_run else 1, 1 << (t - run_bits)
-    lows = 1 << max(run_bits - LANE_BITS, 0)
-    room = np.empty(reads + 2 * writes + lows + padded, dtype=np.int64)
-    read_at, write_at, high = window(room, 0, reads), window(room, reads, writes), window(room, reads + writes, writes)
-    low, strides = window(room, reads + 2 * writes, lows), window(room, reads + 2 * writes + lows, padded)
+    lows = 1 << max(read_bits - LANE_BITS, 0)
+    low_writes = 1 << max(run_bits - LANE_BITS, 0)
+    room = np.empty(2 * reads + 2 * writes + lows + low_writes + padded, dtype=np.int64)
+    read_at, high, write_at = window(room, 0, reads), window(room, reads, reads), window(room, 2 * reads, writes)
+    low, high_from = window(room, 2 * reads + writes, lows), window(room, 2 * reads + writes + lows, writes)
+    low_from = window(room, 2 * reads + 2 * writes + lows, low_writes)
+    strides = window(room, 2 * reads + 2 * writes + lows + low_writes, padded)
+    elementwise = flags & LANES_MOVE != 0 or t < LANE_BITS
+    deposit(write_at, positions, run_bits, t, zero)
     if not first_run:
         deposit(read_at, positions, read_bits, t, zero)
-    deposit(write_at, positions, run_bits, t, zero)
+    if not first_run and t >= LANE_BITS:
+        found_at = positions if elementwise else source  # the order is changed when writing
+        deposit(low, found_at, zero + LANE_BITS, read_bits, zero + LANE_BITS)
+        deposit(high, found_at, read_bits, t, zero + LANE_BITS)
     for j in range(t):
-        strides[j] = bits[row[PASS_STRIDES] + source[j] - LANE_BITS] if source[j] >= LANE_BITS else 1 << source[j]
-    elementwise = flags & LANES_MOVE != 0 or t < LANE_BITS
+        bit = source[j] if elementwise else j
+        strides[j] = bits[row[PASS_STRIDES] + bit - LANE_BITS] if bit >= LANE_BITS else 1 << bit
     if not elementwise:
-        combinations(low, window(strides, LANE_BITS, run_bits - LANE_BITS), zero)
-        combinations(high, window(strides, run_bits, t - run_bits), zero)
+        combinations(low_from, window(strides, LANE_BITS, run_bits - LANE_BITS), zero)
+        combinations(high_from, window(strides, run_bits, t - run_bits), zero)
     shifts = window(bits, row[PASS_SHIFTS_AT], 3 * row[PASS_SHIFTS])
     if stop < 0:
         outside = support & ~inside
@@ -338,13 +353,15 @@ def run_tiles(
         if first_run:
             tile[0], tile[LANES] = phase.real, phase.imag
         else:
-            gather(state, tile, t, read_bits, base, read_at, inside & ~support, flags & INPUT_INTERLEAVED != 0)
+            gather(
+                state, tile, t, read_bits, base, read_at, low, high, inside & ~support, flags & INPUT_INTERLEAVED != 0
+            )
         work(tile, t, base, row[OPS_FROM], row[OPS_TO], ops, bits, coefficients, lanes, column, tables)
         end = shifted(row[PASS_SHIFT], base, shifts)
         if elementwise:
             write_out(state, tile, t, strides, end)
         else:
-            scatter(state, tile, t, run_bits, base, write_at, low, high, end, flags & OUTPUT_INTERLEAVED != 0)
+            scatter(state, tile, t, run_bits, base, write_at, low_from, high_from, end, flags & OUTPUT_INTERLEAVED != 0)
     keep(room)
 
 

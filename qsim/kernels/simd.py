@@ -211,27 +211,29 @@ def _lean_four() -> Any:
     """
 
     def generate(e: _Emitter, tile: Any, sums: Any, _: Any, __: Any, at: Any, step0: Any, step1: Any, to: Any) -> None:
-        starts = [e.offset(at, slot) for slot in e.slots()]
-        if len(starts) == 1:
-            starts.append(e.builder.xor(at, to))
-        corners = [_corners(e, start, [step0, step1]) for start in starts]
-        # For each vector: the three sums of products, four rows each.
-        totals: list[list[list[Any]]] = [[[None] * 4 for _ in range(3)] for _ in corners]
-        for column in range(4):
-            parts = []
-            for places in corners:
-                x, y = e.load(tile, places[column]), e.load(tile, e.offset(places[column], LANES))
-                parts.append((e.builder.fadd(x, y), e.builder.fneg(y), x))
-            for row in range(4):
-                for k in range(3):
-                    # Not `scalar`: kept over the loop they would find no registers, and 48 vectors go by way of the stack.
-                    factor = e.splat(e.builder.load(e.builder.gep(sums, [e.index(3 * (4 * row + column) + k)])))
-                    for total, part in zip(totals, parts, strict=True):
-                        total[k][row] = e.fma(factor, part[k], total[k][row])
-        for places, (both, re, im) in zip(corners, totals, strict=True):
-            for row in range(4):
-                e.store(e.builder.fadd(both[row], re[row]), tile, places[row])
-                e.store(e.builder.fadd(both[row], im[row]), tile, e.offset(places[row], LANES))
+        starts = [at] if len(e.slots()) > 1 else [at, e.builder.xor(at, to)]
+        corners = [
+            [e.offset(place, slot) for place in _corners(e, start, [step0, step1])]
+            for start in starts
+            for slot in e.slots()
+        ]
+        parts = [
+            [(e.load(tile, place), e.load(tile, e.offset(place, LANES))) for place in places] for places in corners
+        ]
+        for row in range(4):
+            totals: list[list[Any]] = [[None] * 3 for _ in corners]
+            for column in range(4):
+                factors = [
+                    e.splat(e.builder.load(e.builder.gep(sums, [e.index(3 * (4 * row + column) + k)])))
+                    for k in range(3)
+                ]
+                for total, part in zip(totals, parts, strict=True):
+                    x, y = part[column]
+                    for k, value in enumerate((e.builder.fadd(x, y), e.builder.fneg(y), x)):
+                        total[k] = e.fma(factors[k], value, total[k])
+            for (both, re, im), places in zip(totals, corners, strict=True):
+                e.store(e.builder.fadd(both, re), tile, places[row])
+                e.store(e.builder.fadd(both, im), tile, e.offset(places[row], LANES))
 
     return _declare(generate)
 

@@ -330,6 +330,22 @@ def product_table(vectors: Any, qubits: Any, first: int, last: int, table: Any, 
             places[size + k] = places[k] | (1 << qubits[j])
 
 
+@kernel(apart=True)
+def sort_entries(keys: Any, amplitudes: Any, count: int) -> None:
+    """Order entries by ascending keys, all different: Shell's method, with gaps that halve."""
+    gap = count >> 1
+    while gap:
+        for k in range(gap, count):
+            key, x, y = keys[k], amplitudes[2 * k], amplitudes[2 * k + 1]
+            at = k
+            while at >= gap and keys[at - gap] > key:
+                keys[at] = keys[at - gap]
+                amplitudes[2 * at], amplitudes[2 * at + 1] = amplitudes[2 * (at - gap)], amplitudes[2 * (at - gap) + 1]
+                at -= gap
+            keys[at], amplitudes[2 * at], amplitudes[2 * at + 1] = key, x, y
+        gap >>= 1
+
+
 @kernel()
 def put_entries(state: Any, keys: Any, amplitudes: Any, qubits: Any, vectors: Any) -> None:
     """Write the amplitudes that are not zero to a state of zeros, (re, im) pairs.

@@ -99,6 +99,17 @@ def one_target(
     tile: Any, kind: int, stride: int, walk: Any, at: int, masked: bool, lanes: Any, u: Any
 ) -> None:  # fmt: skip
     """A 2 x 2 matrix on the block bit of a stride, where controls match; `u` holds (re, im) pairs, row by row."""
+    last = steps(walk)
+    if kind == DENSE1 and not masked:  # loops of their own, in which the matrix stays in registers
+        for i in range(1, last):
+            dense1_blocks(tile, u, lanes, tile, at, stride, 0, 0)
+            at ^= walk[trailing_zeros(i)]
+        return
+    if kind == REAL1 and not masked:
+        for i in range(1, last):
+            real1_blocks(tile, u, lanes, tile, at, stride, 0, 0)
+            at ^= walk[trailing_zeros(i)]
+        return
     for i in range(1, steps(walk)):
         if kind == FLIP:
             if masked:

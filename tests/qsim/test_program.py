@@ -4,16 +4,28 @@ from __future__ import annotations
 
 import numpy as np
 import oracle
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qsim import Circuit, Simulator
 from qsim.compiler import compile_circuit
 from qsim.kernels import opcodes as oc
+from qsim.state import evolve
 
 
 def kinds(program):
     return program.section(oc.IN_OPS).reshape(-1, oc.RECORD)[:, oc.KIND].tolist()
+
+
+def evolved(circuit, tile_bits, natural_start=False, dtype=np.complex128):
+    """The final state, from a program that begins with |0...0> in any order or, if asked, in natural order."""
+    program = compile_circuit(circuit, dtype=dtype, tile_bits=tile_bits, natural_start=natural_start)
+    state = None
+    if natural_start:
+        state = np.zeros(1 << circuit.num_qubits, dtype)
+        state[0] = 1
+    return evolve(program, np.zeros(0), dtype, 2, state)
 
 
 def layered(num_qubits, layers, seed=0):
@@ -72,6 +84,12 @@ def test_layers_split_into_phases_and_real_matrices(num_qubits, layers, seed, ti
         assert np.abs(state - expected).max() < tolerance
 
 
+@pytest.mark.parametrize("natural_start", [False, True])
+def test_real_matrices_on_both_sides_of_a_swap_are_one(natural_start):
+    circuit = Circuit(9).ry(1.78, 4).swap(5, 4).ry(1.35, 5).h(8).swap(8, 2).ry(0.2, 2).cx(2, 8)
+    assert np.abs(evolved(circuit, 9, natural_start) - oracle.statevector(circuit)).max() < 1e-12
+
+
 def test_many_rotations_in_single_precision_keep_their_scale():
     circuit = Circuit(10)
     for k in range(600):
@@ -98,3 +116,49 @@ def test_a_long_circuit_is_cut_into_passes():
     for _ in range(500):
         expected = step._state(short, np.zeros(0), expected)
     assert np.abs(state - expected).max() < 1e-11
+
+
+KINDS = {
+    "real": "h ry cx swap", "diagonal": "ry rz cz cp rzz swap", "complex": "u cx cz t", "controlled": "h cry ccx cswap rxx x",
+}  # fmt: skip
+ANGLES = {"ry": 1, "rz": 1, "cp": 1, "rzz": 1, "cry": 1, "rxx": 1, "u": 3}
+QUBITS = {"cx": 2, "swap": 2, "cz": 2, "cp": 2, "rzz": 2, "cry": 2, "rxx": 2, "ccx": 3, "cswap": 3}
+
+
+@settings(max_examples=20)
+@given(st.sampled_from(sorted(KINDS)), st.integers(9, 11), st.integers(1, 120), st.integers(0, 10**6))
+def test_lanes_are_exchanged_and_wires_come_home(kind, num_qubits, gates, seed):
+    random, circuit = np.random.default_rng(seed), Circuit(num_qubits)
+    for name in random.choice(KINDS[kind].split(), gates).tolist():
+        angles = random.uniform(-3, 3, ANGLES.get(name, 0)).tolist()
+        qubits = random.permutation(num_qubits)[: QUBITS.get(name, 1)].tolist()
+        getattr(circuit, name)(*angles, *qubits)
+    expected = oracle.statevector(circuit)
+    for tile_bits in (8, 9, 10):
+        for natural_start in (False, True):
+            for dtype, tolerance in ((np.complex128, 1e-12), (np.complex64, 1e-5)):
+                state = evolved(circuit, tile_bits, natural_start, dtype)
+                assert np.abs(state - expected).max() < tolerance
+
+
+def test_no_pass_only_restores_an_order():
+    circuit = layered(12, 6)
+    program = compile_circuit(circuit, tile_bits=8)
+    assert all(program.num_operations_of(k) for k in range(program.num_passes))
+    records = program.section(oc.IN_OPS).reshape(-1, oc.RECORD)
+    limits = program.section(oc.IN_PASSES).reshape(-1, oc.PASS_RECORD)
+    for first, last in limits[:, [oc.OPS_FROM, oc.OPS_TO]].tolist():
+        assert not set(records[first:last, oc.KIND].tolist()) <= {oc.TRANSPOSITION}
+
+
+def test_passes_on_few_qubits_come_first():
+    circuit = Circuit(12)
+    for layer in range(4):
+        for q in range(12):
+            circuit.ry(0.1 + layer + q, q)
+        for q in range(11):
+            circuit.cx(q, q + 1)
+    program = compile_circuit(circuit, tile_bits=8)
+    tiles = [program.num_tiles(k) for k in range(program.num_passes)]
+    assert tiles[0] == 1 and tiles == sorted(tiles)
+    assert sum(1 for count in tiles if count < 16) >= 2

@@ -75,7 +75,7 @@ def check(kind, n, gates, seed):
         assert np.abs(one.statevector(circuit, initial_state=start) - expected_from).max() < tolerance
         for threads in (2, 3):
             assert np.array_equal(Simulator(precision=precision, threads=threads).statevector(circuit), state)
-        for tile_bits in (6, int(random.integers(7, n + 1))):
+        for tile_bits in (6, int(random.integers(min(7, n), n + 1))):
             one._tile_bits = tile_bits
             assert np.abs(one.statevector(circuit) - expected).max() < tolerance
             assert np.abs(one.statevector(circuit, initial_state=start) - expected_from).max() < tolerance
