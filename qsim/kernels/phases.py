@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from qsim.kernels.jit import kernel
-from qsim.kernels.opcodes import LANE_BITS, NO_BIT, TARGET, TARGETS
+from qsim.kernels.opcodes import LANE_BITS, NO_BIT, TARGET, TARGETS, WALK_AT
 from qsim.kernels.simd import BLOCK, LANES, times_scaled_table, times_table
 from qsim.kernels.tile import place
 from qsim.kernels.window import keep, trailing_zeros, window
@@ -77,9 +77,10 @@ def full_table(
 def tabulate(t: int, base: int, op: Any, bits: Any, coefficients: Any, factor: float, tables: Any) -> int:
     """The tables for `factor` times the phases of one operation; returns the high bits that are coupled to low ones.
 
-    A term is three numbers: two places (a bit of the tile, or -1 - position for a bit of `base`; NO_BIT for a phase of
-    one qubit) and where its diagonal is in `coefficients`: entries for 0, 1 or for 00, 01, 10, 11 (the first bit low),
-    of which the first is 1. `tables` is room for the tables: see `table_numbers`.
+    Bits are numbered as the operation's strides are. A term is three numbers: two places (a bit of the tile, or
+    -1 - position for a bit of `base`; NO_BIT for a phase of one qubit) and where its diagonal is in `coefficients`: entries
+    for 0, 1 or for 00, 01, 10, 11 (the first bit low), of which the first is 1. `tables` is room for the tables: see
+    `table_numbers`.
     """
     numbers = np.empty(2 * MAX_TILE_BITS + 2 * MAX_TILE_BITS * MAX_TILE_BITS)
     integers = np.empty(MAX_TILE_BITS, dtype=np.int64)
@@ -165,52 +166,44 @@ def tabulate(t: int, base: int, op: Any, bits: Any, coefficients: Any, factor: f
 
 
 @kernel(apart=True)
-def phases(tile: Any, t: int, mixed: int, tables: Any, share: int, shares: int) -> None:
-    """Multiply a share of the tile's rows of 2**LOW_BITS amplitudes by what `tabulate` has written."""
+def phases(tile: Any, t: int, start: int, op: Any, bits: Any, mixed: int, tables: Any, first: int, last: int) -> None:
+    """Multiply the tile by what `tabulate` has written, for numbers [first, last) of its high bits. Block 0 begins at `start`."""
     low_bits = min(t, LOW_BITS)
     high_bits = t - low_bits
-    size, count = 1 << low_bits, 1 << high_bits
-    room, low_at = max(size, LANES), max(count, LANES)
+    size, low_at = 1 << low_bits, max(1 << high_bits, LANES)
+    room = max(size, LANES)
     v_at = low_at + room * (high_bits + 1)
-    first, last = count * share // shares, count * (share + 1) // shares
-    if mixed == 0:
-        for h in range(first, last):
-            times_tables(tile, tables, 2 * size * h, 2 * low_at, place(h), 2 * size)
-        return
-    # used[j] tells where the low table is for the last number whose lowest bit is high bit j.
-    integers = np.empty(MAX_TILE_BITS, dtype=np.int64)
-    used = window(integers, 0, MAX_TILE_BITS)
-    for j in range(high_bits - 1, -1, -1):
-        if (first >> j) & 1:
-            low_table((first >> j) << j, mixed, size, low_at, v_at, used, tables)
-    for h in range(first, last):
-        table = low_table(h, mixed, size, low_at, v_at, used, tables)
-        times_tables(tile, tables, 2 * size * h, 2 * table, place(h), 2 * size)
+    # The blocks of a low table lie at an XOR of low[k].
+    strides = window(bits, op[WALK_AT], max(t, LANE_BITS) - LANE_BITS)
+    low_blocks = max(low_bits, LANE_BITS) - LANE_BITS
+    integers = np.empty(2 * MAX_TILE_BITS + (1 << (LOW_BITS - LANE_BITS)), dtype=np.int64)
+    low = window(integers, 2 * MAX_TILE_BITS, 1 << low_blocks)
+    low[0] = 0
+    for j in range(low_blocks):
+        for k in range(1 << j):
+            low[k + (1 << j)] = low[k] ^ strides[j]
+    # Where the low table for the last number whose lowest bit is high bit j is, and where the blocks for that number begin.
+    used, starts = window(integers, 0, MAX_TILE_BITS), window(integers, MAX_TILE_BITS, MAX_TILE_BITS)
+    for n in range(-high_bits, last - first):  # first what the numbers of the higher bits of `first` alone leave behind
+        h = first + n if n >= 0 else (first >> -n) << -n
+        table, at = low_at, start
+        if h and (n >= 0 or (h >> -n) & 1):
+            level, rest = trailing_zeros(h), h & (h - 1)
+            if rest:
+                table, at = used[trailing_zeros(rest)], starts[trailing_zeros(rest)]
+            at ^= strides[low_blocks + level]
+            if (mixed >> level) & 1:
+                to, v = low_at + room * (level + 1), v_at + room * level
+                for k in range(0, 2 * size, BLOCK):
+                    times_table(tables, tables, tables, tables, 2 * to + k, 2 * table + k, 2 * v + k, 0)
+                table = to
+            used[level], starts[level] = table, at
+        if n < 0:
+            continue
+        for k in range(1 << low_blocks):
+            here = at ^ low[k]
+            times_scaled_table(tile, tile, tables, tables, here, here, 2 * table + BLOCK * k, place(h))
     keep(integers)
-
-
-@kernel(apart=True)
-def low_table(h: int, mixed: int, size: int, low_at: int, v_at: int, used: Any, tables: Any) -> int:
-    """Where the low table for high bits h is, once those for h without its lowest bits are made."""
-    if h == 0:
-        return low_at
-    level, rest = trailing_zeros(h), h & (h - 1)
-    table = used[trailing_zeros(rest)] if rest else low_at
-    if (mixed >> level) & 1:
-        room = max(size, LANES)
-        to, v = low_at + room * (level + 1), v_at + room * level
-        for k in range(0, 2 * size, BLOCK):
-            times_table(tables, tables, tables, tables, 2 * to + k, 2 * table + k, 2 * v + k, 0)
-        table = to
-    used[level] = table
-    return table
-
-
-@kernel(inner=True)
-def times_tables(tile: Any, tables: Any, at: int, table: int, where: int, numbers: int) -> None:
-    """So many numbers of the tile times those of a table and the one factor at `where`."""
-    for k in range(0, numbers, BLOCK):
-        times_scaled_table(tile, tile, tables, tables, at + k, at + k, table + k, where)
 
 
 @kernel(inner=True)

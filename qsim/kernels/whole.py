@@ -16,7 +16,8 @@ import numpy as np
 from qsim.kernels.atomic import fetch_add, load_acquire, wait_for
 from qsim.kernels.jit import kernel
 from qsim.kernels.opcodes import (
-    FIXED_AT,
+    DENSE,
+    DIAGONAL,
     FIXED_COUNT,
     IN_BITS,
     IN_OPS,
@@ -32,34 +33,44 @@ from qsim.kernels.opcodes import (
     PASS_BITS,
     PASS_FLAGS,
     PASS_RECORD,
+    PASS_SHIFT,
+    PASS_SHIFTS,
+    PASS_SHIFTS_AT,
+    PASS_STRIDES,
     PASS_SUPPORT,
-    PERMUTATION,
     PHASES,
+    REALS,
     RECORD,
+    SHIFTS,
+    SHIFTS_AT,
     TARGET,
     TARGETS,
     TRANSPOSITION,
+    VALUE,
+    WALK_AT,
 )  # fmt: skip
 from qsim.kernels.passes import (
     clear,
+    combinations,
     deposit,
     factor_after,
     is_tiny,
     operate,
-    permute,
     rescale,
     run_tiles,
+    shifted,
     tables_at,
     workspace_numbers,
 )  # fmt: skip
-from qsim.kernels.phases import phases, table_numbers, tabulate
+from qsim.kernels.phases import LOW_BITS, phases, table_numbers, tabulate
 from qsim.kernels.simd import BLOCK, LANES, copy_block, join_block, split_block
-from qsim.kernels.tile import share_of
 from qsim.kernels.window import keep, section, window
 
 #: Parts of the tile, 2**SHARE_BITS of them.
 SHARE_BITS = 3
 SHARES = 1 << SHARE_BITS
+#: Shorter walks are not shared: what is left would go by other instructions, and other rounding.
+_LEAST_WALK = SHARE_BITS + 3
 #: Smaller tiles are too little for more than one thread.
 _SHARED_BITS = 14
 
@@ -68,6 +79,12 @@ _SHARED_BITS = 14
 def room_stride(t: int, column_numbers: int) -> int:
     """How far apart the threads' workspaces begin: at lines of the cache, see `qsim.workspace.rooms`."""
     return (workspace_numbers(t, column_numbers) + 15) // 16 * 16
+
+
+@kernel(inner=True)
+def share_of(count: int, share: int, shares: int) -> Any:
+    """The range of `share` when `count` things are divided into so many shares."""
+    return range(count * share // shares, count * (share + 1) // shares)
 
 
 @kernel(apart=True)
@@ -98,14 +115,73 @@ def finish(shared: Any, step: int, threads: int, done: int) -> int:
 
 
 @kernel(inner=True)
-def highest_bit(op: Any, bits: Any) -> int:
-    """The highest block bit that an operation fixes or moves, or -1; a product of phases fixes none."""
-    if op[KIND] == TRANSPOSITION:
-        last = bits[op[TARGET] + 1] - LANE_BITS
-        return max(last, bits[op[TARGET] + 3] - LANE_BITS) if op[TARGETS] == 2 else last
-    if op[KIND] == PHASES or op[FIXED_COUNT] == 0:
-        return -1
-    return bits[op[FIXED_AT] + op[FIXED_COUNT] - 1]
+def basis_vector(walk: Any, op: Any, j: int) -> int:
+    """Vector j of the basis of a walk; see `qsim.compiler.blocks.put_walk`."""
+    if j and op[KIND] == REALS and op[FIXED_COUNT] == 3:
+        return walk[j] ^ walk[j - 1]
+    return walk[j]
+
+
+@kernel(apart=True)
+def stays_in_part(op: Any, bits: Any, t: int) -> bool:
+    """Whether each share of an operation is its work on one of the parts of the tile, SHARES of them, one behind the other."""
+    top = (SHARES - 1) << (t + 1 - SHARE_BITS)  # of where a block begins
+    kind, target = op[KIND], op[TARGET]
+    if kind == PHASES:
+        strides = window(bits, op[WALK_AT], t - LANE_BITS)
+        first, moved = len(strides) - SHARE_BITS, 0
+        for j in range(first):
+            moved |= strides[j]
+        a, b, c = strides[first] & top, strides[first + 1] & top, strides[first + 2] & top
+        independent = a and b and c and (a ^ b) and (b ^ c) and (c ^ a) and (a ^ b ^ c)
+        return independent != 0 and moved & top == 0
+    walk = window(bits, op[WALK_AT], t - LANE_BITS - op[FIXED_COUNT] + 1)
+    last = len(walk) - 1
+    if len(walk) < _LEAST_WALK:
+        return False
+    for j in range(SHARE_BITS):
+        if basis_vector(walk, op, last - 1 - j) >> (t - j) != 1:
+            return False
+    moved = 0
+    if kind in (REALS, TRANSPOSITION):
+        count, first = (op[FIXED_COUNT], 0) if kind == REALS else (op[TARGETS], 1)
+        for k in range(count):
+            moved |= bits[target + 2 * k + first]
+    elif kind in (DIAGONAL, DENSE):
+        for k in range(op[TARGETS]):
+            moved |= max(bits[target + k], 0)
+    else:
+        moved = target
+    return moved & top == 0
+
+
+@kernel(inner=True)
+def first_row(op: Any, bits: Any, t: int, at: int, inside: bool, share: int) -> int:
+    """The first number of high bits of a share of a product of phases; see `stays_in_part`."""
+    each = (1 << (t - LOW_BITS)) // SHARES
+    if not inside:
+        return share * each
+    strides = window(bits, op[WALK_AT], t - LANE_BITS)
+    for number in range(SHARES):
+        there = at
+        for j in range(SHARE_BITS):
+            if (number >> j) & 1:
+                there ^= strides[len(strides) - SHARE_BITS + j]
+        if there >> (t + 1 - SHARE_BITS) == share:
+            return number * each
+    return 0
+
+
+@kernel(inner=True)
+def start_of_share(op: Any, walk: Any, t: int, at: int, inside: bool, share: int) -> int:
+    """Where the part of a walk begins that a share does; see `stays_in_part`."""
+    last = len(walk) - 1
+    wanted = share << (t + 1 - SHARE_BITS)
+    for j in range(SHARE_BITS - 1, -1, -1):
+        vector = basis_vector(walk, op, last - SHARE_BITS + j)
+        if (((at ^ wanted) >> (t + 1 - SHARE_BITS + j)) & 1) if inside else ((share >> j) & 1):
+            at ^= vector
+    return at
 
 
 @kernel(apart=True)
@@ -119,7 +195,7 @@ def stretch(ops: Any, bits: Any, first: int, last: int, t: int, factor: float, c
     while k < last:
         op = window(ops, RECORD * k, RECORD)
         kind = op[KIND]
-        apart = kind == PERMUTATION or highest_bit(op, bits) >= t - LANE_BITS - SHARE_BITS
+        apart = op[OUTER_VALUE] == 0 and not stays_in_part(op, bits, t)
         if (kind == PHASES and phases_at >= 0) or (apart and k > first):
             break
         if kind == PHASES:
@@ -138,18 +214,23 @@ def work_on_share(
     tables: Any, share: int,
 ) -> None:  # fmt: skip
     """One share of operations [first, last); `mixed` is what `tabulate` returned for the product of phases among them."""
-    block_bits, zero, shares = t - LANE_BITS, np.int64(0), np.int64(SHARES)
+    zero = np.int64(0)
     for k in range(first, last):
         op = window(ops, RECORD * k, RECORD)
         if op[OUTER_VALUE] != 0:  # controlled by a qubit that is still |0>
             continue
+        at, inside = shifted(op[VALUE], zero, window(bits, op[SHIFTS_AT], 3 * op[SHIFTS])), stays_in_part(op, bits, t)
         if op[KIND] == PHASES:
-            phases(tile, t, mixed, tables, share, shares)
-        elif op[KIND] != PERMUTATION:
-            operate(tile, block_bits, zero, op, bits, coefficients, lanes, column, share, shares)
-        elif share == 0:
-            sources = np.empty(1 << block_bits, dtype=np.int64)
-            permute(tile, block_bits, zero, op, bits, sources, tables)
+            row = first_row(op, bits, t, at, inside, share)
+            phases(tile, t, at, op, bits, mixed, tables, row, row + (1 << (t - LOW_BITS)) // SHARES)
+            continue
+        walk = window(bits, op[WALK_AT], t - LANE_BITS - op[FIXED_COUNT] + 1)
+        if len(walk) >= _LEAST_WALK:
+            at = start_of_share(op, walk, t, at, inside, share)
+            walk = window(walk, 0, len(walk) - SHARE_BITS)
+        elif share:
+            continue
+        operate(tile, zero, op, bits, walk, at, coefficients, lanes, column)
 
 
 @kernel(apart=True)
@@ -161,7 +242,7 @@ def read_share(
     Without any support the state is `phase` times |0...0>.
     """
     if support == 0:
-        clear(tile, (share << t) // SHARES, ((share + 1) << t) // SHARES)
+        clear(tile, share << (t + 1 - SHARE_BITS), (share + 1) << (t + 1 - SHARE_BITS))
         if share == 0:
             tile[0], tile[LANES] = phase.real, phase.imag
         return
@@ -176,7 +257,7 @@ def read_share(
     for k in share_of(1 << block_bits, share, SHARES):
         of = found_at[k]
         if of & empty:
-            clear(tile, LANES * k, LANES * (k + 1))
+            clear(tile, BLOCK * k, BLOCK * (k + 1))
         elif interleaved:
             split_block(tile, state, tile, tile, BLOCK * k, BLOCK * of, 0, 0)
         else:
@@ -185,13 +266,20 @@ def read_share(
 
 
 @kernel(apart=True)
-def write_share(state: Any, tile: Any, t: int, interleaved: bool, share: int) -> None:
-    """A share of the tile to the state."""
+def write_share(state: Any, tile: Any, t: int, strides: Any, start: int, interleaved: bool, share: int) -> None:
+    """A share of the tile to the state: bit j of a block's place there stands for strides[j], and block 0 is at `start`."""
+    half = len(strides) // 2
+    room = np.empty((1 << half) + (1 << (len(strides) - half)), dtype=np.int64)
+    low, high = window(room, 0, 1 << half), window(room, 1 << half, 1 << (len(strides) - half))
+    combinations(low, window(strides, 0, half), np.int64(0))
+    combinations(high, window(strides, half, len(strides) - half), start)
     for k in share_of(1 << (t - LANE_BITS), share, SHARES):
+        of = low[k & ((1 << half) - 1)] ^ high[k >> half]
         if interleaved:
-            join_block(state, tile, tile, tile, BLOCK * k, BLOCK * k, 0, 0)
+            join_block(state, tile, tile, tile, BLOCK * k, of, 0, 0)
         else:
-            copy_block(state, tile, tile, tile, BLOCK * k, BLOCK * k, 0, 0)
+            copy_block(state, tile, tile, tile, BLOCK * k, of, 0, 0)
+    keep(room)
 
 
 @kernel(apart=True)
@@ -233,7 +321,7 @@ def share_pass(
     tables = window(own, tables_at(t, column_numbers), table_numbers(t))
     support, flags, k, last = row[PASS_SUPPORT], row[PASS_FLAGS], row[OPS_FROM], row[OPS_TO]
     t = row[PASS_BITS]
-    tile, zero, shares, factor = window(workspaces, 0, 2 << t), np.int64(0), np.int64(SHARES), 1.0
+    tile, zero, part, factor = window(workspaces, 0, 2 << t), np.int64(0), (2 << t) // SHARES, 1.0
     done, share = 0, next_share(shared, step, thread, threads)
     while share >= 0:
         read_share(state, tile, t, source, support, phase, flags & INPUT_INTERLEAVED != 0, share)
@@ -256,14 +344,16 @@ def share_pass(
             mixed = tabulate(t, zero, op, bits, coefficients, before, tables)
         while share >= 0:
             if end == k:
-                rescale(tile, t - LANE_BITS, factor, lanes, column, share, shares)
+                rescale(tile, share * part, (share + 1) * part, factor, lanes, column)
             else:
                 work_on_share(tile, t, k, end, mixed, ops, bits, coefficients, lanes, column, tables, share)
             done, share = done + 1, next_share(shared, step, thread, threads)
         step = finish(shared, step, threads, done)
         k, factor = end, after
+    strides = window(bits, row[PASS_STRIDES], t - LANE_BITS)
+    start = shifted(row[PASS_SHIFT], zero, window(bits, row[PASS_SHIFTS_AT], 3 * row[PASS_SHIFTS]))
     done, share = 0, next_share(shared, step, thread, threads)
     while share >= 0:
-        write_share(state, tile, t, flags & OUTPUT_INTERLEAVED != 0, share)
+        write_share(state, tile, t, strides, start, flags & OUTPUT_INTERLEAVED != 0, share)
         done, share = done + 1, next_share(shared, step, thread, threads)
     return finish(shared, step, threads, done)
