@@ -70,7 +70,7 @@ from qsim.kernels.tile import (
     scale,
     set_lanes,
 )  # fmt: skip
-from qsim.kernels.window import borrowed, keep, section, window
+from qsim.kernels.window import keep, section, window
 
 
 @kernel(inner=True)
