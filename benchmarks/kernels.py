@@ -111,7 +111,7 @@ def one_pass(t: int, operation: Operation, repeats: int) -> npt.NDArray[np.int64
     for column, value in operation.record.items():
         record[column] = value
     row, strides = np.zeros(oc.PASS_RECORD, np.int64), [BLOCK << bit for bit in range(t - oc.LANE_BITS)]
-    row[[oc.OPS_TO, oc.PASS_SUPPORT, oc.PASS_STRIDES]] = repeats, (1 << t) - 1, len(operation.bits)
+    row[[oc.OPS_TO, oc.PASS_SUPPORT, oc.PASS_BITS, oc.PASS_STRIDES]] = repeats, (1 << t) - 1, t, len(operation.bits)
     sections = {
         oc.IN_PASSES: row, oc.IN_TILES: range(t), oc.IN_SOURCES: range(t), oc.IN_OPS: np.tile(record, repeats),
         oc.IN_BITS: [*operation.bits, *strides],
