@@ -221,9 +221,9 @@ def lay_out(
     beginning. Returns the number of all passes, of operation records and of entries of `bits`.
     """
     num_wires = len(goal)
-    owned = np.empty(3 * num_wires, dtype=np.int64)
+    owned = np.empty(4 * num_wires, dtype=np.int64)
     positions, places = window(owned, 0, num_wires), window(owned, num_wires, num_wires)
-    natural = window(owned, 2 * num_wires, num_wires)
+    natural, later = window(owned, 2 * num_wires, num_wires), window(owned, 3 * num_wires, num_wires)
     whole = t == num_wires  # one tile: no wire has to move, so none has to come out of a lane
     for w in range(num_wires):
         natural[w] = w
@@ -247,7 +247,9 @@ def lay_out(
                     places[w] = j
         row = window(records, PASS_RECORD * done, PASS_RECORD)
         row[OPS_TO], row[PASS_FLAGS] = num_ops, 0
-        later = uses[max(p, 0)]
+        for w in range(num_wires):  # what goes into a lane stays there, so it should be in the next tile
+            fits = p <= 0 or (sets[p - 1] >> w) & 1 or popcount(sets[p - 1]) <= t - LANE_BITS
+            later[w] = uses[max(p, 0), w] if fits else 0
         if p >= 0:
             first = ends[p - 1] if p else 0
             num_ops, used = emit(
