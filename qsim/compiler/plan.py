@@ -183,7 +183,7 @@ def plan(
     for q in range(n):
         goal[wires[q]] = q
     # Operations that the scheduler may look at for one pass: a small part of what the pass costs to run.
-    effort = min(1 << max(n - 5, 0), 400_000, 40_000_000 // max(count, 1))
+    effort = min(1 << max(n - 8, 0), 400_000, 40_000_000 // max(count, 1))
     support = (1 << n) - 1 if natural_start else 0
     passes, t, most = group_all(
         kinds, starts, counts, controls, merged_operands, n, max(tile_bits, 2 * lanes), lanes, borrowed(goal), support,
@@ -192,8 +192,8 @@ def plan(
     room = passes + n + 2  # each pass that only moves wires brings at least one home
     records = np.zeros(PASS_RECORD * room, dtype=np.int64)
     tiles, sources = np.empty(t * (room + 1), dtype=np.int64), np.empty(t * (room + 1), dtype=np.int64)
-    ops = np.empty(RECORD * (6 * count + 8 * room), dtype=np.int64)
-    bits = np.empty(4 * all_operands + 40 * count + 160 * room, dtype=np.int64)
+    ops = np.empty(RECORD * (10 * count + 8 * room), dtype=np.int64)
+    bits = np.empty(8 * all_operands + 80 * count + 160 * room, dtype=np.int64)
     done, num_ops, num_bits = lay_out(
         borrowed(kinds), borrowed(starts), borrowed(counts), borrowed(controls), borrowed(control_values),
         borrowed(merged_operands), borrowed(offsets), borrowed(parts_at), borrowed(order), borrowed(ends), borrowed(sets),
