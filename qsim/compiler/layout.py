@@ -15,7 +15,10 @@ from qsim.compiler.lanes import keep_lanes_for
 from qsim.compiler.sequence import emit
 from qsim.kernels.jit import kernel
 from qsim.kernels.opcodes import (
+    DENSE,
     DIAGONAL,
+    FIXED_COUNT,
+    FLIP,
     INPUT_INTERLEAVED,
     KIND,
     LANE_BITS,
@@ -26,12 +29,18 @@ from qsim.kernels.opcodes import (
     PASS_FLAGS,
     PASS_RECORD,
     PASS_SUPPORT,
+    PERMUTATION,
+    PHASES,
+    REALS,
     RECORD,
     TARGET,
     TARGETS,
     TRANSPOSITION,
 )  # fmt: skip
 from qsim.kernels.window import keep, popcount, window
+
+#: Time of moving a tile from and to memory; see `operation_cost`.
+_MOVING_COST = 600
 
 
 @kernel(apart=True)
@@ -207,6 +216,36 @@ def reverse(array: Any, width: int, count: int) -> None:
         a, b = width * k, width * (count - 1 - k)
         for j in range(width):
             array[a + j], array[b + j] = array[b + j], array[a + j]
+
+
+@kernel(inner=True)
+def operation_cost(kind: int, fixed: int) -> int:
+    """Time of an operation on a tile in picoseconds an amplitude and thread, single precision; double takes twice as long."""
+    if kind == REALS:
+        return 37 + 8 * fixed
+    if kind == PHASES:
+        return 76
+    if kind in (DENSE, TRANSPOSITION):
+        return 100
+    if kind in (FLIP, PERMUTATION):
+        return 10
+    return 30 if kind == DIAGONAL else 48
+
+
+@kernel(apart=True)
+def estimate(records: Any, tiles: Any, ops: Any, passes: int, t: int) -> int:
+    """What a program costs, in the same unit times 2**t amplitudes."""
+    total = 0
+    for p in range(passes):
+        row = window(records, PASS_RECORD * p, PASS_RECORD)
+        cost = _MOVING_COST
+        for k in range(row[OPS_FROM], row[OPS_TO]):
+            cost += operation_cost(ops[RECORD * k + KIND], ops[RECORD * k + FIXED_COUNT])
+        outside = row[PASS_SUPPORT]
+        for j in range(t):
+            outside &= ~(1 << tiles[t * p + j])
+        total += cost << popcount(outside)
+    return total
 
 
 @kernel(apart=True)

@@ -229,11 +229,12 @@ def group(
 @kernel(apart=True)
 def group_all(
     kinds: Any, starts: Any, counts: Any, controls: Any, operands: Any, num_wires: int, tile_bits: int, lanes: int,
-    goal: Any, support: int, search: int, order: Any, ends: Any, sets: Any,
+    goal: Any, support: int, spare: int, search: int, order: Any, ends: Any, sets: Any,
 ) -> Any:  # fmt: skip
     """Passes for all operations; see `group`. Returns their number, the tile's bits and the most targets of a gate.
 
     A tile holds at least the lanes and all targets of any one gate, and at most the whole state, which needs no lanes.
+    spare: how many wires of a tile are not active, if it is not the whole state.
     """
     total = len(kinds)
     owned = np.empty(2 * total, dtype=np.int64)
@@ -242,6 +243,7 @@ def group_all(
     t = min(num_wires, max(tile_bits, most + lanes))
     room, home = t, 0
     if t < num_wires:
+        room = max(t - spare, most)
         for w in range(num_wires):
             if goal[w] < lanes:
                 home |= 1 << w
