@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from itertools import accumulate
+from operator import xor
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +24,7 @@ from qsim.compiler.formulas import FACTORS, SHAPES
 from qsim.compiler.program import default_tile_bits
 from qsim.kernels import opcodes as oc
 from qsim.kernels.passes import run
+from qsim.kernels.simd import BLOCK
 from qsim.workspace import borrow
 
 ROUNDS, REPEATS = 10, 40
@@ -59,38 +62,46 @@ class KernelRow:
 
 def operations(t: int) -> list[Operation]:
     """An operation of each kind on a tile of 2**t amplitudes."""
-    lanes, blocks = oc.LANE_BITS, t - oc.LANE_BITS
-    low = [bit - lanes for bit in _BITS]
+    strides = [BLOCK << bit for bit in range(t - oc.LANE_BITS)]
+    own = [BLOCK << (bit - oc.LANE_BITS) for bit in _BITS]
+
+    def record(kind: int, count: int, target: int, **columns: int) -> dict[int, int]:
+        return {oc.KIND: kind, oc.FIXED_COUNT: count, oc.TARGET: target} | {
+            getattr(oc, k): v for k, v in columns.items()
+        }
+
+    def walk(count: int) -> list[int]:
+        """Over the blocks where the first bits are 0; see `qsim.compiler.blocks`."""
+        free = [stride for stride in strides if stride not in own[:count]]
+        return [*(accumulate(free, xor) if count == 3 else free), 0]
 
     def reals(count: int) -> Operation:
-        pairs = [number for bit in low[:count] for number in (bit, _REAL)]
-        record = {oc.KIND: oc.REALS, oc.TARGET: 0, oc.FIXED_AT: len(pairs), oc.FIXED_COUNT: count}
-        return Operation(f"{count} real 2 x 2", record, [*pairs, *low[:count]], 2 * count)
+        pairs = [number for stride in own[:count] for number in (stride, _REAL)]
+        return Operation(f"{count} real 2 x 2", record(oc.REALS, count, 0, WALK_AT=len(pairs)), [*pairs, *walk(count)],
+                         2 * count)  # fmt: skip
 
-    def matrix(name: str, kind: int, coefficient: int, multiply_adds: float, control: bool = False) -> Operation:
-        fixed = low[: 2 if control else 1]
-        record = {oc.KIND: kind, oc.TARGETS: 1, oc.TARGET: _BITS[0], oc.FIXED_AT: 0, oc.FIXED_COUNT: len(fixed),
-                  oc.COEFFICIENT: coefficient, oc.VALUE: 1 << low[1] if control else 0}  # fmt: skip
-        return Operation(name, record, fixed, multiply_adds)
+    def matrix(name: str, kind: int, multiply_adds: float, count: int = 1, **columns: int) -> Operation:
+        start = {"VALUE": own[1]} if count == 2 else {}
+        return Operation(name, record(kind, count, own[0], TARGETS=1, COEFFICIENT=_COMPLEX, **start, **columns), walk(count),
+                         multiply_adds)  # fmt: skip
 
     def phases(name: str, pairs: Sequence[tuple[int, int]], multiply_adds: float) -> Operation:
         terms = [number for first, second in pairs for number in (first, second, _PHASE)]
-        return Operation(name, {oc.KIND: oc.PHASES, oc.TARGETS: len(pairs)}, terms, multiply_adds)
+        return Operation(name, record(oc.PHASES, 0, 0, TARGETS=len(pairs), WALK_AT=len(terms)), [*terms, *strides],
+                         multiply_adds)  # fmt: skip
 
-    four = {oc.KIND: oc.DENSE, oc.TARGETS: 2, oc.FIXED_AT: 2, oc.FIXED_COUNT: 2, oc.COEFFICIENT: _FOUR}
-    exchange = {oc.KIND: oc.TRANSPOSITION, oc.TARGETS: 2}
-    chain = [(1 << k) | (1 << k + 1 if k + 1 < blocks else 0) for k in range(blocks)]
+    four = record(oc.DENSE, 2, 0, TARGETS=2, WALK_AT=2, COEFFICIENT=_FOUR)
+    exchange = record(oc.TRANSPOSITION, 2, 0, TARGETS=2, WALK_AT=4)
     return [
         *(reals(count) for count in (1, 2, 3)),
-        matrix("complex 2 x 2", oc.DENSE1, _COMPLEX, 8),
-        matrix("complex 2 x 2, one control", oc.DENSE1, _COMPLEX, 4, control=True),
-        matrix("CX", oc.FLIP, _COMPLEX, 0, control=True),
-        Operation("complex 4 x 4", four, [*_BITS[:2], *low[:2]], 16),
+        matrix("complex 2 x 2", oc.DENSE1, 8),
+        matrix("complex 2 x 2, one control", oc.DENSE1, 4, count=2),
+        matrix("CX, its control a lane", oc.FLIP, 0, LANE_MASK=1, LANE_VALUE=1),
+        Operation("complex 4 x 4", four, [*own[:2], *walk(2)], 16),
         phases("phases of all qubits", [(k, oc.NO_BIT) for k in range(t)], 8),
         phases("phases of all qubits and a ring of pairs",
                [(k, oc.NO_BIT) for k in range(t)] + [(k, (k + 1) % t) for k in range(t)], 12),
-        Operation("a chain of CX as a permutation", {oc.KIND: oc.PERMUTATION}, chain, 0),
-        Operation("exchange of two lanes", exchange, [0, _BITS[0], 1, _BITS[1]], 0),
+        Operation("exchange of two lanes", exchange, [0, own[0], 1, own[1], *walk(2)], 0),
     ]  # fmt: skip
 
 
@@ -99,9 +110,11 @@ def one_pass(t: int, operation: Operation, repeats: int) -> npt.NDArray[np.int64
     record = np.zeros(oc.RECORD, np.int64)
     for column, value in operation.record.items():
         record[column] = value
+    row, strides = np.zeros(oc.PASS_RECORD, np.int64), [BLOCK << bit for bit in range(t - oc.LANE_BITS)]
+    row[[oc.OPS_TO, oc.PASS_SUPPORT, oc.PASS_STRIDES]] = repeats, (1 << t) - 1, len(operation.bits)
     sections = {
-        oc.IN_PASSES: [0, repeats, (1 << t) - 1, 0], oc.IN_TILES: range(t), oc.IN_SOURCES: range(t),
-        oc.IN_OPS: np.tile(record, repeats), oc.IN_BITS: operation.bits,
+        oc.IN_PASSES: row, oc.IN_TILES: range(t), oc.IN_SOURCES: range(t), oc.IN_OPS: np.tile(record, repeats),
+        oc.IN_BITS: [*operation.bits, *strides],
     }  # fmt: skip
     parts = [np.array(sections.get(number, []), dtype=np.int64) for number in range(oc.SECTIONS)]
     ends = np.cumsum([2 * oc.SECTIONS, *map(len, parts)])

@@ -9,13 +9,14 @@ from typing import Any
 
 import numpy as np
 
+from qsim.compiler.blocks import put_operation
 from qsim.compiler.plan import CONSTANTS_OF, CONTROLS_OF, FORMULA_OF, GATE_COLUMNS, KIND_OF
 from qsim.compiler.sequence import record
 from qsim.kernels.bind import put_gate
 from qsim.kernels.jit import kernel
-from qsim.kernels.opcodes import DENSE, DIAGONAL, FLIP, LANE_BITS, RECORD
+from qsim.kernels.opcodes import DENSE, DIAGONAL, FIXED_COUNT, FLIP, LANE_BITS, RECORD, VALUE, WALK_AT
 from qsim.kernels.passes import apply, diagonal
-from qsim.kernels.simd import LANES
+from qsim.kernels.simd import BLOCK, LANES
 from qsim.kernels.window import borrowed, keep, memory_at, section, window
 from qsim.kernels.wires import (
     CONTROLLED,
@@ -49,13 +50,17 @@ _ROW = 6
 #: of gates; shapes of formulas.
 CODES, GATE_TABLE, SHAPES_AT = range(3)
 MEASURE_AT, BARRIER_AT, DELAY_AT, SWAP_AT, CSWAP_AT = range(5)
-#: Offsets in the integers for operations on three and more wires: a record, its bits, the gate's wires, its columns.
-_BITS, _WIRES, _COLUMNS, _INTS = (
-    RECORD,
-    RECORD + 3 * _MOST_WIRES,
-    RECORD + 4 * _MOST_WIRES,
-    RECORD + 4 * _MOST_WIRES + 5,
-)
+#: Most bits of a block's index here, more than any direct run has.
+_MOST_BITS = 32
+#: Offsets in the integers for operations on three and more wires: a record, its bits, the gate's wires, its columns, the
+#: strides of block bits, what the record points to in the end, and room.
+_BITS = RECORD
+_WIRES = _BITS + 3 * _MOST_WIRES
+_COLUMNS = _WIRES + _MOST_WIRES
+_STRIDES = _COLUMNS + 5
+_PLACED = _STRIDES + _MOST_BITS
+_ROOM = _PLACED + _MOST_WIRES + _MOST_BITS + 1
+_INTS = _ROOM + _MOST_BITS + 64
 
 
 @kernel(apart=True)
@@ -110,11 +115,16 @@ def gate_on_many(
     )  # fmt: skip
     block_bits = block_bits_of(places, n)
     places[2 * n + WORK] += 1 << block_bits
+    strides, placed = window(ints, _STRIDES, block_bits), window(ints, _PLACED, _ROOM - _PLACED)
+    for j in range(block_bits):
+        strides[j] = BLOCK << j
+    put_operation(op, bits, strides, zero, window(ints, _ROOM, _INTS - _ROOM), placed, zero)
+    walk = window(placed, op[WALK_AT], block_bits - op[FIXED_COUNT] + 1)
     lanes, column = window(spare, 0, LANES), window(spare, LANES, _COLUMN)
     if kind == DIAGONAL:
-        diagonal(tile, block_bits, zero, op, bits, given, lanes)
+        diagonal(tile, zero, op[VALUE], op, placed, walk, given, lanes)
     else:
-        apply(tile, block_bits, zero, op, bits, given, lanes, column)
+        apply(tile, op[VALUE], op, placed, walk, given, lanes, column)
 
 
 @kernel(apart=True)

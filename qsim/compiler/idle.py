@@ -24,6 +24,7 @@ from qsim.compiler.peephole import (
 )
 from qsim.gates import GATES
 from qsim.kernels.jit import kernel
+from qsim.kernels.window import borrowed
 
 
 def drop_idle(lowered: Lowered, num_qubits: int) -> None:
@@ -35,6 +36,7 @@ def drop_idle(lowered: Lowered, num_qubits: int) -> None:
 @kernel()
 def keep_active(rows: Any, operands: Any, table: Any, num_qubits: int, swap: int) -> int:
     """Move the rows that do something to the front, and return how many they are."""
+    rows, operands, table = borrowed(rows), borrowed(operands), borrowed(table)
     zero = np.ones(max(num_qubits, 1), dtype=np.int64)
     kept = 0
     for k in range(len(rows)):

@@ -21,6 +21,7 @@ from qsim.circuit import ROW
 from qsim.compiler.lowering import Ints, Lowered
 from qsim.gates import GATES, ComplexMatrix, GateRow
 from qsim.kernels.jit import kernel
+from qsim.kernels.window import borrowed, keep
 
 #: Rows that one row may look back over on a wire: what makes the sweep take linear time.
 WINDOW = 16
@@ -161,9 +162,11 @@ def sweep(rows: Any, operands: Any, values: Any, slots: Any, table: Any, num_wir
 
     values[slots] are not known yet, and what has such a parameter stays as it is. Rows share no operands or values.
     """
+    rows, operands, values, table = borrowed(rows), borrowed(operands), borrowed(values), borrowed(table)
     for p in range(len(slots)):
         values[slots[p]] = math.nan
-    nodes = np.empty((len(operands) + num_wires, 5), dtype=np.int64)
+    room = np.empty((len(operands) + num_wires, 5), dtype=np.int64)
+    nodes = borrowed(room)
     for end in range(len(operands), len(nodes)):
         nodes[end, BEFORE] = -1
     phase = 0.0
@@ -202,6 +205,7 @@ def sweep(rows: Any, operands: Any, values: Any, slots: Any, table: Any, num_wir
             count += 1
     for p in range(len(slots)):
         values[slots[p]] = 0.0
+    keep(room)
     return count, phase
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from qsim.compiler.blocks import MOST_SHIFTS, put_blocks
 from qsim.compiler.fusion import merge_all
 from qsim.compiler.layout import estimate, lay_out
 from qsim.compiler.schedule import group_all, relabel
@@ -14,6 +15,7 @@ from qsim.kernels.opcodes import (
     DENSE1,
     DIAGONAL,
     FLIP,
+    KIND,
     LANE_BITS,
     PASS_RECORD,
     REAL1,
@@ -220,6 +222,14 @@ def plan(
             spare, weighed = best, True
         for k in range(count):
             parts_at[k] = kept_parts[k]
+    flips = done
+    for k in range(num_ops):
+        flips += ops[RECORD * k + KIND] == FLIP
+    placed = np.empty(num_bits + (t + 2) * (num_ops + done) + 3 * MOST_SHIFTS * flips, dtype=np.int64)
+    num_ops, num_bits = put_blocks(
+        max(t, LANE_BITS) - LANE_BITS, borrowed(records), done, borrowed(ops), borrowed(bits), borrowed(placed)
+    )
+    keep(bits)
     keep(out)
     keep(merged_operands)
     keep(order)
@@ -263,7 +273,7 @@ def plan(
     at, number = put(ints, number, at, tiles, t * done)
     at, number = put(ints, number, at, sources, t * done)
     at, number = put(ints, number, at, ops, RECORD * num_ops)
-    at, number = put(ints, number, at, bits, num_bits)
+    at, number = put(ints, number, at, placed, num_bits)
     written = 0
     for j in range(t * done):
         written |= 1 << tiles[j]

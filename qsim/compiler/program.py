@@ -7,7 +7,7 @@ program is compiled once and bound as often as wanted.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
@@ -64,6 +64,7 @@ class Program:
         arguments: of the postfix programs.
         num_passes, tile_bits, column_numbers, workspace_numbers: what running needs to know.
         writes_all: whether the passes write every amplitude.
+        bound: what `bind` gave without parameters, by type of number.
     """
 
     num_qubits: int
@@ -76,6 +77,7 @@ class Program:
     column_numbers: int
     workspace_numbers: int
     writes_all: bool
+    bound: dict[Any, tuple[npt.NDArray[Any], complex]] = field(default_factory=dict)
 
     def run(
         self, state: npt.NDArray[Any], rows: Floats, first: int, last: int, num_passes: int, number: int, start: int,
@@ -96,10 +98,16 @@ class Program:
         return result
 
     def bind(self, parameters: Floats, dtype: Any = np.float64) -> tuple[npt.NDArray[Any], complex]:
-        """Coefficients of all operations, as numbers of this type, and the global factor."""
+        """Coefficients of all operations, as numbers of this type, and the global factor; not to be written to."""
+        fixed = not len(parameters)
+        if fixed and dtype in self.bound:
+            return self.bound[dtype]
         out = np.empty(len(self.template), dtype=dtype)
         nothing = out[:0]
-        return out, self.run(nothing, parameters, 0, 1, 0, 0, 0, 0, out, 1 + 0j, nothing)[0]
+        result = out, self.run(nothing, parameters, 0, 1, 0, 0, 0, 0, out, 1 + 0j, nothing)[0]
+        if fixed:
+            self.bound[dtype] = result
+        return result
 
     def section(self, number: int) -> Ints:
         """One of the arrays in `ints`."""

@@ -1,7 +1,7 @@
 """The operations of one pass, reordered where they commute so that several become one operation of the tile.
 
-Real 2 x 2 matrices on different bits are done two or three at a time between one load and one store; chains of CX are one
-permutation of blocks; all diagonal gates that can stand together are one product of phases. A complex 2 x 2 matrix is
+Real 2 x 2 matrices on different bits are done two or three at a time between one load and one store; all diagonal gates
+that can stand together are one product of phases. A complex 2 x 2 matrix is
 a phase, a real matrix and a phase where that comes out cheaper for the pass as a whole.
 """
 
@@ -27,7 +27,6 @@ from qsim.kernels.opcodes import (
     NO_BIT,
     OUTER_MASK,
     OUTER_VALUE,
-    PERMUTATION,
     PHASES,
     REAL1,
     REALS,
@@ -43,9 +42,10 @@ _REAL, _FLIP, _PHASE, _OTHER = range(4)
 #: How far to look ahead for operations of a class.
 _LOOK_AHEAD = 400
 #: Costs in hundredths of a nanosecond an amplitude and thread, single precision: one to three real matrices at once, a
-#: complex one, a flip under one control, a permutation of blocks, a product of phases, one phase, an exchange of lanes.
+#: complex one, a product of phases, one phase, an exchange of lanes. X and CX on block bits cost nothing: see
+#: `qsim.compiler.blocks`.
 _REAL_COSTS = (0, 14, 17, 21)
-_DENSE1_COST, _FLIP_COST, _PERMUTATION_COST, _PHASES_COST, _PHASE_COST, _EXCHANGE_COST = 15, 10, 25, 32, 9, 11
+_DENSE1_COST, _PHASES_COST, _PHASE_COST, _EXCHANGE_COST = 15, 32, 9, 11
 
 
 @kernel(apart=True)
@@ -154,67 +154,6 @@ def emit_reals(picked: Any, count: int, wires: Any, at: Any, places: Any, op: An
 
 
 @kernel(apart=True)
-def emit_permutation(
-    picked: Any, count: int, sources: Any, starts: Any, counts: Any, control_values: Any, operands: Any, places: Any,
-    positions: Any, block_bits: int, op: Any, bits: Any, used: int,
-) -> int:  # fmt: skip
-    """One record for a product of X and CX on block bits; see `qsim.kernels.passes.permute`."""
-    for column in range(RECORD):
-        op[column] = 0
-    op[KIND], op[TARGET] = PERMUTATION, used
-    columns = np.empty(block_bits, dtype=np.int64)  # of the map back, from where a block goes to where it comes from
-    for j in range(block_bits):
-        columns[j] = 1 << j
-    shift = 0  # added at the end of the map forward
-    outer = used + block_bits
-    num_outer = 0
-    for n in range(count - 1, -1, -1):  # they were picked from the end of the pass
-        k = sources[picked[n]]
-        target = places[operands[starts[k] + counts[k] - 1]] - LANE_BITS
-        if counts[k] == 1:
-            shift ^= 1 << target
-            continue
-        w = operands[starts[k]]
-        negative = (control_values[k] & 1) == 0
-        if places[w] >= 0:
-            control = places[w] - LANE_BITS
-            columns[control] ^= columns[target]
-            if (shift >> control) & 1:
-                shift ^= 1 << target
-            for j in range(num_outer):
-                if (bits[outer + 2 * j + 1] >> control) & 1:
-                    bits[outer + 2 * j + 1] ^= 1 << target
-        else:
-            j = 0
-            while j < num_outer and bits[outer + 2 * j] != positions[w]:
-                j += 1
-            if j == num_outer:
-                bits[outer + 2 * j], bits[outer + 2 * j + 1] = positions[w], 0
-                num_outer += 1
-            bits[outer + 2 * j + 1] ^= 1 << target
-        if negative:
-            shift ^= 1 << target
-    for j in range(block_bits):
-        bits[used + j] = columns[j]
-    # What is added forward at the end is seen through the map when going back.
-    op[VALUE] = seen_through(columns, shift)
-    for j in range(num_outer):
-        bits[outer + 2 * j + 1] = seen_through(columns, bits[outer + 2 * j + 1])
-    op[TARGETS] = num_outer
-    return outer + 2 * num_outer
-
-
-@kernel(inner=True)
-def seen_through(columns: Any, vector: int) -> int:
-    """The matrix with these columns times a vector, over GF(2)."""
-    result = 0
-    for j in range(len(columns)):
-        if (vector >> j) & 1:
-            result ^= columns[j]
-    return result
-
-
-@kernel(apart=True)
 def emit_phases(
     picked: Any, count: int, sources: Any, wires: Any, at: Any, starts: Any, counts: Any, operands: Any, places: Any,
     positions: Any, op: Any, bits: Any, used: int,
@@ -313,23 +252,13 @@ def emit_all(
             num_ops += 1
             done += take
         count, head = sweep(flip, classes, on, off, after, head, everything, targets, lanes, picked)
-        if count > 2:
-            op = window(ops, RECORD * num_ops, RECORD)
-            used = emit_permutation(
-                picked, count, sources, starts, counts, control_values, operands, places, positions, block_bits, op,
+        for n in range(count):
+            op, k = window(ops, RECORD * num_ops, RECORD), sources[picked[n]]
+            used = record(
+                op, k, kinds, starts, counts, controls, control_values, operands, at[picked[n]], places, positions,
                 bits, used,
             )  # fmt: skip
-            cost += _PERMUTATION_COST
             num_ops += 1
-        elif count:
-            for n in range(count):
-                op, k = window(ops, RECORD * num_ops, RECORD), sources[picked[n]]
-                used = record(
-                    op, k, kinds, starts, counts, controls, control_values, operands, at[picked[n]], places, positions,
-                    bits, used,
-                )  # fmt: skip
-                cost += _FLIP_COST
-                num_ops += 1
         count, head = sweep(other, classes, on, off, after, head, everything, targets, lanes, picked)
         for n in range(count):
             op, k = window(ops, RECORD * num_ops, RECORD), sources[picked[n]]

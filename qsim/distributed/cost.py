@@ -30,7 +30,7 @@ _TYPES = {16: np.complex128, 8: np.complex64}
 _REALS = (0, 14, 17, 21)
 _PRODUCTS = (oc.DENSE, oc.DENSE1)
 _COSTS = {
-    oc.DIAGONAL: 5, oc.FLIP: 10, oc.REAL1: 14, oc.DENSE1: 15, oc.DENSE: 52, oc.PHASES: 32, oc.PERMUTATION: 25,
+    oc.DIAGONAL: 5, oc.FLIP: 10, oc.REAL1: 14, oc.DENSE1: 15, oc.DENSE: 52, oc.PHASES: 32,
     oc.TRANSPOSITION: 10,
 }  # fmt: skip
 
@@ -84,7 +84,7 @@ def _cost(op: list[int]) -> float:
     controls = op[oc.OUTER_MASK].bit_count()
     if kind == oc.REALS:
         return float(_REALS[min(fixed, 3)])
-    if kind in (oc.PHASES, oc.PERMUTATION, oc.TRANSPOSITION):
+    if kind in (oc.PHASES, oc.TRANSPOSITION):
         return float(_COSTS[kind])
     controls += max(fixed - targets, 0)
     scale = 2.0 ** (targets - 2) if kind == oc.DENSE else 1.0

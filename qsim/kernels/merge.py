@@ -70,6 +70,32 @@ def put_parts(u: Any, parts: Any) -> complex:
 
 
 @kernel(inner=True)
+def two_by_two(kind: int, controlled: bool, control_value: int, u: Any) -> Any:
+    """The matrix, row by row, of an operation on one wire; a controlled one is a phase under its control."""
+    one, zero = complex(1.0, 0.0), complex(0.0, 0.0)
+    if kind == FLIP:
+        return zero, one, one, zero
+    p = complex(u[0], u[1])
+    if controlled:
+        return (one, zero, zero, p) if control_value else (p, zero, zero, one)
+    if kind == DIAGONAL:
+        return p, zero, zero, complex(u[2], u[3])
+    return p, complex(u[2], u[3]), complex(u[4], u[5]), complex(u[6], u[7])
+
+
+@kernel(apart=True)
+def turn_rows(product: Any, bit: int, p: complex, q: complex, r: complex, s: complex) -> None:
+    """A 2 x 2 matrix on one bit, times a 4 x 4 one."""
+    for k in range(0, 4, 2):
+        low = 4 * ((k >> 1) if bit else k)  # rows 0 and 1, or those that have 0 in the other bit
+        high = low + (4 << bit)
+        for column in range(4):
+            x, y = product[low + column], product[high + column]
+            product[low + column] = times(p, x) + times(q, y)
+            product[high + column] = times(r, x) + times(s, y)
+
+
+@kernel(inner=True)
 def product_of_chain(
     product: Any, kinds: Any, controls: Any, control_values: Any, offsets: Any, members: Any, first: int, last: int,
     coefficients: Any,
@@ -78,23 +104,14 @@ def product_of_chain(
     a, b, c, d = complex(1.0, 0.0), complex(0.0, 0.0), complex(0.0, 0.0), complex(1.0, 0.0)
     for n in range(first, last):
         m = members[n]
-        kind, at = kinds[m], offsets[m]
-        if kind == FLIP:
+        if kinds[m] == FLIP:
             a, b, c, d = c, d, a, b
             continue
-        p = complex(coefficients[at], coefficients[at + 1])
-        if controls[m]:  # a phase under one control
-            if control_values[m]:
-                c, d = times(p, c), times(p, d)
-            else:
-                a, b = times(p, a), times(p, b)
+        u = window(coefficients, offsets[m], len(coefficients) - offsets[m])
+        p, q, r, s = two_by_two(kinds[m], controls[m] > 0, control_values[m], u)
+        if kinds[m] == DIAGONAL:
+            a, b, c, d = times(p, a), times(p, b), times(s, c), times(s, d)
             continue
-        q = complex(coefficients[at + 2], coefficients[at + 3])
-        if kind == DIAGONAL:
-            a, b, c, d = times(p, a), times(p, b), times(q, c), times(q, d)
-            continue
-        r = complex(coefficients[at + 4], coefficients[at + 5])
-        s = complex(coefficients[at + 6], coefficients[at + 7])
         a, b, c, d = (
             times(p, a) + times(q, c), times(p, b) + times(q, d), times(r, a) + times(s, c), times(r, b) + times(s, d)
         )  # fmt: skip
@@ -130,6 +147,18 @@ def merge(
         for n in range(first[k], first[k + 1] if bits > 1 else first[k]):
             m, place = members[n], places[n]
             u = window(out, offsets[m], len(out) - offsets[m])
+            if place < 2:
+                a, b, c, d = two_by_two(kinds[m], controls[m] > 0, control_values[m], u)
+                turn_rows(product, place, a, b, c, d)
+                continue
+            if kinds[m] == FLIP:  # CX: two rows change places
+                control, value = place - 2, control_values[m] << (place - 2)
+                for row in range(4):
+                    if row & (1 << control) == value and (row >> (1 - control)) & 1 == 0:
+                        for column in range(4):
+                            other = 4 * (row | (2 >> control)) + column
+                            product[4 * row + column], product[other] = product[other], product[4 * row + column]
+                continue
             for row in range(size):
                 for column in range(size):
                     after[size * row + column] = 0.0
@@ -137,10 +166,6 @@ def merge(
                     r, c = row, j
                     if place == 3:  # the member's first wire is the block's second
                         r, c = (r >> 1) | ((r & 1) << 1), (c >> 1) | ((c & 1) << 1)
-                    elif place < 2:
-                        if bits == 2 and (r ^ c) >> (1 - place) & 1:
-                            continue
-                        r, c = (r >> place) & 1, (c >> place) & 1
                     x, y = entry(kinds[m], counts[m], controls[m], control_values[m], u, r, c)
                     if x != 0.0 or y != 0.0:
                         for column in range(size):

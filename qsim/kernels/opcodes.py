@@ -5,17 +5,18 @@ DIAGONAL, FLIP, REAL1, DENSE1, DENSE = 0, 1, 2, 3, 4
 #: Not executed: absorbed into the qubit map.
 SWAP = 5
 #: Kinds that exist inside a pass only, where the compiler puts several operations into one: real 2 x 2 matrices on one
-#: to three targets, a product of phases, a linear permutation of blocks, an exchange of low with high bits.
-REALS, PHASES, PERMUTATION, TRANSPOSITION = 6, 7, 8, 9
+#: to three targets, a product of phases, an exchange of low with high bits.
+REALS, PHASES, TRANSPOSITION = 6, 7, 8
 
 #: How the coefficients of a parametric gate follow from its angles.
 ANGLES, ROTATION, EXCHANGE = range(3)
 
 #: Columns of an operation record in a pass.
-KIND, TARGET, TARGETS, VALUE, OUTER_MASK, OUTER_VALUE, COEFFICIENT, FIXED_AT, FIXED_COUNT, LANE_MASK, LANE_VALUE = (
-    range(11)
-)
-RECORD = 11
+(
+    KIND, TARGET, TARGETS, VALUE, OUTER_MASK, OUTER_VALUE, COEFFICIENT, FIXED_AT, FIXED_COUNT, LANE_MASK, LANE_VALUE, WALK_AT,
+    SHIFTS_AT, SHIFTS,
+) = range(14)  # fmt: skip
+RECORD = 14
 
 #: Amplitudes are stored in blocks of 2**LANE_BITS: first their real, then their imaginary parts. Below this bit of a
 #: tile a control or a diagonal gate is a mask over the lanes of a block.
@@ -29,8 +30,9 @@ NO_BIT = 1 << 20
 SCALE, BETA, GAMMA, FORM = 1, 3, 5, 7
 
 #: Columns of a pass's record: its operations, and the positions in whose amplitudes there may be something before it.
-OPS_FROM, OPS_TO, PASS_SUPPORT, PASS_FLAGS = range(4)
-PASS_RECORD = 4
+#: After it, tile index bit LANE_BITS + j stands for the stride PASS_STRIDES + j, and blocks begin at PASS_SHIFT and the shifts.
+OPS_FROM, OPS_TO, PASS_SUPPORT, PASS_FLAGS, PASS_STRIDES, PASS_SHIFT, PASS_SHIFTS_AT, PASS_SHIFTS = range(8)
+PASS_RECORD = 8
 #: Flags of a pass: the state before or after it is interleaved; its only tile is written out in another order.
 INPUT_INTERLEAVED, OUTPUT_INTERLEAVED, LANES_MOVE = 1, 2, 4
 

@@ -3,6 +3,7 @@
 A tile holds the amplitudes whose index agrees outside the tile's `t` positions. Bit j of a tile index is its j-th
 lowest position; the lowest positions are 0, 1, 2, ..., so that runs of amplitudes are contiguous in memory. During a
 run the state is in blocks of real and imaginary parts, as tiles are; the last pass writes the usual interleaved form.
+What lies where in a tile may change by X and CX alone, which move nothing: see `qsim.compiler.blocks`.
 
 A state that starts as |0...0> is not filled with zeros first. Positions that no tile has had yet can only be 0 in the
 index of an amplitude that is not zero, so a pass visits the tiles that may hold something, and takes zeros for the rest.
@@ -21,7 +22,6 @@ from qsim.kernels.opcodes import (
     COEFFICIENT,
     DENSE,
     DIAGONAL,
-    FIXED_AT,
     FIXED_COUNT,
     IN_BITS,
     IN_OPS,
@@ -41,18 +41,24 @@ from qsim.kernels.opcodes import (
     OUTPUT_INTERLEAVED,
     PASS_FLAGS,
     PASS_RECORD,
+    PASS_SHIFT,
+    PASS_SHIFTS,
+    PASS_SHIFTS_AT,
+    PASS_STRIDES,
     PASS_SUPPORT,
-    PERMUTATION,
     PHASES,
     REALS,
     RECORD,
+    SHIFTS,
+    SHIFTS_AT,
     TARGET,
     TARGETS,
     TRANSPOSITION,
     VALUE,
+    WALK_AT,
 )  # fmt: skip
 from qsim.kernels.phases import phases, table_numbers
-from qsim.kernels.simd import BLOCK, LANES, copy_block, join_block, split_block
+from qsim.kernels.simd import BLOCK, LANES, copy_block, join_block, scale_block, split_block
 from qsim.kernels.tile import (
     dense,
     dense2,
@@ -60,7 +66,6 @@ from qsim.kernels.tile import (
     exchange_two,
     low_target,
     one_target,
-    place,
     reals,
     scale,
     set_lanes,
@@ -68,143 +73,101 @@ from qsim.kernels.tile import (
 from qsim.kernels.window import borrowed, keep, section, window
 
 
+@kernel(inner=True)
+def shifted(value: int, base: int, shifts: Any) -> int:
+    """Where a block lies: `value` and what positions outside the tile add, in threes: a mask, its value in `base`, a stride."""
+    for k in range(0, len(shifts), 3):
+        if base & shifts[k] == shifts[k + 1]:
+            value ^= shifts[k + 2]
+    return value
+
+
 @kernel(apart=True)
-def diagonal(tile: Any, block_bits: int, base: int, op: Any, bits: Any, coefficients: Any, lanes: Any) -> None:
+def diagonal(tile: Any, base: int, at: int, op: Any, bits: Any, walk: Any, coefficients: Any, lanes: Any) -> None:
     """A diagonal gate: each entry scales the amplitudes whose target bits, in the tile or outside, select it."""
     count = op[TARGETS]
     targets = window(bits, op[TARGET], count)
-    fixed = window(bits, op[FIXED_AT], op[FIXED_COUNT])
     masked = op[LANE_MASK] != 0
     for entry in range(1 << count):
         u = window(coefficients, op[COEFFICIENT] + 2 * entry, 2)
         if u[0] == 1 and u[1] == 0:
             continue
-        offset, lane_value, here = op[VALUE], op[LANE_VALUE], True
+        here, lane_value, matches = at, op[LANE_VALUE], True
         for k in range(count):
             bit = (entry >> k) & 1
             if targets[k] < 0:  # a position outside the tile, stored as -1 - position
-                here = here and ((base >> (-1 - targets[k])) & 1) == bit
+                matches = matches and ((base >> (-1 - targets[k])) & 1) == bit
             elif targets[k] < LANE_BITS:
                 lane_value |= bit << targets[k]
-            else:
-                offset |= bit << (targets[k] - LANE_BITS)
-        if here:
+            elif bit:
+                here ^= targets[k]
+        if matches:
             if masked:
                 set_lanes(lanes, op[LANE_MASK], lane_value)
-            scale(tile, block_bits, fixed, offset, masked, lanes, u)
+            scale(tile, walk, here, masked, lanes, u)
 
 
-@kernel(apart=True)
-def permute(tile: Any, block_bits: int, base: int, op: Any, bits: Any, sources: Any, spare: Any) -> None:
-    """Move whole blocks by an invertible affine map of their indices over GF(2): any product of X and CX.
-
-    Block h comes from M h ^ c. The columns of M are at op[TARGET] in `bits`, then op[TARGETS] pairs of a position outside
-    the tile and what it adds to c, where op[VALUE] is the rest of c. `sources` is room for a table, `spare` for a block.
-    """
-    columns = window(bits, op[TARGET], block_bits + 2 * op[TARGETS])
-    count = 1 << block_bits
-    start = op[VALUE]
-    for k in range(op[TARGETS]):
-        if (base >> columns[block_bits + 2 * k]) & 1:
-            start ^= columns[block_bits + 2 * k + 1]
-    sources[0] = start
-    for j in range(block_bits):
-        for h in range(1 << j):
-            sources[h + (1 << j)] = sources[h] ^ columns[j]
-    for first in range(count):
-        h = first
-        source = sources[h]
-        if source < 0 or source == h:
-            continue
-        copy_block(spare, tile, tile, tile, 0, BLOCK * h, 0, 0)
-        while source != first:
-            copy_block(tile, tile, tile, tile, BLOCK * h, BLOCK * source, 0, 0)
-            sources[h] = -1
-            h = source
-            source = sources[h]
-        copy_block(tile, spare, tile, tile, BLOCK * h, 0, 0, 0)
-        sources[h] = -1
+@kernel(inner=True)
+def exchange_target(tile: Any, lane: int, stride: int, other: int, walk: Any, at: int) -> None:
+    """Exchange a lane with the bit of a stride, for both values of a target whose stride is `other`."""
+    exchange(tile, lane, stride, walk, at)
+    exchange(tile, lane, stride, walk, at ^ other)
 
 
 @kernel(apart=True)
 def dense_pair(
-    tile: Any, block_bits: int, first: int, second: int, fixed: Any, offset: int, masked: bool, lanes: Any, u: Any
-) -> None:
-    """A 4 x 4 matrix on any two bits: a target among the lanes changes places with a free block bit meanwhile."""
-    room = np.empty(len(fixed) + 2, dtype=np.int64)
-    all_fixed = borrowed(room)
-    used, count = 0, len(fixed)
-    for k in range(count):
-        all_fixed[k] = fixed[k]
-        used |= 1 << fixed[k]
-    moved_first, moved_second = -1, -1
-    for bit in range(block_bits):
-        if (used >> bit) & 1:
-            continue
-        if first < LANE_BITS and moved_first < 0:
-            moved_first = bit
-        elif second < LANE_BITS and moved_second < 0:
-            moved_second = bit
-        else:
-            continue
-        exchange(tile, block_bits, first if moved_first == bit else second, bit)
-        all_fixed[count] = bit
-        count += 1
-    a, b = first - LANE_BITS, second - LANE_BITS
-    if moved_first >= 0:
-        a = moved_first
-    if moved_second >= 0:
-        b = moved_second
-    for k in range(len(fixed), count):  # keep them ascending
-        j, bit = k, all_fixed[k]
-        while j > 0 and all_fixed[j - 1] > bit:
-            all_fixed[j] = all_fixed[j - 1]
-            j -= 1
-        all_fixed[j] = bit
-    dense2(tile, block_bits, a, b, window(all_fixed, 0, count), offset, masked, lanes, u)
-    if moved_second >= 0:
-        exchange(tile, block_bits, second, moved_second)
-    if moved_first >= 0:
-        exchange(tile, block_bits, first, moved_first)
-    keep(room)
+    tile: Any, first: int, second: int, walk: Any, at: int, masked: bool, lanes: Any, u: Any
+) -> None:  # fmt: skip
+    """A 4 x 4 matrix on any two bits: a target among the lanes changes places with a bit of the walk meanwhile."""
+    a, b, moved = first, second, 0
+    if first < LANE_BITS:
+        a, moved = walk[0], 1
+    if second < LANE_BITS:
+        b, moved = walk[moved], moved + 1
+    rest = window(walk, moved, len(walk) - moved)
+    for again in range(2):
+        if again:
+            dense2(tile, a, b, rest, at, masked, lanes, u)
+        if first < LANE_BITS:
+            exchange_target(tile, first, a, b, rest, at)
+        if second < LANE_BITS:
+            exchange_target(tile, second, b, a, rest, at)
 
 
 @kernel(inner=True)
-def apply(
-    tile: Any, block_bits: int, base: int, op: Any, bits: Any, coefficients: Any, lanes: Any, column: Any
-) -> None:
+def apply(tile: Any, at: int, op: Any, bits: Any, walk: Any, coefficients: Any, lanes: Any, column: Any) -> None:
     """An operation with a matrix, where its controls match."""
-    kind, target, offset = op[KIND], op[TARGET], op[VALUE]
-    fixed = window(bits, op[FIXED_AT], op[FIXED_COUNT])
+    kind, target = op[KIND], op[TARGET]
     u = window(coefficients, op[COEFFICIENT], len(coefficients) - op[COEFFICIENT])
     masked = op[LANE_MASK] != 0
     if kind == DENSE:
         set_lanes(lanes, op[LANE_MASK], op[LANE_VALUE])
         targets = window(bits, target, op[TARGETS])
-        if len(targets) == 2 and block_bits >= 2 + len(fixed):
-            dense_pair(tile, block_bits, targets[0], targets[1], fixed, offset, masked, lanes, u)
+        if len(targets) == 2 and len(walk) > 2:
+            dense_pair(tile, targets[0], targets[1], walk, at, masked, lanes, u)
         else:
-            dense(tile, block_bits, targets, fixed, offset, lanes, u, column)
+            dense(tile, targets, walk, at, lanes, u, column)
     elif target >= LANE_BITS:
         if masked:
             set_lanes(lanes, op[LANE_MASK], op[LANE_VALUE])
-        one_target(tile, block_bits, kind, target - LANE_BITS, fixed, offset, masked, lanes, u)
+        one_target(tile, kind, target, walk, at, masked, lanes, u)
     else:
         set_lanes(lanes, op[LANE_MASK], op[LANE_VALUE])
-        low_target(tile, block_bits, kind, target, fixed, offset, lanes, u)
+        low_target(tile, kind, target, walk, at, lanes, u)
 
 
 @kernel(apart=True)
-def rescale(tile: Any, block_bits: int, factor: float, lanes: Any, column: Any, sources: Any) -> None:
+def rescale(tile: Any, block_bits: int, factor: float, lanes: Any, column: Any) -> None:
     """Multiply the whole tile by a real factor."""
     column[0], column[1] = factor, 0.0
-    scale(tile, block_bits, window(sources, 0, 0), np.int64(0), False, lanes, column)
+    for at in range(0, BLOCK << block_bits, BLOCK):
+        scale_block(tile, column, lanes, tile, at, 0, 0, 0)
 
 
 @kernel(apart=True)
 def work(
     tile: Any, t: int, base: int, first: int, last: int, ops: Any, bits: Any, coefficients: Any, lanes: Any, column: Any,
-    tables: Any, sources: Any,
+    tables: Any,
 ) -> None:  # fmt: skip
     """Operations [first, last) on a tile.
 
@@ -217,29 +180,29 @@ def work(
         kind = op[KIND]
         if (base & op[OUTER_MASK]) != op[OUTER_VALUE]:
             continue
+        at = shifted(op[VALUE], base, window(bits, op[SHIFTS_AT], 3 * op[SHIFTS]))
+        walk = window(bits, op[WALK_AT], block_bits - op[FIXED_COUNT] + 1)
         if kind == REALS:
-            fixed = window(bits, op[FIXED_AT], op[FIXED_COUNT])
-            factor *= reals(tile, block_bits, fixed, window(bits, op[TARGET], 2 * op[FIXED_COUNT]), coefficients)
+            count = op[FIXED_COUNT]
+            factor *= reals(tile, count, window(bits, op[TARGET], 2 * count), walk, at, coefficients)
             if abs(factor) < 2.0**-20:  # a float32 has room for 2**-126
-                rescale(tile, block_bits, factor, lanes, column, sources)
+                rescale(tile, block_bits, factor, lanes, column)
                 factor = 1.0
         elif kind == PHASES:
-            phases(tile, t, base, op, bits, coefficients, factor, tables)
+            phases(tile, t, base, at, op, bits, coefficients, factor, tables)
             factor = 1.0
         elif kind == DIAGONAL:
-            diagonal(tile, block_bits, base, op, bits, coefficients, lanes)
-        elif kind == PERMUTATION:
-            permute(tile, block_bits, base, op, bits, sources, tables)
+            diagonal(tile, base, at, op, bits, walk, coefficients, lanes)
         elif kind == TRANSPOSITION:
             pairs = window(bits, op[TARGET], 4)
             if op[TARGETS] == 1:
-                exchange(tile, block_bits, pairs[0], pairs[1] - LANE_BITS)
+                exchange(tile, pairs[0], pairs[1], walk, at)
             else:
-                exchange_two(tile, block_bits, pairs[0], pairs[1] - LANE_BITS, pairs[3] - LANE_BITS)
+                exchange_two(tile, pairs[0], pairs[1], pairs[3], walk, at)
         else:
-            apply(tile, block_bits, base, op, bits, coefficients, lanes, column)
+            apply(tile, at, op, bits, walk, coefficients, lanes, column)
     if factor != 1.0:
-        rescale(tile, block_bits, factor, lanes, column, sources)
+        rescale(tile, block_bits, factor, lanes, column)
 
 
 @kernel(apart=True)
@@ -249,6 +212,15 @@ def deposit(table: Any, positions: Any, first: int, last: int, shift: int) -> No
     for j in range(last - first):
         for k in range(1 << j):
             table[k + (1 << j)] = table[k] | (1 << (positions[first + j] - shift))
+
+
+@kernel(apart=True)
+def combinations(table: Any, strides: Any, start: int) -> None:
+    """Entry k gets the XOR of `start` and those strides whose bits in k are set."""
+    table[0] = start
+    for j in range(len(strides)):
+        for k in range(1 << j):
+            table[k + (1 << j)] = table[k] ^ strides[j]
 
 
 @kernel(apart=True)
@@ -282,27 +254,31 @@ def gather(
 
 
 @kernel(apart=True)
-def scatter(state: Any, tile: Any, t: int, run_bits: int, base: int, addresses: Any, interleaved: bool) -> None:
-    """Runs of a tile back to memory."""
-    numbers = 2 << run_bits
+def scatter(
+    state: Any, tile: Any, t: int, run_bits: int, base: int, addresses: Any, low: Any, high: Any, start: int,
+    interleaved: bool,
+) -> None:  # fmt: skip
+    """Blocks back to memory: that of block (h, k), the k-th of run h, begins at start ^ high[h] ^ low[k] of the tile."""
+    blocks = 1 << (run_bits - LANE_BITS)
     for h in range(1 << (t - run_bits)):
-        at, source = 2 * (base + addresses[h]), numbers * h
+        at = 2 * (base + addresses[h])
+        source = start ^ high[h]
         if interleaved:
-            for k in range(0, numbers, BLOCK):
-                join_block(state, tile, tile, tile, at + k, source + k, 0, 0)
+            for k in range(blocks):
+                join_block(state, tile, tile, tile, at + BLOCK * k, source ^ low[k], 0, 0)
         else:
-            for k in range(0, numbers, BLOCK):
-                copy_block(state, tile, tile, tile, at + k, source + k, 0, 0)
+            for k in range(blocks):
+                copy_block(state, tile, tile, tile, at + BLOCK * k, source ^ low[k], 0, 0)
 
 
 @kernel(apart=True)
-def write_out(state: Any, tile: Any, t: int, sources: Any) -> None:
-    """A whole state that is one tile, amplitude by amplitude, with bit j of an index from bit sources[j]."""
+def write_out(state: Any, tile: Any, t: int, strides: Any, start: int) -> None:
+    """A whole state that is one tile, amplitude by amplitude: bit j of an index stands for strides[j]."""
     for i in range(1 << t):
-        index = 0
+        p = start
         for j in range(t):
-            index |= ((i >> j) & 1) << sources[j]
-        p = place(index)
+            if (i >> j) & 1:
+                p ^= strides[j]
         state[2 * i], state[2 * i + 1] = tile[p], tile[p + LANES]
 
 
@@ -338,10 +314,12 @@ def run_tiles(
     read_bits = min(read_bits, run_bits)
     reads, writes = 1 << (t - read_bits) if not first_run else 1, 1 << (t - run_bits)
     lows = 1 << max(read_bits - LANE_BITS, 0)
-    room = np.empty(2 * reads + writes + lows + (1 << (padded - LANE_BITS)), dtype=np.int64)
+    low_writes = 1 << max(run_bits - LANE_BITS, 0)
+    room = np.empty(2 * reads + 2 * writes + lows + low_writes + padded, dtype=np.int64)
     read_at, high, write_at = window(room, 0, reads), window(room, reads, reads), window(room, 2 * reads, writes)
-    low = window(room, 2 * reads + writes, lows)
-    block_sources = window(room, 2 * reads + writes + lows, 1 << (padded - LANE_BITS))
+    low, high_from = window(room, 2 * reads + writes, lows), window(room, 2 * reads + writes + lows, writes)
+    low_from = window(room, 2 * reads + 2 * writes + lows, low_writes)
+    strides = window(room, 2 * reads + 2 * writes + lows + low_writes, padded)
     elementwise = flags & LANES_MOVE != 0 or t < LANE_BITS
     deposit(write_at, positions, run_bits, t, zero)
     if not first_run:
@@ -350,6 +328,13 @@ def run_tiles(
         found_at = positions if elementwise else source  # the order is changed when writing
         deposit(low, found_at, zero + LANE_BITS, read_bits, zero + LANE_BITS)
         deposit(high, found_at, read_bits, t, zero + LANE_BITS)
+    for j in range(t):
+        bit = source[j] if elementwise else j
+        strides[j] = bits[row[PASS_STRIDES] + bit - LANE_BITS] if bit >= LANE_BITS else 1 << bit
+    if not elementwise:
+        combinations(low_from, window(strides, LANE_BITS, run_bits - LANE_BITS), zero)
+        combinations(high_from, window(strides, run_bits, t - run_bits), zero)
+    shifts = window(bits, row[PASS_SHIFTS_AT], 3 * row[PASS_SHIFTS])
     if stop < 0:
         outside = support & ~inside
         start, stop = 0, 1
@@ -371,11 +356,12 @@ def run_tiles(
             gather(
                 state, tile, t, read_bits, base, read_at, low, high, inside & ~support, flags & INPUT_INTERLEAVED != 0
             )
-        work(tile, t, base, row[OPS_FROM], row[OPS_TO], ops, bits, coefficients, lanes, column, tables, block_sources)
+        work(tile, t, base, row[OPS_FROM], row[OPS_TO], ops, bits, coefficients, lanes, column, tables)
+        end = shifted(row[PASS_SHIFT], base, shifts)
         if elementwise:
-            write_out(state, tile, t, source)
+            write_out(state, tile, t, strides, end)
         else:
-            scatter(state, tile, t, run_bits, base, write_at, flags & OUTPUT_INTERLEAVED != 0)
+            scatter(state, tile, t, run_bits, base, write_at, low_from, high_from, end, flags & OUTPUT_INTERLEAVED != 0)
     keep(room)
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from qsim.kernels.jit import kernel
-from qsim.kernels.opcodes import LANE_BITS, NO_BIT, TARGET, TARGETS
+from qsim.kernels.opcodes import LANE_BITS, NO_BIT, TARGET, TARGETS, WALK_AT
 from qsim.kernels.simd import BLOCK, LANES, times_scaled_table, times_table
 from qsim.kernels.tile import place
 from qsim.kernels.window import keep, trailing_zeros, window
@@ -74,15 +74,18 @@ def full_table(
 
 
 @kernel(apart=True)
-def phases(tile: Any, t: int, base: int, op: Any, bits: Any, coefficients: Any, factor: float, tables: Any) -> None:
+def phases(
+    tile: Any, t: int, base: int, start: int, op: Any, bits: Any, coefficients: Any, factor: float, tables: Any
+) -> None:  # fmt: skip
     """Multiply the tile by `factor` and the phases of one operation.
 
-    A term is three numbers: two places (a bit of the tile, or -1 - position for a bit of `base`; NO_BIT for a phase of
-    one qubit) and where its diagonal is in `coefficients`: entries for 0, 1 or for 00, 01, 10, 11 (the first bit low),
-    of which the first is 1. `tables` is room for the tables: see `table_numbers`.
+    Bits are numbered as the operation's strides are; block 0 begins at `start`. A term is three numbers: two places (a bit
+    of the tile, or -1 - position for a bit of `base`; NO_BIT for a phase of one qubit) and where its diagonal is in
+    `coefficients`: entries for 0, 1 or for 00, 01, 10, 11 (the first bit low), of which the first is 1. `tables` is room
+    for the tables: see `table_numbers`.
     """
     numbers = np.empty(2 * MAX_TILE_BITS + 2 * MAX_TILE_BITS * MAX_TILE_BITS)
-    integers = np.empty(2 * MAX_TILE_BITS, dtype=np.int64)
+    integers = np.empty(3 * MAX_TILE_BITS + (1 << (LOW_BITS - LANE_BITS)), dtype=np.int64)
     c, s = window(numbers, 0, MAX_TILE_BITS), window(numbers, MAX_TILE_BITS, MAX_TILE_BITS)
     coupled, used = window(integers, 0, MAX_TILE_BITS), window(integers, MAX_TILE_BITS, MAX_TILE_BITS)
     for j in range(MAX_TILE_BITS):
@@ -159,33 +162,37 @@ def phases(tile: Any, t: int, base: int, op: Any, bits: Any, coefficients: Any, 
             linear_table(
                 tables, v_at + room * j, low_bits, window(pair_c, row, low_bits), window(pair_s, row, low_bits)
             )
-    if mixed == 0:
-        for h in range(count):
-            times_tables(tile, tables, 2 * size * h, 2 * low_at, place(high_at + h), 2 * size)
+    # Blocks: those of a low table lie at an XOR of low[k], number h of the tables at starts[the lowest bit of h].
+    strides = window(bits, op[WALK_AT], max(t, LANE_BITS) - LANE_BITS)
+    low_blocks = max(low_bits, LANE_BITS) - LANE_BITS
+    starts, low = (
+        window(integers, 2 * MAX_TILE_BITS, MAX_TILE_BITS),
+        window(integers, 3 * MAX_TILE_BITS, 1 << low_blocks),
+    )
+    low[0] = 0
+    for j in range(low_blocks):
+        for k in range(1 << j):
+            low[k + (1 << j)] = low[k] ^ strides[j]
     # used[j] tells where the low table is for a number whose lowest bit is high bit j.
-    for h in range(count if mixed else 0):
-        table = low_at
+    for h in range(count):
+        table, at = low_at, start
         if h:
             level = trailing_zeros(h)
             rest = h & (h - 1)
             if rest:
-                table = used[trailing_zeros(rest)]
+                table, at = used[trailing_zeros(rest)], starts[trailing_zeros(rest)]
+            at ^= strides[low_blocks + level]
             if (mixed >> level) & 1:
                 to, v = low_at + room * (level + 1), v_at + room * level
                 for k in range(0, 2 * size, BLOCK):
                     times_table(tables, tables, tables, tables, 2 * to + k, 2 * table + k, 2 * v + k, 0)
                 table = to
-            used[level] = table
-        times_tables(tile, tables, 2 * size * h, 2 * table, place(high_at + h), 2 * size)
+            used[level], starts[level] = table, at
+        for k in range(1 << low_blocks):
+            here = at ^ low[k]
+            times_scaled_table(tile, tile, tables, tables, here, here, 2 * table + BLOCK * k, place(high_at + h))
     keep(numbers)
     keep(integers)
-
-
-@kernel(inner=True)
-def times_tables(tile: Any, tables: Any, at: int, table: int, where: int, numbers: int) -> None:
-    """So many numbers of the tile times those of a table and the one factor at `where`."""
-    for k in range(0, numbers, BLOCK):
-        times_scaled_table(tile, tile, tables, tables, at + k, at + k, table + k, where)
 
 
 @kernel(inner=True)

@@ -174,7 +174,7 @@ def _declare(generate: Callable[..., None]) -> Any:
 def _corners(e: _Emitter, at: Any, steps: Sequence[Any]) -> list[Any]:
     starts = [at]
     for step in steps:
-        starts += [e.builder.add(start, step) for start in starts]
+        starts += [e.builder.xor(start, step) for start in starts]
     return starts
 
 
@@ -204,34 +204,36 @@ def _matrix_on_blocks(num_targets: int, *, flip: bool = False, masked: bool = Fa
 
 
 def _lean_four() -> Any:
-    """(tile, sums, -, -, at, step0, step1, next): a complex 4 x 4 matrix on four blocks, by three products for a complex one.
+    """(tile, sums, -, -, at, step0, step1, step): a complex 4 x 4 matrix on four blocks, by three products for a complex one.
 
     `sums` has a, a + b and b - a for each entry a + i b, row by row. Each of them serves two vectors, which leaves loads
-    behind multiply-adds: the two of a block in double precision; in single the blocks `next` further on are done as well.
+    behind multiply-adds: the two of a block in double precision; in single the blocks `step` away are done as well.
     """
 
     def generate(e: _Emitter, tile: Any, sums: Any, _: Any, __: Any, at: Any, step0: Any, step1: Any, to: Any) -> None:
-        starts = [e.offset(at, slot) for slot in e.slots()]
-        if len(starts) == 1:
-            starts.append(e.builder.add(at, to))
-        corners = [_corners(e, start, [step0, step1]) for start in starts]
-        # For each vector: the three sums of products, four rows each.
-        totals: list[list[list[Any]]] = [[[None] * 4 for _ in range(3)] for _ in corners]
-        for column in range(4):
-            parts = []
-            for places in corners:
-                x, y = e.load(tile, places[column]), e.load(tile, e.offset(places[column], LANES))
-                parts.append((e.builder.fadd(x, y), e.builder.fneg(y), x))
-            for row in range(4):
-                for k in range(3):
-                    # Not `scalar`: kept over the loop they would find no registers, and 48 vectors go by way of the stack.
-                    factor = e.splat(e.builder.load(e.builder.gep(sums, [e.index(3 * (4 * row + column) + k)])))
-                    for total, part in zip(totals, parts, strict=True):
-                        total[k][row] = e.fma(factor, part[k], total[k][row])
-        for places, (both, re, im) in zip(corners, totals, strict=True):
-            for row in range(4):
-                e.store(e.builder.fadd(both[row], re[row]), tile, places[row])
-                e.store(e.builder.fadd(both[row], im[row]), tile, e.offset(places[row], LANES))
+        starts = [at] if len(e.slots()) > 1 else [at, e.builder.xor(at, to)]
+        corners = [
+            [e.offset(place, slot) for place in _corners(e, start, [step0, step1])]
+            for start in starts
+            for slot in e.slots()
+        ]
+        parts = [
+            [(e.load(tile, place), e.load(tile, e.offset(place, LANES))) for place in places] for places in corners
+        ]
+        for row in range(4):
+            totals: list[list[Any]] = [[None] * 3 for _ in corners]
+            for column in range(4):
+                factors = [
+                    e.splat(e.builder.load(e.builder.gep(sums, [e.index(3 * (4 * row + column) + k)])))
+                    for k in range(3)
+                ]
+                for total, part in zip(totals, parts, strict=True):
+                    x, y = part[column]
+                    for k, value in enumerate((e.builder.fadd(x, y), e.builder.fneg(y), x)):
+                        total[k] = e.fma(factors[k], value, total[k])
+            for (both, re, im), places in zip(totals, corners, strict=True):
+                e.store(e.builder.fadd(both, re), tile, places[row])
+                e.store(e.builder.fadd(both, im), tile, e.offset(places[row], LANES))
 
     return _declare(generate)
 
@@ -241,7 +243,7 @@ def _real_on_blocks(masked: bool) -> Any:
 
     def generate(e: _Emitter, tile: Any, u: Any, lanes: Any, _: Any, at: Any, step: Any, *__: Any) -> None:
         a, b, c, d = (e.splat(e.scalar(u, k)) for k in (0, 2, 4, 6))
-        other = e.builder.add(at, step)
+        other = e.builder.xor(at, step)
 
         def body(slot: Any) -> None:
             first, second = e.offset(at, slot), e.offset(other, slot)
@@ -263,15 +265,14 @@ def _scaled_reals(num_targets: int, reflections: int) -> Any:
     """
 
     def generate(e: _Emitter, tile: Any, u: Any, v: Any, w: Any, at: Any, *steps: Any) -> None:
-        steps, out_steps, out = steps[:num_targets], [], at
+        steps, out = steps[:num_targets], at
         factors = []
         for matrix, step in zip((u, v, w), steps, strict=False):
             factors.append((e.splat(e.scalar(matrix, BETA)), e.splat(e.scalar(matrix, GAMMA))))
             form = e.scalar(matrix, FORM)
             swapped = e.builder.fcmp_ordered(">", e.builder.fmul(form, form), ir.Constant(e.element, 2))
-            out = e.builder.add(out, e.builder.select(swapped, step, e.index(0)))
-            out_steps.append(e.builder.select(swapped, e.builder.neg(step), step))
-        sources, goals = _corners(e, at, steps), _corners(e, out, out_steps)
+            out = e.builder.xor(out, e.builder.select(swapped, step, e.index(0)))
+        sources, goals = _corners(e, at, steps), _corners(e, out, steps)
 
         def body(slot: Any) -> None:
             values = [e.load(tile, e.offset(source, slot)) for source in sources]

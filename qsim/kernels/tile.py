@@ -1,9 +1,11 @@
 """Operations on one tile: 2**t amplitudes in one array, block by block, that stay in cache.
 
 A tile index has at least LANE_BITS bits (small states are padded): the lowest number the lanes of a block, the others
-the blocks. An operation fixes some block bits: its targets and controls, listed in `fixed`, ascending. The blocks where
-they are 0 are enumerated by inserting zeros into a counter; `offset` holds the values of control bits. Controls on
-lanes are a mask over the lanes, and so are the entries of a diagonal gate on lanes.
+the blocks. Blocks lie under an affine map over GF(2), so that X and CX on block bits only change the map (see
+`qsim.compiler.blocks`): each block bit is a *stride*, a number to XOR to where a block begins. An operation has the strides
+of its targets, the place `at` of one block on which it acts, and a *walk* to the others: `at` is XORed with
+walk[trailing_zeros(i)] for i = 1, 2, ...; a last entry of 0 is never of use. Targets and controls are not in the walk.
+Controls on lanes are a mask over the lanes, and so are the entries of a diagonal gate on lanes.
 """
 
 from __future__ import annotations
@@ -53,22 +55,25 @@ from qsim.kernels.simd import (
     scale_block,
     scale_masked,
 )  # fmt: skip
-from qsim.kernels.window import borrowed, keep, window
+from qsim.kernels.window import borrowed, keep, trailing_zeros, window
 
 
 @kernel(inner=True)
-def insert_zero(index: int, bit: int) -> int:
-    """`index` with a zero inserted at `bit`."""
-    low = index & ((1 << bit) - 1)
-    return ((index - low) << 1) | low
+def steps(walk: Any) -> int:
+    """One more than the blocks of a walk: where the count of its steps, from 1, ends."""
+    return (1 << (len(walk) - 1)) + 1
 
 
 @kernel(inner=True)
-def spread(index: int, fixed: Any) -> int:
-    """`index` with zeros inserted at the bits `fixed`, ascending."""
-    for k in range(len(fixed)):
-        index = insert_zero(index, fixed[k])
-    return index
+def plain_walk(block_bits: int, fixed: int, walk: Any) -> Any:
+    """The part of `walk` that visits all blocks whose bits in the mask `fixed` are as they are, where blocks lie in order."""
+    count = 0
+    for bit in range(block_bits):
+        if not (fixed >> bit) & 1:
+            walk[count] = BLOCK << bit
+            count += 1
+    walk[count] = 0
+    return window(walk, 0, count + 1)
 
 
 @kernel(inner=True)
@@ -79,53 +84,54 @@ def set_lanes(lanes: Any, mask: int, value: int) -> None:
 
 
 @kernel(apart=True)
-def scale(tile: Any, block_bits: int, fixed: Any, offset: int, masked: bool, lanes: Any, u: Any) -> None:
+def scale(tile: Any, walk: Any, at: int, masked: bool, lanes: Any, u: Any) -> None:
     """Multiply the amplitudes that match by u[0] + i u[1]."""
-    for i in range(1 << (block_bits - len(fixed))):
-        at = BLOCK * (spread(i, fixed) + offset)
+    for i in range(1, steps(walk)):
         if masked:
             scale_masked(tile, u, lanes, tile, at, 0, 0, 0)
         else:
             scale_block(tile, u, lanes, tile, at, 0, 0, 0)
+        at ^= walk[trailing_zeros(i)]
 
 
 @kernel(inner=True)
 def one_target(
-    tile: Any, block_bits: int, kind: int, target: int, fixed: Any, offset: int, masked: bool, lanes: Any, u: Any
-) -> None:
-    """A 2 x 2 matrix on block bit `target`, where controls match; `u` holds (re, im) pairs, row by row."""
-    step = BLOCK << target
-    if len(fixed) == 1 and not masked and kind != FLIP:
-        if kind == REAL1:
-            for i in range(1 << (block_bits - 1)):
-                real1_blocks(tile, u, tile, tile, BLOCK * insert_zero(i, target), step, 0, 0)
-        else:
-            for i in range(1 << (block_bits - 1)):
-                dense1_blocks(tile, u, tile, tile, BLOCK * insert_zero(i, target), step, 0, 0)
+    tile: Any, kind: int, stride: int, walk: Any, at: int, masked: bool, lanes: Any, u: Any
+) -> None:  # fmt: skip
+    """A 2 x 2 matrix on the block bit of a stride, where controls match; `u` holds (re, im) pairs, row by row."""
+    last = steps(walk)
+    if kind == DENSE1 and not masked:  # loops of their own, in which the matrix stays in registers
+        for i in range(1, last):
+            dense1_blocks(tile, u, lanes, tile, at, stride, 0, 0)
+            at ^= walk[trailing_zeros(i)]
         return
-    for i in range(1 << (block_bits - len(fixed))):
-        at = BLOCK * (spread(i, fixed) + offset)
+    if kind == REAL1 and not masked:
+        for i in range(1, last):
+            real1_blocks(tile, u, lanes, tile, at, stride, 0, 0)
+            at ^= walk[trailing_zeros(i)]
+        return
+    for i in range(1, steps(walk)):
         if kind == FLIP:
             if masked:
-                flip_masked(tile, u, lanes, tile, at, step, 0, 0)
+                flip_masked(tile, u, lanes, tile, at, stride, 0, 0)
             else:
-                flip_blocks(tile, u, lanes, tile, at, step, 0, 0)
+                flip_blocks(tile, u, lanes, tile, at, stride, 0, 0)
         elif kind == REAL1:
             if masked:
-                real1_masked(tile, u, lanes, tile, at, step, 0, 0)
+                real1_masked(tile, u, lanes, tile, at, stride, 0, 0)
             else:
-                real1_blocks(tile, u, lanes, tile, at, step, 0, 0)
+                real1_blocks(tile, u, lanes, tile, at, stride, 0, 0)
         elif masked:
-            dense1_masked(tile, u, lanes, tile, at, step, 0, 0)
+            dense1_masked(tile, u, lanes, tile, at, stride, 0, 0)
         else:
-            dense1_blocks(tile, u, lanes, tile, at, step, 0, 0)
+            dense1_blocks(tile, u, lanes, tile, at, stride, 0, 0)
+        at ^= walk[trailing_zeros(i)]
 
 
 @kernel(inner=True)
-def low_target(tile: Any, block_bits: int, kind: int, target: int, fixed: Any, offset: int, lanes: Any, u: Any) -> None:
+def low_target(tile: Any, kind: int, target: int, walk: Any, at: int, lanes: Any, u: Any) -> None:
     """The same on a lane bit; `lanes` is always set."""
-    for i in range(1 << (block_bits - len(fixed))):
-        at = BLOCK * (spread(i, fixed) + offset)
+    for i in range(1, steps(walk)):
         if kind == DENSE1:
             if target == 0:
                 dense1_bit0(tile, u, lanes, tile, at, 0, 0, 0)
@@ -143,124 +149,127 @@ def low_target(tile: Any, block_bits: int, kind: int, target: int, fixed: Any, o
             real1_bit2(tile, u, lanes, tile, at, 0, 0, 0)
         else:
             real1_bit3(tile, u, lanes, tile, at, 0, 0, 0)
+        at ^= walk[trailing_zeros(i)]
 
 
 @kernel(apart=True)
-def reals(tile: Any, block_bits: int, fixed: Any, pairs: Any, coefficients: Any) -> float:
-    """Real matrices on one to three block bits: pairs[2 * k] the bit, pairs[2 * k + 1] where its coefficients are.
+def reals(tile: Any, count: int, pairs: Any, walk: Any, at: int, coefficients: Any) -> float:
+    """Real matrices on one to three block bits: pairs[2 * k] the stride, pairs[2 * k + 1] where its coefficients are.
 
     Returns the factor that is left out; see `qsim.kernels.merge.put_real`.
     """
-    count, reflections = len(fixed), 0
+    reflections = 0
     # Reflections first, since the code for a group is compiled for their number.
-    bits, ats = (0, 0, 0), (0, 0, 0)
+    strides, ats = (0, 0, 0), (0, 0, 0)
     factor = 1.0
     for wanted in range(2):
         for k in range(count):
-            at = pairs[2 * k + 1]
-            if (coefficients[at + FORM] < 0) == (wanted == 0):
-                bits, ats = (bits[1], bits[2], pairs[2 * k]), (ats[1], ats[2], at)
-                factor *= coefficients[at + SCALE]
+            own = pairs[2 * k + 1]
+            if (coefficients[own + FORM] < 0) == (wanted == 0):
+                strides, ats = (strides[1], strides[2], pairs[2 * k]), (ats[1], ats[2], own)
+                factor *= coefficients[own + SCALE]
                 if wanted == 0:
                     reflections += 1
     u = window(coefficients, ats[0 if count == 3 else 1 if count == 2 else 2], 8)
     v = window(coefficients, ats[1 if count == 3 else 2], 8)
     w = window(coefficients, ats[2], 8)
-    step0 = BLOCK << bits[0 if count == 3 else 1 if count == 2 else 2]
-    step1, step2 = BLOCK << bits[1 if count == 3 else 2], BLOCK << bits[2]
+    step0 = strides[0 if count == 3 else 1 if count == 2 else 2]
+    step1, step2 = strides[1 if count == 3 else 2], strides[2]
+    last = steps(walk)
     if count == 3:
-        a, b, c = fixed[0], fixed[1], fixed[2]
         if reflections == 0:
-            for i in range(1 << (block_bits - 3)):
-                at = BLOCK * insert_zero(insert_zero(insert_zero(i, a), b), c)
+            for i in range(1, last):
                 reals_3_0(tile, u, v, w, at, step0, step1, step2)
+                at ^= walk[trailing_zeros(i)]
         elif reflections == 1:
-            for i in range(1 << (block_bits - 3)):
-                at = BLOCK * insert_zero(insert_zero(insert_zero(i, a), b), c)
+            for i in range(1, last):
                 reals_3_1(tile, u, v, w, at, step0, step1, step2)
+                at ^= walk[trailing_zeros(i)]
         elif reflections == 2:
-            for i in range(1 << (block_bits - 3)):
-                at = BLOCK * insert_zero(insert_zero(insert_zero(i, a), b), c)
+            for i in range(1, last):
                 reals_3_2(tile, u, v, w, at, step0, step1, step2)
+                at ^= walk[trailing_zeros(i)]
         else:
-            for i in range(1 << (block_bits - 3)):
-                at = BLOCK * insert_zero(insert_zero(insert_zero(i, a), b), c)
+            for i in range(1, last):
                 reals_3_3(tile, u, v, w, at, step0, step1, step2)
+                at ^= walk[trailing_zeros(i)]
     elif count == 2:
-        a, b = fixed[0], fixed[1]
         if reflections == 0:
-            for i in range(1 << (block_bits - 2)):
-                at = BLOCK * insert_zero(insert_zero(i, a), b)
+            for i in range(1, last):
                 reals_2_0(tile, u, v, tile, at, step0, step1, 0)
+                at ^= walk[trailing_zeros(i)]
         elif reflections == 1:
-            for i in range(1 << (block_bits - 2)):
-                at = BLOCK * insert_zero(insert_zero(i, a), b)
+            for i in range(1, last):
                 reals_2_1(tile, u, v, tile, at, step0, step1, 0)
+                at ^= walk[trailing_zeros(i)]
         else:
-            for i in range(1 << (block_bits - 2)):
-                at = BLOCK * insert_zero(insert_zero(i, a), b)
+            for i in range(1, last):
                 reals_2_2(tile, u, v, tile, at, step0, step1, 0)
+                at ^= walk[trailing_zeros(i)]
+    elif reflections == 0:
+        for i in range(1, last):
+            reals_1_0(tile, u, tile, tile, at, step0, 0, 0)
+            at ^= walk[trailing_zeros(i)]
     else:
-        a = fixed[0]
-        if reflections == 0:
-            for i in range(1 << (block_bits - 1)):
-                at = BLOCK * insert_zero(i, a)
-                reals_1_0(tile, u, tile, tile, at, step0, 0, 0)
-        else:
-            for i in range(1 << (block_bits - 1)):
-                at = BLOCK * insert_zero(i, a)
-                reals_1_1(tile, u, tile, tile, at, step0, 0, 0)
+        for i in range(1, last):
+            reals_1_1(tile, u, tile, tile, at, step0, 0, 0)
+            at ^= walk[trailing_zeros(i)]
     return factor
 
 
 @kernel(apart=True)
 def dense2(
-    tile: Any, block_bits: int, first: int, second: int, fixed: Any, offset: int, masked: bool, lanes: Any, u: Any
-) -> None:
-    """A 4 x 4 matrix on two block bits; `first` is its least significant bit."""
-    count = 1 << (block_bits - len(fixed))
-    at_a_time = 8 // tile.itemsize
-    if HAS_LEAN_FOUR and not masked and count >= at_a_time:
+    tile: Any, first: int, second: int, walk: Any, at: int, masked: bool, lanes: Any, u: Any
+) -> None:  # fmt: skip
+    """A 4 x 4 matrix on the block bits of two strides; `first` is its least significant bit."""
+    together = 8 // tile.itemsize - 1  # bits of the walk that one call is for
+    if HAS_LEAN_FOUR and not masked and len(walk) > together:
         room = np.empty(48, tile.dtype)
         sums = borrowed(room)
         for k in range(16):
             sums[3 * k], sums[3 * k + 1], sums[3 * k + 2] = u[2 * k], u[2 * k] + u[2 * k + 1], u[2 * k + 1] - u[2 * k]
-        for i in range(0, count, at_a_time):
-            at, following = BLOCK * (spread(i, fixed) + offset), BLOCK * (spread(i + at_a_time - 1, fixed) + offset)
-            lean_four(tile, sums, tile, tile, at, BLOCK << first, BLOCK << second, following - at)
+        rest = window(walk, together, len(walk) - together)
+        for i in range(1, steps(rest)):
+            lean_four(tile, sums, tile, tile, at, first, second, walk[0])
+            at ^= rest[trailing_zeros(i)]
         keep(room)
         return
-    for i in range(count):
-        at = BLOCK * (spread(i, fixed) + offset)
+    for i in range(1, steps(walk)):
         if masked:
-            dense2_masked(tile, u, lanes, tile, at, BLOCK << first, BLOCK << second, 0)
+            dense2_masked(tile, u, lanes, tile, at, first, second, 0)
         else:
-            dense2_blocks(tile, u, lanes, tile, at, BLOCK << first, BLOCK << second, 0)
+            dense2_blocks(tile, u, lanes, tile, at, first, second, 0)
+        at ^= walk[trailing_zeros(i)]
 
 
 @kernel(inner=True)
 def place(index: int) -> int:
-    """Where the real part of an amplitude lies; the imaginary part lies LANES further on."""
+    """Where the real part of an amplitude lies; the imaginary part lies LANES further on. Blocks lie in order."""
     return 2 * index - (index & (LANES - 1))
 
 
+@kernel(inner=True)
+def stride_of(place: int) -> int:
+    """What to XOR for a target: its stride, or for one of the lanes, which is given as its bit, the distance."""
+    return place if place >= LANE_BITS else 1 << place
+
+
 @kernel(apart=True)
-def dense(tile: Any, block_bits: int, targets: Any, fixed: Any, offset: int, lanes: Any, u: Any, column: Any) -> None:
+def dense(tile: Any, targets: Any, walk: Any, at: int, lanes: Any, u: Any, column: Any) -> None:
     """A matrix on any bits, amplitude by amplitude; `lanes` is always set, `column` holds 2 * 2**targets numbers."""
     size, low = 1 << len(targets), 0
     for k in range(len(targets)):
         if targets[k] < LANE_BITS:
             low |= 1 << targets[k]
-    for i in range(1 << (block_bits - len(fixed))):
-        start = LANES * (spread(i, fixed) + offset)
-        for at in range(start, start + LANES):
-            if at & low or lanes[at - start] == 0:
+    for i in range(1, steps(walk)):
+        for lane in range(LANES):
+            if lane & low or lanes[lane] == 0:
                 continue
             for e in range(size):
-                index = at
+                p = at + lane
                 for k in range(len(targets)):
-                    index |= ((e >> k) & 1) << targets[k]
-                p = place(index)
+                    if (e >> k) & 1:
+                        p ^= stride_of(targets[k])
                 column[2 * e], column[2 * e + 1] = tile[p], tile[p + LANES]
             for e in range(size):
                 x, y = 0.0 * column[0], 0.0 * column[0]
@@ -268,36 +277,35 @@ def dense(tile: Any, block_bits: int, targets: Any, fixed: Any, offset: int, lan
                     c, d = u[2 * (e * size + f)], u[2 * (e * size + f) + 1]
                     x += c * column[2 * f] - d * column[2 * f + 1]
                     y += c * column[2 * f + 1] + d * column[2 * f]
-                index = at
+                p = at + lane
                 for k in range(len(targets)):
-                    index |= ((e >> k) & 1) << targets[k]
-                p = place(index)
+                    if (e >> k) & 1:
+                        p ^= stride_of(targets[k])
                 tile[p], tile[p + LANES] = x, y
+        at ^= walk[trailing_zeros(i)]
 
 
 @kernel(apart=True)
-def exchange(tile: Any, block_bits: int, lane: int, block_bit: int) -> None:
+def exchange(tile: Any, lane: int, stride: int, walk: Any, at: int) -> None:
     """Exchange a lane bit with a block bit."""
-    step = BLOCK << block_bit
-    for i in range(1 << (block_bits - 1)):
-        at = BLOCK * insert_zero(i, block_bit)
+    for i in range(1, steps(walk)):
         if lane == 0:
-            exchange_bit0(tile, tile, tile, tile, at, step, 0, 0)
+            exchange_bit0(tile, tile, tile, tile, at, stride, 0, 0)
         elif lane == 1:
-            exchange_bit1(tile, tile, tile, tile, at, step, 0, 0)
+            exchange_bit1(tile, tile, tile, tile, at, stride, 0, 0)
         elif lane == 2:
-            exchange_bit2(tile, tile, tile, tile, at, step, 0, 0)
+            exchange_bit2(tile, tile, tile, tile, at, stride, 0, 0)
         else:
-            exchange_bit3(tile, tile, tile, tile, at, step, 0, 0)
+            exchange_bit3(tile, tile, tile, tile, at, stride, 0, 0)
+        at ^= walk[trailing_zeros(i)]
 
 
 @kernel(apart=True)
-def exchange_two(tile: Any, block_bits: int, lane: int, first: int, second: int) -> None:
-    """Exchange `lane` with block bit `first` and the next lane bit with `second`; `lane` is 0 or 2."""
-    low, high = min(first, second), max(first, second)
-    for i in range(1 << (block_bits - 2)):
-        at = BLOCK * insert_zero(insert_zero(i, low), high)
+def exchange_two(tile: Any, lane: int, first: int, second: int, walk: Any, at: int) -> None:
+    """Exchange `lane` with the block bit of stride `first` and the next lane bit with `second`; `lane` is 0 or 2."""
+    for i in range(1, steps(walk)):
         if lane == 0:
-            exchange_bits01(tile, tile, tile, tile, at, BLOCK << first, BLOCK << second, 0)
+            exchange_bits01(tile, tile, tile, tile, at, first, second, 0)
         else:
-            exchange_bits23(tile, tile, tile, tile, at, BLOCK << first, BLOCK << second, 0)
+            exchange_bits23(tile, tile, tile, tile, at, first, second, 0)
+        at ^= walk[trailing_zeros(i)]

@@ -119,6 +119,17 @@ def trailing_zeros(typing_context: Any, number: Any) -> Any:
 
 
 @intrinsic
+def highest_bit(typing_context: Any, number: Any) -> Any:
+    """The highest 1 of an integer of 64 bits that is not 0."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        zeros = builder.ctlz(arguments[0], cgutils.true_bit)
+        return builder.sub(context.get_constant(types.int64, 63), zeros)
+
+    return types.int64(types.int64), generate
+
+
+@intrinsic
 def popcount(typing_context: Any, number: Any) -> Any:
     """How many bits of an integer of 64 bits are 1."""
 

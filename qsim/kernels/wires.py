@@ -25,8 +25,8 @@ import numpy as np
 from qsim.kernels.jit import kernel
 from qsim.kernels.opcodes import DENSE1, FLIP, LANE_BITS, REAL1
 from qsim.kernels.simd import BLOCK, LANES, join_block, times_table
-from qsim.kernels.tile import dense2, exchange, low_target, one_target, place, scale, set_lanes
-from qsim.kernels.window import window
+from qsim.kernels.tile import dense2, exchange, low_target, one_target, place, plain_walk, scale, set_lanes, steps
+from qsim.kernels.window import trailing_zeros, window
 
 #: Integers of a wire: what is pending on it and what comes before its pair's gate; the other wire of its pair, or -1;
 #: and on the pair's first wire the form of its gate, which of the two is the control (0 or 1), and the value it takes.
@@ -43,8 +43,8 @@ _GLOBAL, _ROOM, _OTHER_ROOM, EXTRA_NUMBERS = 0, 2, 34, 66
 #: In `room`: where marked lanes, and tables of a block each, begin.
 _LANES_AT, _TABLES_AT = 32, 32 + LANES
 ROOM_NUMBERS = _TABLES_AT + 2 * BLOCK
-#: In `places`, behind the number of places: room for two bits, and the blocks that have been worked on so far.
-_FIXED, WORK, EXTRA_PLACES = 1, 3, 4
+#: In `places`, behind the number of places: the blocks that have been worked on so far, and room for a walk.
+WORK, _WALK, EXTRA_PLACES = 1, 2, 34
 #: From so many qubits on, the gates on two wires are multiplied.
 PAIRS_FROM = 8
 
@@ -76,6 +76,12 @@ def place_of(places: Any, n: int, w: int) -> int:
         places[2 * n] = p + 1
         places[w], places[n + p] = p, w
     return p
+
+
+@kernel(inner=True)
+def walk_of(places: Any, n: int, block_bits: int, fixed: int) -> Any:
+    """A walk over the blocks whose bits in the mask `fixed` are 0, until the next one is asked for."""
+    return plain_walk(block_bits, fixed, window(places, 2 * n + _WALK, block_bits + 1))
 
 
 @kernel(inner=True)
@@ -225,36 +231,28 @@ def apply_phases(tile: Any, places: Any, numbers: Any, n: int, count: int, a: in
             g[2 * e], g[2 * e + 1] = 1.0 if same else p * c + q * d, 0.0 if same else q * c - p * d
     block_bits = block_bits_of(places, n)
     p, q = places[a], places[b] if count == 2 else -1
-    fixed = window(places, 2 * n + _FIXED, 2)
-    num_fixed = 0
+    fixed, masked = 0, p < LANE_BITS or (count == 2 and q < LANE_BITS)
     if p >= LANE_BITS:
-        fixed[num_fixed] = p - LANE_BITS
-        num_fixed += 1
+        fixed |= 1 << (p - LANE_BITS)
     if q >= LANE_BITS:
-        fixed[num_fixed] = q - LANE_BITS
-        num_fixed += 1
-    if num_fixed == 2 and fixed[0] > fixed[1]:
-        fixed[0], fixed[1] = fixed[1], fixed[0]
-    where = window(fixed, 0, num_fixed)
-    masked = num_fixed < count
+        fixed |= 1 << (q - LANE_BITS)
+    walk = walk_of(places, n, block_bits, fixed)
     places[2 * n + WORK] += 1 << block_bits
     for e in range(1 << count):
         x, y = e & 1, e >> 1
         # Bits among the lanes are in the table, so that these entries come once, as 0.
         if (x and p < LANE_BITS) or (y and q < LANE_BITS):
             continue
-        offset = (x << (p - LANE_BITS) if x else 0) | (y << (q - LANE_BITS) if y else 0)
+        at = (BLOCK << (p - LANE_BITS) if x else 0) ^ (BLOCK << (q - LANE_BITS) if y else 0)
         if not masked:
             u = window(room, 0, 2)
             u[0], u[1] = g[2 * e], g[2 * e + 1]
             if u[0] != 1 or u[1] != 0:
-                scale(tile, block_bits, where, offset, False, u, u)
+                scale(tile, walk, at, False, u, u)
         elif put_table(room, _TABLES_AT, block_bits, p if p < LANE_BITS else -1, q if 0 <= q < LANE_BITS else -1, g, e):
-            for i in range(1 << (block_bits - num_fixed)):
-                h = i
-                if num_fixed:
-                    h = ((i >> where[0]) << (where[0] + 1)) | (i & ((1 << where[0]) - 1)) | offset
-                times_table(tile, tile, room, tile, BLOCK * h, BLOCK * h, _TABLES_AT, 0)
+            for i in range(1, steps(walk)):
+                times_table(tile, tile, room, tile, at, at, _TABLES_AT, 0)
+                at ^= walk[trailing_zeros(i)]
 
 
 @kernel(apart=True)
@@ -267,28 +265,22 @@ def apply_matrix(
     u, lanes = window(room, 0, 8), window(room, _LANES_AT, LANES)
     for k in range(8):
         u[k] = g[k]
-    fixed = window(places, 2 * n + _FIXED, 2)
-    num_fixed, offset, masked = 0, block_bits * 0, 0 <= c < LANE_BITS
+    fixed, at, masked = block_bits * 0, block_bits * 0, 0 <= c < LANE_BITS
     if p >= LANE_BITS:
-        fixed[0] = p - LANE_BITS
-        num_fixed = 1
+        fixed = 1 << (p - LANE_BITS)
     if c >= LANE_BITS:
-        offset = value << (c - LANE_BITS)
-        if num_fixed and c < p:
-            fixed[0], fixed[1] = c - LANE_BITS, fixed[0]
-        else:
-            fixed[num_fixed] = c - LANE_BITS
-        num_fixed += 1
-    where = window(fixed, 0, num_fixed)
+        fixed |= 1 << (c - LANE_BITS)
+        at = value * (BLOCK << (c - LANE_BITS))
+    walk = walk_of(places, n, block_bits, fixed)
     places[2 * n + WORK] += 1 << block_bits
     if masked:
         set_lanes(lanes, 1 << c, value << c)
     elif p < LANE_BITS:
         set_lanes(lanes, block_bits * 0, block_bits * 0)
     if p >= LANE_BITS:
-        one_target(tile, block_bits, kind, p - LANE_BITS, where, offset, masked, lanes, u)
+        one_target(tile, kind, BLOCK << (p - LANE_BITS), walk, at, masked, lanes, u)
     else:
-        low_target(tile, block_bits, REAL1 if kind == FLIP else kind, p, where, offset, lanes, u)
+        low_target(tile, REAL1 if kind == FLIP else kind, p, walk, at, lanes, u)
 
 
 @kernel(apart=True)
@@ -307,16 +299,17 @@ def apply_four(tile: Any, places: Any, n: int, a: int, b: int, g: Any, room: Any
         q = block_bits * 0 + LANE_BITS
         while q in (places[a], places[b]):
             q += 1
-        exchange(tile, block_bits, p, q - LANE_BITS)
+        bit = q - LANE_BITS
+        walk = walk_of(places, n, block_bits, 1 << bit)
+        exchange(tile, p, BLOCK << bit, walk, block_bits * 0)
         other = places[n + q]
         places[w], places[other], places[n + p], places[n + q] = q, p, other, w
     places[2 * n + WORK] += 2 << block_bits
     for k in range(32):
         room[k] = g[k]
     p, q = places[a] - LANE_BITS, places[b] - LANE_BITS
-    fixed = window(places, 2 * n + _FIXED, 2)
-    fixed[0], fixed[1] = min(p, q), max(p, q)
-    dense2(tile, block_bits, p, q, fixed, block_bits * 0, False, room, room)
+    walk = walk_of(places, n, block_bits, (1 << p) | (1 << q))
+    dense2(tile, BLOCK << p, BLOCK << q, walk, block_bits * 0, False, room, room)
 
 
 @kernel(apart=True)
@@ -514,7 +507,8 @@ def finish(
     if c != 1.0 or d != 0.0:
         u = window(room, 0, 2)
         u[0], u[1] = c, d
-        scale(tile, max(n, LANE_BITS) - LANE_BITS, window(places, 2 * n + _FIXED, 0), n * 0, False, u, u)
+        block_bits = max(n, LANE_BITS) - LANE_BITS
+        scale(tile, walk_of(places, n, block_bits, n * 0), n * 0, False, u, u)
     if n >= LANE_BITS and natural:
         for h in range(1 << (n - LANE_BITS)):
             join_block(out, tile, tile, tile, BLOCK * h, BLOCK * h, 0, 0)
