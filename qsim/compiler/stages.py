@@ -116,7 +116,7 @@ def group_stages(
 @kernel(apart=True)
 def group_passes(
     kinds: Any, starts: Any, counts: Any, controls: Any, operands: Any, num_wires: int, tile_bits: int, lanes: int,
-    goal: Any, support: int, search: int, order: Any, ends: Any, sets: Any, sizes: Any,
+    goal: Any, support: int, spare: int, search: int, order: Any, ends: Any, sets: Any, sizes: Any,
 ) -> Any:  # fmt: skip
     """Passes for all operations, in stages where the tile shall be the whole state and leaves room for lanes.
 
@@ -134,7 +134,21 @@ def group_passes(
             return passes, num_wires, most, True
         keep(owned)
     passes, t, most = group_all(
-        kinds, starts, counts, controls, operands, num_wires, tile_bits, lanes, goal, support, search, order, ends, sets
+        kinds,
+        starts,
+        counts,
+        controls,
+        operands,
+        num_wires,
+        tile_bits,
+        lanes,
+        goal,
+        support,
+        spare,
+        search,
+        order,
+        ends,
+        sets,
     )
     for p in range(passes):
         sizes[p] = t
