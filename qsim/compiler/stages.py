@@ -48,7 +48,9 @@ def best_wires(
     Wires are exchanged as long as that does more, while `budget` lasts. Returns the number of operations and the wires.
     """
     zero = np.int64(0)
-    count, chosen = fill(active, passive, after, head, everything, support, size, zero, size, zero, size, limit, best)
+    count, chosen, _ = fill(
+        active, passive, after, head, everything, support, size, zero, size, zero, size, limit, best
+    )
     improved = popcount(chosen) == size and chosen != everything
     while improved and budget > 0:
         improved = False
@@ -59,10 +61,10 @@ def best_wires(
                 if not ((everything & ~chosen) >> new) & 1 or budget <= 0:
                     continue
                 candidate = chosen & ~(1 << out) | (1 << new)
-                found, _ = fill(
+                found, _, looked = fill(
                     active, passive, after, head, everything, candidate, size, zero, size, zero, size, limit, trial
                 )
-                budget -= found + 10
+                budget -= looked + 10
                 if found > count:
                     count, chosen, improved = found, candidate, True
                     for k in range(count):
@@ -134,22 +136,9 @@ def group_passes(
             return passes, num_wires, most, True
         keep(owned)
     passes, t, most = group_all(
-        kinds,
-        starts,
-        counts,
-        controls,
-        operands,
-        num_wires,
-        tile_bits,
-        lanes,
-        goal,
-        support,
-        spare,
-        search,
-        order,
-        ends,
+        kinds, starts, counts, controls, operands, num_wires, tile_bits, lanes, goal, support, spare, search, order, ends,
         sets,
-    )
+    )  # fmt: skip
     for p in range(passes):
         sizes[p] = t
     return passes, t, most, False
