@@ -10,6 +10,7 @@ import numpy.typing as npt
 from qsim.compiler.program import Program
 from qsim.compiler.thin import Thin
 from qsim.kernels import operators
+from qsim.kernels.opcodes import LANE_BITS
 from qsim.observable import Observable, compiled, terms_to_apply
 from qsim.pauli import SparsePauliOp
 from qsim.pool import part, report, run_shares
@@ -58,8 +59,7 @@ def evolve(program: Program, parameters: Array, dtype: Any, threads: int, initia
         elif program.writes_all:
             touch(state, threads)
     flat = state.view(real)
-    with rooms(real, program.workspace_numbers, threads) as workspaces:
-        _run_passes(program, flat, coefficients, phase, workspaces)
+    _run_passes(program, flat, coefficients, phase, threads)
     return state
 
 
@@ -77,8 +77,7 @@ def evolve_from(program: Program, parameters: Array, place: Array, amplitude: co
     if not program.num_passes:
         place[0] = phase * amplitude
         return
-    with rooms(real, program.workspace_numbers, threads) as workspaces:
-        _run_passes(program, place.view(real), coefficients, complex(phase * amplitude), workspaces)
+    _run_passes(program, place.view(real), coefficients, complex(phase * amplitude), threads)
 
 
 def write_thin(thin: Thin, dtype: Any, threads: int) -> Array:
@@ -102,12 +101,20 @@ def write_thin(thin: Thin, dtype: Any, threads: int) -> Array:
     return state
 
 
-def _run_passes(program: Program, flat: Array, coefficients: Array, phase: complex, workspaces: list[Array]) -> None:
-    """All passes, on as many threads as there are workspaces."""
-    threads = len(workspaces)
+def _run_passes(program: Program, flat: Array, coefficients: Array, phase: complex, threads: int) -> None:
+    """All passes, on so many threads."""
+    real, numbers = flat.dtype.type, program.workspace_numbers
     if threads > 1 and program.is_whole:
-        _run_whole(program, flat, coefficients, phase, workspaces[0], threads)
+        with rooms(real, threads * (numbers + -numbers % (1 << LANE_BITS)), 1) as (workspaces,):
+            _run_whole(program, flat, coefficients, phase, workspaces, threads)
         return
+    with rooms(real, numbers, threads) as rooms_of_threads:
+        _run_tiles(program, flat, coefficients, phase, rooms_of_threads)
+
+
+def _run_tiles(program: Program, flat: Array, coefficients: Array, phase: complex, workspaces: list[Array]) -> None:
+    """All passes, tile by tile."""
+    threads = len(workspaces)
     work = program.nanoseconds
     if threads > 1 and len(work) > 1 and _WORTH_A_THREAD < sum(work) < _LONGEST_TOGETHER:
         counts = np.zeros(2 * program.num_passes, np.int64)

@@ -60,11 +60,11 @@ def give_back(array: npt.NDArray[Any]) -> None:
 
 @contextmanager
 def rooms(real: Any, count: int, number: int) -> Iterator[list[npt.NDArray[Any]]]:
-    """So many rooms of `count` numbers each, which begin at lines of the cache. The first goes on over the others."""
+    """So many rooms of `count` numbers each, which begin at lines of the cache."""
     stride = -(-count // 16) * 16
     array = borrow(real, stride * number)
     try:
-        yield [array[stride * k : (stride * k if k else stride * (number - 1)) + count] for k in range(number)]
+        yield [array[stride * k : stride * k + count] for k in range(number)]
     finally:
         give_back(array)
 

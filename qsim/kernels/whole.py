@@ -77,8 +77,8 @@ _SHARED_BITS = 14
 
 @kernel(inner=True)
 def room_stride(t: int, column_numbers: int) -> int:
-    """How far apart the threads' workspaces begin: at lines of the cache, see `qsim.workspace.rooms`."""
-    return (workspace_numbers(t, column_numbers) + 15) // 16 * 16
+    """How far apart the threads' workspaces begin: at lines of the cache, see `qsim.state._run_passes`."""
+    return (workspace_numbers(t, column_numbers) + LANES - 1) // LANES * LANES
 
 
 @kernel(inner=True)
