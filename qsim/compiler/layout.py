@@ -15,7 +15,10 @@ from qsim.compiler.lanes import keep_lanes_for
 from qsim.compiler.sequence import emit
 from qsim.kernels.jit import kernel
 from qsim.kernels.opcodes import (
+    DENSE,
     DIAGONAL,
+    FIXED_COUNT,
+    FLIP,
     INPUT_INTERLEAVED,
     KIND,
     LANE_BITS,
@@ -26,12 +29,17 @@ from qsim.kernels.opcodes import (
     PASS_FLAGS,
     PASS_RECORD,
     PASS_SUPPORT,
+    PHASES,
+    REALS,
     RECORD,
     TARGET,
     TARGETS,
     TRANSPOSITION,
 )  # fmt: skip
 from qsim.kernels.window import keep, popcount, window
+
+#: Time of moving a tile from and to memory; see `operation_cost`.
+_MOVING_COST = 600
 
 
 @kernel(apart=True)
@@ -209,6 +217,36 @@ def reverse(array: Any, width: int, count: int) -> None:
             array[a + j], array[b + j] = array[b + j], array[a + j]
 
 
+@kernel(inner=True)
+def operation_cost(kind: int, fixed: int) -> int:
+    """Time of an operation on a tile in picoseconds an amplitude and thread, single precision; double takes twice as long."""
+    if kind == REALS:
+        return 37 + 8 * fixed
+    if kind == PHASES:
+        return 76
+    if kind in (DENSE, TRANSPOSITION):
+        return 100
+    if kind == FLIP:  # most of them move nothing; see `qsim.compiler.blocks`
+        return 5
+    return 30 if kind == DIAGONAL else 48
+
+
+@kernel(apart=True)
+def estimate(records: Any, tiles: Any, ops: Any, passes: int, t: int) -> int:
+    """What a program costs, in the same unit times 2**t amplitudes."""
+    total = 0
+    for p in range(passes):
+        row = window(records, PASS_RECORD * p, PASS_RECORD)
+        cost = _MOVING_COST
+        for k in range(row[OPS_FROM], row[OPS_TO]):
+            cost += operation_cost(ops[RECORD * k + KIND], ops[RECORD * k + FIXED_COUNT])
+        outside = row[PASS_SUPPORT]
+        for j in range(t):
+            outside &= ~(1 << tiles[t * p + j])
+        total += cost << popcount(outside)
+    return total
+
+
 @kernel(apart=True)
 def lay_out(
     kinds: Any, starts: Any, counts: Any, controls: Any, control_values: Any, operands: Any, offsets: Any, parts_at: Any,
@@ -221,9 +259,9 @@ def lay_out(
     beginning. Returns the number of all passes, of operation records and of entries of `bits`.
     """
     num_wires = len(goal)
-    owned = np.empty(3 * num_wires, dtype=np.int64)
+    owned = np.empty(4 * num_wires, dtype=np.int64)
     positions, places = window(owned, 0, num_wires), window(owned, num_wires, num_wires)
-    natural = window(owned, 2 * num_wires, num_wires)
+    natural, later = window(owned, 2 * num_wires, num_wires), window(owned, 3 * num_wires, num_wires)
     whole = t == num_wires  # one tile: no wire has to move, so none has to come out of a lane
     for w in range(num_wires):
         natural[w] = w
@@ -247,7 +285,9 @@ def lay_out(
                     places[w] = j
         row = window(records, PASS_RECORD * done, PASS_RECORD)
         row[OPS_TO], row[PASS_FLAGS] = num_ops, 0
-        later = uses[max(p, 0)]
+        for w in range(num_wires):  # what goes into a lane stays there, so it should be in the next tile
+            fits = p <= 0 or (sets[p - 1] >> w) & 1 or popcount(sets[p - 1]) <= t - LANE_BITS
+            later[w] = uses[max(p, 0), w] if fits else 0
         if p >= 0:
             first = ends[p - 1] if p else 0
             num_ops, used = emit(

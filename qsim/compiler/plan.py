@@ -8,7 +8,7 @@ import numpy as np
 
 from qsim.compiler.blocks import MOST_SHIFTS, put_blocks
 from qsim.compiler.fusion import merge_all
-from qsim.compiler.layout import lay_out
+from qsim.compiler.layout import estimate, lay_out
 from qsim.compiler.schedule import group_all, relabel
 from qsim.kernels.jit import kernel
 from qsim.kernels.opcodes import (
@@ -31,6 +31,10 @@ KIND_OF, FORMULA_OF, CONTROLS_OF, SIZE_OF, CONSTANTS_OF, CONTROLLED_OF = range(6
 GATE_COLUMNS = 6
 #: States below these sizes pay more for preparing merged or split matrices than those save.
 _MERGE_PAIRS_FROM, _SPLIT_FROM = 9, 10
+#: From so many qubits on, it is weighed whether 0, 1, 2 or 3 of a tile's qubits should not be active: fewer exchanges of
+#: lanes, more passes. The four plans take 1 to 3 ms, as
+#: much as 1 % of the run.
+_WEIGH_FROM, _MOST_SPARE = 24, 3
 
 
 @kernel(apart=True)
@@ -185,23 +189,39 @@ def plan(
     for q in range(n):
         goal[wires[q]] = q
     # Operations that the scheduler may look at for one pass: a small part of what the pass costs to run.
-    effort = min(1 << max(n - 5, 0), 400_000, 40_000_000 // max(count, 1))
+    effort = min(1 << max(n - (10 if n >= _WEIGH_FROM else 8), 0), 400_000, 40_000_000 // max(count, 1))
     support = (1 << n) - 1 if natural_start else 0
-    passes, t, most = group_all(
-        kinds, starts, counts, controls, merged_operands, n, max(tile_bits, 2 * lanes), lanes, borrowed(goal), support,
-        effort, order, ends, sets,
-    )  # fmt: skip
-    room = passes + n + 2  # each pass that only moves wires brings at least one home
-    records = np.zeros(PASS_RECORD * room, dtype=np.int64)
-    tiles, sources = np.empty(t * (room + 1), dtype=np.int64), np.empty(t * (room + 1), dtype=np.int64)
-    ops = np.empty(RECORD * (6 * count + 8 * room), dtype=np.int64)
-    bits = np.empty(4 * all_operands + 40 * count + 160 * room, dtype=np.int64)
-    done, num_ops, num_bits = lay_out(
-        borrowed(kinds), borrowed(starts), borrowed(counts), borrowed(controls), borrowed(control_values),
-        borrowed(merged_operands), borrowed(offsets), borrowed(parts_at), borrowed(order), borrowed(ends), borrowed(sets),
-        passes, natural_start, borrowed(goal), t, borrowed(records), borrowed(tiles), borrowed(sources),
-        borrowed(ops), borrowed(bits),
-    )  # fmt: skip
+    kept_parts = parts_at.copy()
+    best, least, weighed = 0, -1, False
+    spare = _MOST_SPARE if n >= _WEIGH_FROM else 0
+    while True:
+        passes, t, most = group_all(
+            kinds, starts, counts, controls, merged_operands, n, max(tile_bits, 2 * lanes), lanes, borrowed(goal), support,
+            spare, effort, order, ends, sets,
+        )  # fmt: skip
+        room = passes + n + 2  # each pass that only moves wires brings at least one home
+        records = np.zeros(PASS_RECORD * room, dtype=np.int64)
+        tiles, sources = np.empty(t * (room + 1), dtype=np.int64), np.empty(t * (room + 1), dtype=np.int64)
+        ops = np.empty(RECORD * (10 * count + 8 * room), dtype=np.int64)
+        bits = np.empty(8 * all_operands + 80 * count + 160 * room, dtype=np.int64)
+        done, num_ops, num_bits = lay_out(
+            borrowed(kinds), borrowed(starts), borrowed(counts), borrowed(controls), borrowed(control_values),
+            borrowed(merged_operands), borrowed(offsets), borrowed(parts_at), borrowed(order), borrowed(ends),
+            borrowed(sets), passes, natural_start, borrowed(goal), t, borrowed(records), borrowed(tiles),
+            borrowed(sources), borrowed(ops), borrowed(bits),
+        )  # fmt: skip
+        cost = estimate(records, tiles, ops, done, t)
+        if weighed or n < _WEIGH_FROM or t == n:
+            break
+        if least < 0 or cost <= least:
+            best, least = spare, cost
+        spare -= 1
+        if spare < 0:
+            if best == 0:
+                break
+            spare, weighed = best, True
+        for k in range(count):
+            parts_at[k] = kept_parts[k]
     flips = done
     for k in range(num_ops):
         flips += ops[RECORD * k + KIND] == FLIP

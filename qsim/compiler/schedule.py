@@ -64,12 +64,14 @@ def fill(
 
     Two operations commute here unless they share a wire on which either is active. Wires outside `chosen` may become
     active while there is `room`, at most `news` that are not among those of the pass `before` and `grow` that
-    are not among `support`. Returns the number of operations, at most `limit`, written to `order`, and the active wires.
+    are not among `support`. Returns the number of operations, at most `limit`, written to `order`, the active wires, and
+    how many operations were looked at.
     """
-    count, waiting_on, waiting_off = 0, 0, 0
+    count, looked, waiting_on, waiting_off = 0, 0, 0, 0
     k, total = head, len(active)
     size = popcount(chosen)
-    while k < total and waiting_on != everything and count < limit:
+    while k < total and waiting_on != everything and count < limit and (size < room or chosen & ~waiting_on):
+        looked += 1
         on, off = active[k], passive[k]
         fits = on & ~chosen == 0
         if not fits and size < room and (on & (waiting_on | waiting_off)) == 0 and (off & waiting_on) == 0:
@@ -87,7 +89,7 @@ def fill(
             waiting_on |= on
             waiting_off |= off
         k = after[k]
-    return count, chosen
+    return count, chosen, looked
 
 
 @kernel(inner=True)
@@ -122,7 +124,7 @@ def group(
     before, common, at_home = 0, 0, False
     while head < total:
         news, now = t - common, grow if support else t
-        count, chosen = fill(
+        count, chosen, _ = fill(
             active, passive, after, head, everything, head & 0, room, before, news, support, now, limit, best
         )
         budget = search
@@ -138,7 +140,7 @@ def group(
                     candidate = chosen & ~(1 << out) | (1 << new)
                     if popcount(candidate & ~before) > news or popcount(candidate & ~support) > now:
                         continue
-                    found, _ = fill(
+                    found, _, looked = fill(
                         active,
                         passive,
                         after,
@@ -153,7 +155,7 @@ def group(
                         limit,
                         trial,
                     )
-                    budget -= found + 10
+                    budget -= looked + 10
                     if found > count:
                         count, chosen, improved = found, candidate, True
                         trial, best = best, trial
@@ -161,12 +163,12 @@ def group(
         if done + count == total and not room_for(chosen | home, before, t, news):
             count = 0
             if room_for(home, before, t, news):
-                count, chosen = fill(
+                count, chosen, _ = fill(
                     active, passive, after, head, everything, home, t, before, news, support, t, limit, best
                 )
             if count == 0:
                 few = t - lanes
-                count, chosen = fill(
+                count, chosen, _ = fill(
                     active,
                     passive,
                     after,
@@ -227,11 +229,12 @@ def group(
 @kernel(apart=True)
 def group_all(
     kinds: Any, starts: Any, counts: Any, controls: Any, operands: Any, num_wires: int, tile_bits: int, lanes: int,
-    goal: Any, support: int, search: int, order: Any, ends: Any, sets: Any,
+    goal: Any, support: int, spare: int, search: int, order: Any, ends: Any, sets: Any,
 ) -> Any:  # fmt: skip
     """Passes for all operations; see `group`. Returns their number, the tile's bits and the most targets of a gate.
 
     A tile holds at least the lanes and all targets of any one gate, and at most the whole state, which needs no lanes.
+    spare: how many wires of a tile are not active, if it is not the whole state.
     """
     total = len(kinds)
     owned = np.empty(2 * total, dtype=np.int64)
@@ -240,6 +243,7 @@ def group_all(
     t = min(num_wires, max(tile_bits, most + lanes))
     room, home = t, 0
     if t < num_wires:
+        room = max(t - spare, most)
         for w in range(num_wires):
             if goal[w] < lanes:
                 home |= 1 << w

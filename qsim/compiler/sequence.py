@@ -61,7 +61,8 @@ def ascending(values: Any, first: int, last: int) -> None:
 
 @kernel(apart=True)
 def sweep(
-    wanted: int, classes: Any, on: Any, off: Any, after: Any, head: int, everything: int, lanes: int, picked: Any
+    wanted: int, classes: Any, on: Any, off: Any, after: Any, head: int, everything: int, targets: int, lanes: int,
+    picked: Any,
 ) -> Any:  # fmt: skip
     """Take operations of a class out of the list that starts at `head`, as far as they commute with what they pass.
 
@@ -71,7 +72,10 @@ def sweep(
     total, count, looked = len(classes), 0, 0
     waiting_on, waiting_off = 0, 0
     previous, k = -1, head
+    acts = wanted in (_REAL, _FLIP)
     while k < total and waiting_on != everything and looked < _LOOK_AHEAD:
+        if acts and (targets & ~(waiting_on | waiting_off | lanes)) == 0:
+            break
         own = classes[k]
         if own == _FLIP and off[k] & lanes:
             own = _OTHER
@@ -190,7 +194,7 @@ def emit_all(
     classes, sources, wires = window(owned, 0, room), window(owned, room, room), window(owned, 2 * room, room)
     at, on, off = window(owned, 3 * room, room), window(owned, 4 * room, room), window(owned, 5 * room, room)
     uses = window(owned, 8 * room, len(places))
-    total, everything = 0, (1 << len(places)) - 1
+    total, everything, targets = 0, 0, 0
     lanes = lanes_of(places) if moving else 0
     for n in range(last - 1, first - 1, -1):
         k = order[n]
@@ -202,6 +206,8 @@ def emit_all(
                 passive |= bit
             else:
                 active |= bit
+        everything |= active | passive
+        targets |= active
         w = operands[begin + count - 1] if count else -1
         high = w >= 0 and (moving or places[w] >= LANE_BITS)
         if kind == DENSE1 and count == 1 and split and high and parts_at[k] >= 0:
@@ -224,6 +230,7 @@ def emit_all(
         classes[total], sources[total], wires[total], at[total] = kept, k, w if count == 1 else -1, offsets[k]
         on[total], off[total] = active, passive
         total += 1
+    everything = max(everything, 1)  # never reached by operations without wires
     classes, after = window(classes, 0, total), window(owned, 6 * room, total)
     for n in range(total):
         after[n] = n + 1
@@ -233,7 +240,7 @@ def emit_all(
     other = np.int64(_OTHER)
     while head < total:
         before = num_ops
-        count, head = sweep(real, classes, on, off, after, head, everything, lanes, picked)
+        count, head = sweep(real, classes, on, off, after, head, everything, targets, lanes, picked)
         done = 0
         while done < count:
             # Four are two and two rather than three and one.
@@ -244,7 +251,7 @@ def emit_all(
             cost += _REAL_COSTS[take]
             num_ops += 1
             done += take
-        count, head = sweep(flip, classes, on, off, after, head, everything, lanes, picked)
+        count, head = sweep(flip, classes, on, off, after, head, everything, targets, lanes, picked)
         for n in range(count):
             op, k = window(ops, RECORD * num_ops, RECORD), sources[picked[n]]
             used = record(
@@ -252,7 +259,7 @@ def emit_all(
                 bits, used,
             )  # fmt: skip
             num_ops += 1
-        count, head = sweep(other, classes, on, off, after, head, everything, lanes, picked)
+        count, head = sweep(other, classes, on, off, after, head, everything, targets, lanes, picked)
         for n in range(count):
             op, k = window(ops, RECORD * num_ops, RECORD), sources[picked[n]]
             used = record(
@@ -271,7 +278,7 @@ def emit_all(
                 cost += _EXCHANGE_COST * (num_ops - before)
                 lanes = lanes_of(places)
                 continue
-        count, head = sweep(phase, classes, on, off, after, head, everything, lanes & 0, picked)
+        count, head = sweep(phase, classes, on, off, after, head, everything, targets, lanes & 0, picked)
         if count * _PHASE_COST > _PHASES_COST:
             op = window(ops, RECORD * num_ops, RECORD)
             used = emit_phases(
@@ -325,38 +332,32 @@ def emit(
     splittable = False
     for n in range(first, last):
         splittable = splittable or parts_at[order[n]] >= 0
-    owned = np.empty(2 * len(places), dtype=np.int64)
-    original, whole_places = window(owned, 0, len(places)), window(owned, len(places), len(places))
-    for w in range(len(places)):
-        original[w], whole_places[w] = places[w], places[w]
-    # Both ways are written, the one that is chosen last.
     split = splittable
-    done, after, whole = emit_all(
-        first, last, not split and splittable, moving, order, kinds, starts, counts, controls, control_values, operands,
-        offsets, parts_at, whole_places, positions, later, block_bits, ops, num_ops, bits, used,
-    )  # fmt: skip
+    owned = np.empty(len(places), dtype=np.int64)
+    places_apart, done, after, apart = window(owned, 0, len(places)), num_ops, used, -1
     if splittable:
+        for w in range(len(places)):
+            places_apart[w] = places[w]
         done, after, apart = emit_all(
             first, last, split, moving, order, kinds, starts, counts, controls, control_values, operands, offsets,
-            parts_at, places, positions, later, block_bits, ops, num_ops, bits, used,
+            parts_at, places_apart, positions, later, block_bits, ops, num_ops, bits, used,
         )  # fmt: skip
-        if apart < whole:
-            for n in range(first, last):
-                k = order[n]
-                if not moving and parts_at[k] >= 0 and places[operands[starts[k]]] < LANE_BITS:
-                    parts_at[k] = -1
-            keep(owned)
-            return done, after
+    whole_done, whole_after, whole = emit_all(
+        first, last, not split and splittable, moving, order, kinds, starts, counts, controls, control_values, operands,
+        offsets, parts_at, places, positions, later, block_bits, ops, done, bits, after,
+    )  # fmt: skip
+    if splittable and apart < whole:
         for w in range(len(places)):
-            places[w] = original[w]
-        done, after, _ = emit_all(
-            first, last, not split, moving, order, kinds, starts, counts, controls, control_values, operands, offsets,
-            parts_at, places, positions, later, block_bits, ops, num_ops, bits, used,
-        )  # fmt: skip
+            places[w] = places_apart[w]
+        for n in range(first, last):
+            k = order[n]
+            if not moving and parts_at[k] >= 0 and places[operands[starts[k]]] < LANE_BITS:
+                parts_at[k] = -1
     else:
-        for w in range(len(places)):
-            places[w] = whole_places[w]
-    for n in range(first, last):
-        parts_at[order[n]] = -1
+        for n in range(first, last):
+            parts_at[order[n]] = -1
+        for k in range(RECORD * (whole_done - done)):  # over those of the other way
+            ops[RECORD * num_ops + k] = ops[RECORD * done + k]
+        done, after = num_ops + whole_done - done, whole_after
     keep(owned)
     return done, after

@@ -101,7 +101,7 @@ def test_threads_run_one_new_circuit_at_once(four_cores):
 def test_progress_rises_to_the_total(threads):
     told = []
     with pool.controlled(progress=lambda *step: told.append(step)):
-        state = Simulator(threads=threads, _tile_bits=12).statevector(layered(18, 30))  # too long for one call
+        state = Simulator(threads=threads, _tile_bits=12).statevector(layered(18, 100))  # too long for one call
     assert abs(np.linalg.norm(state) - 1) < 1e-12
     done, totals = zip(*told, strict=True)
     assert len(told) > 2 and len(set(totals)) == 1 and done[-1] == totals[0]
@@ -117,7 +117,7 @@ def test_a_run_can_be_cancelled_midway(threads):
         if done == 2:
             cancel.set()
 
-    simulator, circuit = Simulator(threads=threads, _tile_bits=12), layered(18, 30)
+    simulator, circuit = Simulator(threads=threads, _tile_bits=12), layered(18, 100)
     expected = simulator.statevector(circuit)
     with pytest.raises(RunCancelled), pool.controlled(cancel, progress):
         simulator.statevector(circuit)
