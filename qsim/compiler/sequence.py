@@ -44,8 +44,8 @@ _LOOK_AHEAD = 400
 #: Costs in hundredths of a nanosecond an amplitude and thread, single precision: one to three real matrices at once, a
 #: complex one, a product of phases, one phase, an exchange of lanes. X and CX on block bits cost nothing: see
 #: `qsim.compiler.blocks`.
-_REAL_COSTS = (0, 14, 17, 21)
-_DENSE1_COST, _PHASES_COST, _PHASE_COST, _EXCHANGE_COST = 15, 32, 9, 11
+_REAL_COSTS = (0, 9, 10, 12)
+_DENSE1_COST, _PHASES_COST, _PHASE_COST, _EXCHANGE_COST = 9, 15, 6, 20
 
 
 @kernel(apart=True)
