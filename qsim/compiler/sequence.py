@@ -240,6 +240,14 @@ def emit_all(
     other = np.int64(_OTHER)
     while head < total:
         before = num_ops
+        count, head = sweep(flip, classes, on, off, after, head, everything, targets, lanes, picked)
+        for n in range(count):
+            op, k = window(ops, RECORD * num_ops, RECORD), sources[picked[n]]
+            used = record(
+                op, k, kinds, starts, counts, controls, control_values, operands, at[picked[n]], places, positions,
+                bits, used,
+            )  # fmt: skip
+            num_ops += 1
         count, head = sweep(real, classes, on, off, after, head, everything, targets, lanes, picked)
         done = 0
         while done < count:
@@ -251,14 +259,6 @@ def emit_all(
             cost += _REAL_COSTS[take]
             num_ops += 1
             done += take
-        count, head = sweep(flip, classes, on, off, after, head, everything, targets, lanes, picked)
-        for n in range(count):
-            op, k = window(ops, RECORD * num_ops, RECORD), sources[picked[n]]
-            used = record(
-                op, k, kinds, starts, counts, controls, control_values, operands, at[picked[n]], places, positions,
-                bits, used,
-            )  # fmt: skip
-            num_ops += 1
         count, head = sweep(other, classes, on, off, after, head, everything, targets, lanes, picked)
         for n in range(count):
             op, k = window(ops, RECORD * num_ops, RECORD), sources[picked[n]]
