@@ -44,8 +44,8 @@ _LOOK_AHEAD = 400
 #: Costs in hundredths of a nanosecond an amplitude and thread, single precision: one to three real matrices at once, a
 #: complex one, a product of phases, one phase, an exchange of lanes. X and CX on block bits cost nothing: see
 #: `qsim.compiler.blocks`.
-_REAL_COSTS = (0, 14, 17, 21)
-_DENSE1_COST, _PHASES_COST, _PHASE_COST, _EXCHANGE_COST = 15, 32, 9, 11
+_REAL_COSTS = (0, 9, 10, 12)
+_DENSE1_COST, _PHASES_COST, _PHASE_COST, _EXCHANGE_COST = 9, 15, 6, 20
 
 
 @kernel(apart=True)
@@ -238,6 +238,7 @@ def emit_all(
     head, cost = np.int64(0), 0
     real, flip, phase = np.int64(_REAL), np.int64(_FLIP), np.int64(_PHASE)  # literals would compile `sweep` four times
     other = np.int64(_OTHER)
+    hold = moving
     while head < total:
         before = num_ops
         count, head = sweep(flip, classes, on, off, after, head, everything, targets, lanes, picked)
@@ -249,7 +250,10 @@ def emit_all(
             )  # fmt: skip
             num_ops += 1
         count, head = sweep(real, classes, on, off, after, head, everything, targets, lanes, picked)
-        done = 0
+        done, back = 0, count % 3 if hold else 0
+        count -= back
+        for n in range(back):  # three at a time are cheapest: these wait for those that are in lanes
+            after[picked[count + n]], head = head, picked[count + n]
         while done < count:
             # Four are two and two rather than three and one.
             take = min(3, count - done) if count - done != 4 else 2
@@ -269,15 +273,21 @@ def emit_all(
             cost += _DENSE1_COST
             num_ops += 1
         if num_ops > before:
+            hold = moving
             continue
         if moving:
             wanted, needed = held_back(on, off, after, head, everything, lanes)
             if wanted:
+                hold = False
                 next_uses_here(on, after, head, later, uses)
                 num_ops, used = exchange_lanes(wanted, needed, uses, places, ops, num_ops, bits, used)
                 cost += _EXCHANGE_COST * (num_ops - before)
                 lanes = lanes_of(places)
                 continue
+        if back:
+            hold = False
+            continue
+        hold = moving
         count, head = sweep(phase, classes, on, off, after, head, everything, targets, lanes & 0, picked)
         if count * _PHASE_COST > _PHASES_COST:
             op = window(ops, RECORD * num_ops, RECORD)
