@@ -4,7 +4,7 @@ A tile index has at least LANE_BITS bits (small states are padded): the lowest n
 the blocks. Blocks lie under an affine map over GF(2), so that X and CX on block bits only change the map (see
 `qsim.compiler.blocks`): each block bit is a *stride*, a number to XOR to where a block begins. An operation has the strides
 of its targets, the place `at` of one block on which it acts, and a *walk* to the others: `at` is XORed with
-walk[trailing_zeros(i)] for i = 1, 2, ...; a last entry of 0 is never of use. Targets and controls are not in the walk.
+walk[trailing_zeros(i)] for i = 1, 2, ...; a last entry of 0 only ends it. Targets and controls are not in the walk.
 Controls on lanes are a mask over the lanes, and so are the entries of a diagonal gate on lanes.
 """
 
@@ -60,8 +60,11 @@ from qsim.kernels.window import borrowed, keep, trailing_zeros, window
 
 @kernel(inner=True)
 def steps(walk: Any) -> int:
-    """One more than the blocks of a walk: where the count of its steps, from 1, ends."""
-    return (1 << (len(walk) - 1)) + 1
+    """Where the count of a walk's steps, from 2, ends.
+
+    Loops look two steps ahead: a step that is loaded after the stores to a block comes too late for the next one.
+    """
+    return (1 << (len(walk) - 1)) + 2
 
 
 @kernel(inner=True)
@@ -86,12 +89,14 @@ def set_lanes(lanes: Any, mask: int, value: int) -> None:
 @kernel(apart=True)
 def scale(tile: Any, walk: Any, at: int, masked: bool, lanes: Any, u: Any) -> None:
     """Multiply the amplitudes that match by u[0] + i u[1]."""
-    for i in range(1, steps(walk)):
+    following, step = at, walk[0]
+    for i in range(2, steps(walk)):
+        at = following
+        following, step = at ^ step, walk[trailing_zeros(i)]
         if masked:
             scale_masked(tile, u, lanes, tile, at, 0, 0, 0)
         else:
             scale_block(tile, u, lanes, tile, at, 0, 0, 0)
-        at ^= walk[trailing_zeros(i)]
 
 
 @kernel(inner=True)
@@ -99,18 +104,22 @@ def one_target(
     tile: Any, kind: int, stride: int, walk: Any, at: int, masked: bool, lanes: Any, u: Any
 ) -> None:  # fmt: skip
     """A 2 x 2 matrix on the block bit of a stride, where controls match; `u` holds (re, im) pairs, row by row."""
-    last = steps(walk)
+    last, following, step = steps(walk), at, walk[0]
     if kind == DENSE1 and not masked:  # loops of their own, in which the matrix stays in registers
-        for i in range(1, last):
+        for i in range(2, last):
+            at = following
+            following, step = at ^ step, walk[trailing_zeros(i)]
             dense1_blocks(tile, u, lanes, tile, at, stride, 0, 0)
-            at ^= walk[trailing_zeros(i)]
         return
     if kind == REAL1 and not masked:
-        for i in range(1, last):
+        for i in range(2, last):
+            at = following
+            following, step = at ^ step, walk[trailing_zeros(i)]
             real1_blocks(tile, u, lanes, tile, at, stride, 0, 0)
-            at ^= walk[trailing_zeros(i)]
         return
-    for i in range(1, steps(walk)):
+    for i in range(2, last):
+        at = following
+        following, step = at ^ step, walk[trailing_zeros(i)]
         if kind == FLIP:
             if masked:
                 flip_masked(tile, u, lanes, tile, at, stride, 0, 0)
@@ -125,13 +134,15 @@ def one_target(
             dense1_masked(tile, u, lanes, tile, at, stride, 0, 0)
         else:
             dense1_blocks(tile, u, lanes, tile, at, stride, 0, 0)
-        at ^= walk[trailing_zeros(i)]
 
 
 @kernel(inner=True)
 def low_target(tile: Any, kind: int, target: int, walk: Any, at: int, lanes: Any, u: Any) -> None:
     """The same on a lane bit; `lanes` is always set."""
-    for i in range(1, steps(walk)):
+    following, step = at, walk[0]
+    for i in range(2, steps(walk)):
+        at = following
+        following, step = at ^ step, walk[trailing_zeros(i)]
         if kind == DENSE1:
             if target == 0:
                 dense1_bit0(tile, u, lanes, tile, at, 0, 0, 0)
@@ -149,7 +160,6 @@ def low_target(tile: Any, kind: int, target: int, walk: Any, at: int, lanes: Any
             real1_bit2(tile, u, lanes, tile, at, 0, 0, 0)
         else:
             real1_bit3(tile, u, lanes, tile, at, 0, 0, 0)
-        at ^= walk[trailing_zeros(i)]
 
 
 @kernel(apart=True)
@@ -175,45 +185,54 @@ def reals(tile: Any, count: int, pairs: Any, walk: Any, at: int, coefficients: A
     w = window(coefficients, ats[2], 8)
     step0 = strides[0 if count == 3 else 1 if count == 2 else 2]
     step1, step2 = strides[1 if count == 3 else 2], strides[2]
-    last = steps(walk)
+    last, following, step = steps(walk), at, walk[0]
     if count == 3:
         if reflections == 0:
-            for i in range(1, last):
+            for i in range(2, last):
+                at = following
+                following, step = at ^ step, walk[trailing_zeros(i)]
                 reals_3_0(tile, u, v, w, at, step0, step1, step2)
-                at ^= walk[trailing_zeros(i)]
         elif reflections == 1:
-            for i in range(1, last):
+            for i in range(2, last):
+                at = following
+                following, step = at ^ step, walk[trailing_zeros(i)]
                 reals_3_1(tile, u, v, w, at, step0, step1, step2)
-                at ^= walk[trailing_zeros(i)]
         elif reflections == 2:
-            for i in range(1, last):
+            for i in range(2, last):
+                at = following
+                following, step = at ^ step, walk[trailing_zeros(i)]
                 reals_3_2(tile, u, v, w, at, step0, step1, step2)
-                at ^= walk[trailing_zeros(i)]
         else:
-            for i in range(1, last):
+            for i in range(2, last):
+                at = following
+                following, step = at ^ step, walk[trailing_zeros(i)]
                 reals_3_3(tile, u, v, w, at, step0, step1, step2)
-                at ^= walk[trailing_zeros(i)]
     elif count == 2:
         if reflections == 0:
-            for i in range(1, last):
+            for i in range(2, last):
+                at = following
+                following, step = at ^ step, walk[trailing_zeros(i)]
                 reals_2_0(tile, u, v, tile, at, step0, step1, 0)
-                at ^= walk[trailing_zeros(i)]
         elif reflections == 1:
-            for i in range(1, last):
+            for i in range(2, last):
+                at = following
+                following, step = at ^ step, walk[trailing_zeros(i)]
                 reals_2_1(tile, u, v, tile, at, step0, step1, 0)
-                at ^= walk[trailing_zeros(i)]
         else:
-            for i in range(1, last):
+            for i in range(2, last):
+                at = following
+                following, step = at ^ step, walk[trailing_zeros(i)]
                 reals_2_2(tile, u, v, tile, at, step0, step1, 0)
-                at ^= walk[trailing_zeros(i)]
     elif reflections == 0:
-        for i in range(1, last):
+        for i in range(2, last):
+            at = following
+            following, step = at ^ step, walk[trailing_zeros(i)]
             reals_1_0(tile, u, tile, tile, at, step0, 0, 0)
-            at ^= walk[trailing_zeros(i)]
     else:
-        for i in range(1, last):
+        for i in range(2, last):
+            at = following
+            following, step = at ^ step, walk[trailing_zeros(i)]
             reals_1_1(tile, u, tile, tile, at, step0, 0, 0)
-            at ^= walk[trailing_zeros(i)]
     return factor
 
 
@@ -229,17 +248,21 @@ def dense2(
         for k in range(16):
             sums[3 * k], sums[3 * k + 1], sums[3 * k + 2] = u[2 * k], u[2 * k] + u[2 * k + 1], u[2 * k + 1] - u[2 * k]
         rest = window(walk, together, len(walk) - together)
-        for i in range(1, steps(rest)):
+        following, step = at, rest[0]
+        for i in range(2, steps(rest)):
+            at = following
+            following, step = at ^ step, rest[trailing_zeros(i)]
             lean_four(tile, sums, tile, tile, at, first, second, walk[0])
-            at ^= rest[trailing_zeros(i)]
         keep(room)
         return
-    for i in range(1, steps(walk)):
+    following, step = at, walk[0]
+    for i in range(2, steps(walk)):
+        at = following
+        following, step = at ^ step, walk[trailing_zeros(i)]
         if masked:
             dense2_masked(tile, u, lanes, tile, at, first, second, 0)
         else:
             dense2_blocks(tile, u, lanes, tile, at, first, second, 0)
-        at ^= walk[trailing_zeros(i)]
 
 
 @kernel(inner=True)
@@ -261,7 +284,10 @@ def dense(tile: Any, targets: Any, walk: Any, at: int, lanes: Any, u: Any, colum
     for k in range(len(targets)):
         if targets[k] < LANE_BITS:
             low |= 1 << targets[k]
-    for i in range(1, steps(walk)):
+    following, step = at, walk[0]
+    for i in range(2, steps(walk)):
+        at = following
+        following, step = at ^ step, walk[trailing_zeros(i)]
         for lane in range(LANES):
             if lane & low or lanes[lane] == 0:
                 continue
@@ -282,13 +308,15 @@ def dense(tile: Any, targets: Any, walk: Any, at: int, lanes: Any, u: Any, colum
                     if (e >> k) & 1:
                         p ^= stride_of(targets[k])
                 tile[p], tile[p + LANES] = x, y
-        at ^= walk[trailing_zeros(i)]
 
 
 @kernel(apart=True)
 def exchange(tile: Any, lane: int, stride: int, walk: Any, at: int) -> None:
     """Exchange a lane bit with a block bit."""
-    for i in range(1, steps(walk)):
+    following, step = at, walk[0]
+    for i in range(2, steps(walk)):
+        at = following
+        following, step = at ^ step, walk[trailing_zeros(i)]
         if lane == 0:
             exchange_bit0(tile, tile, tile, tile, at, stride, 0, 0)
         elif lane == 1:
@@ -297,15 +325,16 @@ def exchange(tile: Any, lane: int, stride: int, walk: Any, at: int) -> None:
             exchange_bit2(tile, tile, tile, tile, at, stride, 0, 0)
         else:
             exchange_bit3(tile, tile, tile, tile, at, stride, 0, 0)
-        at ^= walk[trailing_zeros(i)]
 
 
 @kernel(apart=True)
 def exchange_two(tile: Any, lane: int, first: int, second: int, walk: Any, at: int) -> None:
     """Exchange `lane` with the block bit of stride `first` and the next lane bit with `second`; `lane` is 0 or 2."""
-    for i in range(1, steps(walk)):
+    following, step = at, walk[0]
+    for i in range(2, steps(walk)):
+        at = following
+        following, step = at ^ step, walk[trailing_zeros(i)]
         if lane == 0:
             exchange_bits01(tile, tile, tile, tile, at, first, second, 0)
         else:
             exchange_bits23(tile, tile, tile, tile, at, first, second, 0)
-        at ^= walk[trailing_zeros(i)]

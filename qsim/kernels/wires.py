@@ -250,9 +250,11 @@ def apply_phases(tile: Any, places: Any, numbers: Any, n: int, count: int, a: in
             if u[0] != 1 or u[1] != 0:
                 scale(tile, walk, at, False, u, u)
         elif put_table(room, _TABLES_AT, block_bits, p if p < LANE_BITS else -1, q if 0 <= q < LANE_BITS else -1, g, e):
-            for i in range(1, steps(walk)):
+            following, step = at, walk[0]
+            for i in range(2, steps(walk)):
+                at = following
+                following, step = at ^ step, walk[trailing_zeros(i)]
                 times_table(tile, tile, room, tile, at, at, _TABLES_AT, 0)
-                at ^= walk[trailing_zeros(i)]
 
 
 @kernel(apart=True)
