@@ -104,7 +104,7 @@ def write_thin(thin: Thin, dtype: Any, threads: int) -> Array:
 def _run_passes(program: Program, flat: Array, coefficients: Array, phase: complex, threads: int) -> None:
     """All passes, on so many threads."""
     real, numbers = flat.dtype.type, program.workspace_numbers
-    if threads > 1 and program.is_whole:
+    if threads > 1 and program.is_whole and program.worth_sharing(flat.nbytes):
         with rooms(real, threads * (numbers + -numbers % (1 << LANE_BITS)), 1) as (workspaces,):
             _run_whole(program, flat, coefficients, phase, workspaces, threads)
         return

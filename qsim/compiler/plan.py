@@ -24,6 +24,7 @@ from qsim.kernels.opcodes import (
     SECTIONS,
 )  # fmt: skip
 from qsim.kernels.passes import workspace_numbers
+from qsim.kernels.whole import count_apart
 from qsim.kernels.window import borrowed, keep
 
 #: Columns of the table of gates: kind, formula, own controls, numbers of coefficients, place of constant ones, and the
@@ -230,6 +231,8 @@ def plan(
     num_ops, num_bits = put_blocks(
         max(t, LANE_BITS) - LANE_BITS, borrowed(records), done, borrowed(ops), borrowed(bits), borrowed(placed)
     )
+    if staged:
+        count_apart(borrowed(records), done, borrowed(ops), borrowed(placed))
     keep(bits)
     keep(out)
     keep(merged_operands)

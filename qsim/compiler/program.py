@@ -39,8 +39,14 @@ _NO_INTS = np.zeros(0, np.int64)
 _MOST_TILE_BITS = {8: 15, 4: 16}
 #: States of up to so many qubits are one tile for each thread, if there are several states.
 SINGLE_TILE_QUBITS = 14
-#: States of so many qubits are one tile that several threads work on; the next larger ones have at least two.
-_WHOLE_QUBITS = range(14, 18)
+#: States of so many qubits are one tile that several threads work on; the next larger ones have at least two. On 14 qubits
+#: planning took longer than it saved.
+_WHOLE_QUBITS = range(15, 18)
+
+
+#: Nanoseconds: saved for each byte of the state by an operation whose parts two threads share; what begins late at first; what
+#: waiting costs.
+_SAVED_BY_SHARING, _BEGINNING, _WAITING = 0.0034, 40_000, 1_000
 
 
 def default_tile_bits(num_qubits: int, real: Any) -> int:
@@ -115,6 +121,23 @@ class Program:
     def is_whole(self) -> bool:
         """Whether the one tile is the whole state, laid out so that threads can share it."""
         return self.num_passes > 0 and bool(self.section(oc.IN_PASSES)[oc.PASS_FLAGS] & oc.SHARED)
+
+    def worth_sharing(self, bytes_of_state: int) -> bool:
+        """Whether threads that share the one tile save time.
+
+        They halve what stays in parts of the tile. For any other operation they wait for each other, and what one of
+        them has just written is not in the other's cache, so that next to nothing is gained.
+        """
+        inside, apart = self.shared_operations
+        return inside * bytes_of_state * _SAVED_BY_SHARING > _BEGINNING + apart * _WAITING
+
+    @cached_property
+    def shared_operations(self) -> tuple[int, int]:
+        """Operations on the whole tile that stay in its parts, and those that do not."""
+        rows = self.section(oc.IN_PASSES).reshape(-1, oc.PASS_RECORD)
+        rows = rows[rows[:, oc.PASS_BITS] == self.tile_bits]
+        apart = int(rows[:, oc.PASS_APART].sum())
+        return int((rows[:, oc.OPS_TO] - rows[:, oc.OPS_FROM]).sum()) - apart, apart
 
     def bind(self, parameters: Floats, dtype: Any = np.float64) -> tuple[npt.NDArray[Any], complex]:
         """Coefficients of all operations, as numbers of this type, and the global factor; not to be written to."""

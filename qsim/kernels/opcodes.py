@@ -32,10 +32,12 @@ SCALE, BETA, GAMMA, FORM = 1, 3, 5, 7
 #: Columns of a pass's record: its operations, the positions in whose amplitudes there may be something before it, flags, and
 #: the bits of its tiles.
 #: After it, tile index bit LANE_BITS + j stands for the stride PASS_STRIDES + j, and blocks begin at PASS_SHIFT and the shifts.
+#: PASS_APART counts the operations that threads that share a tile have to wait for each other at.
 (
     OPS_FROM, OPS_TO, PASS_SUPPORT, PASS_FLAGS, PASS_BITS, PASS_STRIDES, PASS_SHIFT, PASS_SHIFTS_AT, PASS_SHIFTS,
-) = range(9)  # fmt: skip
-PASS_RECORD = 9
+    PASS_APART,
+) = range(10)  # fmt: skip
+PASS_RECORD = 10
 #: Flags of a pass: the state before or after it is interleaved; its only tile is written out in another order; threads can
 #: share its only tile.
 INPUT_INTERLEAVED, OUTPUT_INTERLEAVED, LANES_MOVE, SHARED = 1, 2, 4, 8

@@ -30,6 +30,7 @@ from qsim.kernels.opcodes import (
     OPS_TO,
     OUTER_VALUE,
     OUTPUT_INTERLEAVED,
+    PASS_APART,
     PASS_BITS,
     PASS_FLAGS,
     PASS_RECORD,
@@ -153,6 +154,17 @@ def stays_in_part(op: Any, bits: Any, t: int) -> bool:
     else:
         moved = target
     return moved & top == 0
+
+
+@kernel(apart=True)
+def count_apart(records: Any, passes: int, ops: Any, bits: Any) -> None:
+    """Count for each pass how many of its operations are steps of their own; see `qsim.compiler.program.worth_sharing`."""
+    for number in range(passes):
+        row = window(records, PASS_RECORD * number, PASS_RECORD)
+        row[PASS_APART] = 0
+        for k in range(row[OPS_FROM], row[OPS_TO]):
+            op = window(ops, RECORD * k, RECORD)
+            row[PASS_APART] += row[PASS_BITS] >= _SHARED_BITS and not stays_in_part(op, bits, row[PASS_BITS])
 
 
 @kernel(inner=True)
