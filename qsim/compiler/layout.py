@@ -273,7 +273,7 @@ def lay_out(
         if p < 0:
             if not natural_start or (whole and done):
                 break
-            required = misplaced(goal if whole else positions, natural, t, LANE_BITS)
+            required = misplaced(goal if whole else positions, natural, t, 0 if whole else LANE_BITS)
             if required == 0:
                 break
         tile, source = window(tiles, t * done, t), window(sources, t * done, t)
