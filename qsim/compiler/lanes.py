@@ -30,15 +30,15 @@ def lanes_of(places: Any) -> int:
 
 
 @kernel(apart=True)
-def held_back(on: Any, off: Any, after: Any, head: int, everything: int, lanes: int) -> Any:
-    """Wires in lanes that operations wait for and nothing else, and all active wires of the first such operation."""
+def held_back(on: Any, off: Any, needs: Any, after: Any, head: int, everything: int, lanes: int) -> Any:
+    """Wires in lanes that operations wait for and nothing else, and all wires that the first such operation needs."""
     total, k = len(after), head
     waiting_on, waiting_off, wanted, first = 0, 0, 0, 0
     while k < total and waiting_on != everything:
-        if on[k] & lanes and (on[k] & (waiting_on | waiting_off)) == 0 and (off[k] & waiting_on) == 0:
-            wanted |= on[k] & lanes
+        if needs[k] & lanes and (on[k] & (waiting_on | waiting_off)) == 0 and (off[k] & waiting_on) == 0:
+            wanted |= needs[k] & lanes
             if first == 0:
-                first = on[k]
+                first = needs[k]
         waiting_on |= on[k]
         waiting_off |= off[k]
         k = after[k]
@@ -46,13 +46,13 @@ def held_back(on: Any, off: Any, after: Any, head: int, everything: int, lanes: 
 
 
 @kernel(apart=True)
-def next_uses_here(on: Any, after: Any, head: int, later: Any, uses: Any) -> None:
-    """When each wire is acted on next: by which of the operations in the list, or in a pass `later`."""
+def next_uses_here(needs: Any, after: Any, head: int, later: Any, uses: Any) -> None:
+    """When each wire is needed next: by which of the operations in the list, or in a pass `later`."""
     for w in range(len(uses)):
         uses[w] = _LATE + later[w]
     total, k, left = len(after), head, (1 << len(uses)) - 1
     while k < total and left:
-        found = on[k] & left
+        found = needs[k] & left
         if found:
             left &= ~found
             for w in range(len(uses)):

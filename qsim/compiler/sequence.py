@@ -61,13 +61,12 @@ def ascending(values: Any, first: int, last: int) -> None:
 
 @kernel(apart=True)
 def sweep(
-    wanted: int, classes: Any, on: Any, off: Any, after: Any, head: int, everything: int, targets: int, lanes: int,
-    picked: Any,
+    wanted: int, classes: Any, on: Any, off: Any, needs: Any, after: Any, head: int, everything: int, targets: int,
+    lanes: int, picked: Any,
 ) -> Any:  # fmt: skip
     """Take operations of a class out of the list that starts at `head`, as far as they commute with what they pass.
 
-    None acts on the wires `lanes`; flips have no control there either, those that have count as others. Returns how many,
-    written to `picked`, and the new head.
+    None needs the wires `lanes`. Returns how many, written to `picked`, and the new head.
     """
     total, count, looked = len(classes), 0, 0
     waiting_on, waiting_off = 0, 0
@@ -76,10 +75,8 @@ def sweep(
     while k < total and waiting_on != everything and looked < _LOOK_AHEAD:
         if acts and (targets & ~(waiting_on | waiting_off | lanes)) == 0:
             break
-        own = classes[k]
-        if own == _FLIP and off[k] & lanes:
-            own = _OTHER
-        if own == wanted and (on[k] & (waiting_on | waiting_off | lanes)) == 0 and (off[k] & waiting_on) == 0:
+        free = (on[k] & (waiting_on | waiting_off)) == 0 and (off[k] & waiting_on) == 0
+        if classes[k] == wanted and free and (needs[k] & lanes) == 0:
             picked[count] = k
             count += 1
             if previous < 0:
@@ -190,10 +187,11 @@ def emit_all(
     nothing is done to a wire while it lies in a lane: wires change places (see `qsim.compiler.lanes`), and `places` with them.
     """
     room = 3 * (last - first)
-    owned = np.empty(8 * room + len(places), dtype=np.int64)
+    owned = np.empty(9 * room + len(places), dtype=np.int64)
     classes, sources, wires = window(owned, 0, room), window(owned, room, room), window(owned, 2 * room, room)
     at, on, off = window(owned, 3 * room, room), window(owned, 4 * room, room), window(owned, 5 * room, room)
-    uses = window(owned, 8 * room, len(places))
+    # What may not lie in a lane: wires that are acted on, and the control of an X, which costs nothing then.
+    needs, uses = window(owned, 8 * room, room), window(owned, 9 * room, len(places))
     total, everything, targets = 0, 0, 0
     lanes = lanes_of(places) if moving else 0
     for n in range(last - 1, first - 1, -1):
@@ -216,6 +214,7 @@ def emit_all(
                 sources[total], wires[total] = k, w
                 at[total] = parts_at[k] + (0 if part == 0 else 4 if part == 1 else 12)
                 on[total], off[total] = (active, 0) if part == 1 else (0, active)
+                needs[total] = on[total]
                 total += 1
             continue
         kept = _OTHER
@@ -228,7 +227,7 @@ def emit_all(
             if count == 1 or moving or control < 0 or control >= LANE_BITS:
                 kept = _FLIP
         classes[total], sources[total], wires[total], at[total] = kept, k, w if count == 1 else -1, offsets[k]
-        on[total], off[total] = active, passive
+        on[total], off[total], needs[total] = active, passive, active | passive if kept == _FLIP else active
         total += 1
     everything = max(everything, 1)  # never reached by operations without wires
     classes, after = window(classes, 0, total), window(owned, 6 * room, total)
@@ -241,7 +240,15 @@ def emit_all(
     hold = moving
     while head < total:
         before = num_ops
-        count, head = sweep(real, classes, on, off, after, head, everything, targets, lanes, picked)
+        count, head = sweep(flip, classes, on, off, needs, after, head, everything, targets, lanes, picked)
+        for n in range(count):
+            op, k = window(ops, RECORD * num_ops, RECORD), sources[picked[n]]
+            used = record(
+                op, k, kinds, starts, counts, controls, control_values, operands, at[picked[n]], places, positions,
+                bits, used,
+            )  # fmt: skip
+            num_ops += 1
+        count, head = sweep(real, classes, on, off, needs, after, head, everything, targets, lanes, picked)
         done, back = 0, count % 3 if hold else 0
         count -= back
         for n in range(back):  # three at a time are cheapest: these wait for those that are in lanes
@@ -255,15 +262,7 @@ def emit_all(
             cost += _REAL_COSTS[take]
             num_ops += 1
             done += take
-        count, head = sweep(flip, classes, on, off, after, head, everything, targets, lanes, picked)
-        for n in range(count):
-            op, k = window(ops, RECORD * num_ops, RECORD), sources[picked[n]]
-            used = record(
-                op, k, kinds, starts, counts, controls, control_values, operands, at[picked[n]], places, positions,
-                bits, used,
-            )  # fmt: skip
-            num_ops += 1
-        count, head = sweep(other, classes, on, off, after, head, everything, targets, lanes, picked)
+        count, head = sweep(other, classes, on, off, needs, after, head, everything, targets, lanes, picked)
         for n in range(count):
             op, k = window(ops, RECORD * num_ops, RECORD), sources[picked[n]]
             used = record(
@@ -276,10 +275,10 @@ def emit_all(
             hold = moving
             continue
         if moving:
-            wanted, needed = held_back(on, off, after, head, everything, lanes)
+            wanted, needed = held_back(on, off, needs, after, head, everything, lanes)
             if wanted:
                 hold = False
-                next_uses_here(on, after, head, later, uses)
+                next_uses_here(needs, after, head, later, uses)
                 num_ops, used = exchange_lanes(wanted, needed, uses, places, ops, num_ops, bits, used)
                 cost += _EXCHANGE_COST * (num_ops - before)
                 lanes = lanes_of(places)
@@ -288,7 +287,7 @@ def emit_all(
             hold = False
             continue
         hold = moving
-        count, head = sweep(phase, classes, on, off, after, head, everything, targets, lanes & 0, picked)
+        count, head = sweep(phase, classes, on, off, needs, after, head, everything, targets, lanes & 0, picked)
         if count * _PHASE_COST > _PHASES_COST:
             op = window(ops, RECORD * num_ops, RECORD)
             used = emit_phases(
