@@ -233,10 +233,12 @@ def reverse(array: Any, width: int, count: int) -> None:
 def operation_cost(kind: int, fixed: int) -> int:
     """Time of an operation on a tile in picoseconds an amplitude and thread, single precision; double takes twice as long."""
     if kind == REALS:
-        return 37 + 8 * fixed
+        return 40 + 8 * fixed
     if kind == PHASES:
-        return 76
-    if kind in (DENSE, TRANSPOSITION):
+        return 90
+    if kind == TRANSPOSITION:
+        return 45
+    if kind == DENSE:
         return 100
     if kind == FLIP:  # most of them move nothing; see `qsim.compiler.blocks`
         return 5
