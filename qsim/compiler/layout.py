@@ -287,7 +287,7 @@ def lay_out(
         if p < 0:
             if not natural_start or (whole and done):
                 break
-            required = misplaced(goal if whole else positions, natural, t, LANE_BITS)
+            required = misplaced(goal, natural, t, 0) if whole else misplaced(positions, natural, t, LANE_BITS)
             if required == 0:
                 break
         tile, source = window(tiles, t * done, t), window(sources, t * done, t)
