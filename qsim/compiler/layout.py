@@ -235,10 +235,12 @@ def reverse(array: Any, width: int, count: int) -> None:
 def operation_cost(kind: int, fixed: int) -> int:
     """Time of an operation on a tile in picoseconds an amplitude and thread, single precision; double takes twice as long."""
     if kind == REALS:
-        return 37 + 8 * fixed
+        return 40 + 8 * fixed
     if kind == PHASES:
-        return 76
-    if kind in (DENSE, TRANSPOSITION):
+        return 90
+    if kind == TRANSPOSITION:
+        return 45
+    if kind == DENSE:
         return 100
     if kind == FLIP:  # most of them move nothing; see `qsim.compiler.blocks`
         return 5
@@ -288,7 +290,7 @@ def lay_out(
         if p < 0:
             if not natural_start or (whole and done):
                 break
-            required = misplaced(goal if whole else positions, natural, t, LANE_BITS)
+            required = misplaced(goal, natural, t, 0) if whole else misplaced(positions, natural, t, LANE_BITS)
             if required == 0:
                 break
         size = sizes[p] if p >= 0 else t
