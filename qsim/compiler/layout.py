@@ -77,25 +77,37 @@ def sort_by(items: Any, keys: Any) -> None:
 
 
 @kernel(apart=True)
-def arrange(places: Any, tile: Any, following: int, later: Any, positions: Any) -> None:
+def arrange(
+    places: Any, tile: Any, following: int, later: Any, going_home: int, positions: Any
+) -> None:  # fmt: skip
     """Where a pass finds the wires of its tile: those in lanes as they are, above them what the pass before acts on.
 
-    `places` has tile bits of wires, `tile` the memory positions of the tile's bits, ascending.
+    `places` has tile bits of wires, `tile` the memory positions of the tile's bits, ascending. Wires `going_home`, on which
+    no pass before acts, are found at their natural position if the tile has it.
     """
     owned = np.empty(2 * len(places), dtype=np.int64)
     wires, keys = window(owned, 0, len(places)), window(owned, len(places), len(places))
-    count = 0
+    count, taken = 0, 0
+    for j in range(LANE_BITS, len(tile)):
+        w = tile[j]  # who is at home there
+        if (going_home >> w) & 1 and places[w] >= LANE_BITS:
+            positions[w] = w
+            taken |= 1 << w
     for w in range(len(places)):
-        if places[w] >= LANE_BITS:
+        if places[w] >= LANE_BITS and not (taken >> w) & 1:
             wires[count] = w
             keys[w] = -1 if (following >> w) & 1 else later[w]
             count += 1
-        elif places[w] >= 0:
+        elif 0 <= places[w] < LANE_BITS:
             positions[w] = tile[places[w]]
     wires = window(wires, 0, count)
     sort_by(wires, keys)
+    slot = LANE_BITS
     for k in range(count):
-        positions[wires[k]] = tile[LANE_BITS + k]
+        while (taken >> tile[slot]) & 1:
+            slot += 1
+        positions[wires[k]] = tile[slot]
+        slot += 1
     keep(owned)
 
 
@@ -221,10 +233,12 @@ def reverse(array: Any, width: int, count: int) -> None:
 def operation_cost(kind: int, fixed: int) -> int:
     """Time of an operation on a tile in picoseconds an amplitude and thread, single precision; double takes twice as long."""
     if kind == REALS:
-        return 37 + 8 * fixed
+        return 40 + 8 * fixed
     if kind == PHASES:
-        return 76
-    if kind in (DENSE, TRANSPOSITION):
+        return 90
+    if kind == TRANSPOSITION:
+        return 45
+    if kind == DENSE:
         return 100
     if kind == FLIP:  # most of them move nothing; see `qsim.compiler.blocks`
         return 5
@@ -273,7 +287,7 @@ def lay_out(
         if p < 0:
             if not natural_start or (whole and done):
                 break
-            required = misplaced(goal if whole else positions, natural, t, LANE_BITS)
+            required = misplaced(goal, natural, t, 0) if whole else misplaced(positions, natural, t, LANE_BITS)
             if required == 0:
                 break
         tile, source = window(tiles, t * done, t), window(sources, t * done, t)
@@ -299,7 +313,11 @@ def lay_out(
         elif p > 0:
             room = t - popcount(sets[p - 1])
             num_ops, used = keep_lanes_for(sets[p - 1], room, later, places, ops, num_ops, bits, used)
-            arrange(places, tile, sets[p - 1], later, positions)
+            going_home = 0
+            for w in range(num_wires if natural_start else 0):
+                if uses[p, w] > ends[passes - 1]:
+                    going_home |= 1 << w
+            arrange(places, tile, sets[p - 1], later, going_home, positions)
         elif natural_start:
             settle(positions, natural, tile)
         for j in range(t):

@@ -189,7 +189,7 @@ def plan(
     for q in range(n):
         goal[wires[q]] = q
     # Operations that the scheduler may look at for one pass: a small part of what the pass costs to run.
-    effort = min(1 << max(n - (10 if n >= _WEIGH_FROM else 8), 0), 400_000, 40_000_000 // max(count, 1))
+    effort = min(1 << max(n - (9 if n >= _WEIGH_FROM else 7), 0), 400_000, 40_000_000 // max(count, 1))
     support = (1 << n) - 1 if natural_start else 0
     kept_parts = parts_at.copy()
     best, least, weighed = 0, -1, False

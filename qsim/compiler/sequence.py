@@ -45,7 +45,7 @@ _LOOK_AHEAD = 400
 #: complex one, a product of phases, one phase, an exchange of lanes. X and CX on block bits cost nothing: see
 #: `qsim.compiler.blocks`.
 _REAL_COSTS = (0, 9, 10, 12)
-_DENSE1_COST, _PHASES_COST, _PHASE_COST, _EXCHANGE_COST = 9, 15, 6, 20
+_DENSE1_COST, _PHASES_COST, _PHASE_COST, _EXCHANGE_COST = 9, 17, 6, 9
 
 
 @kernel(apart=True)

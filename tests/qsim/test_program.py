@@ -90,6 +90,19 @@ def test_real_matrices_on_both_sides_of_a_swap_are_one(natural_start):
     assert np.abs(evolved(circuit, 9, natural_start) - oracle.statevector(circuit)).max() < 1e-12
 
 
+@pytest.mark.parametrize("num_qubits", [2, 3, 4, 5, 9, 12])
+def test_swaps_alone_permute_a_given_state(num_qubits):
+    circuit = Circuit(num_qubits).swap(0, 1)
+    for q in range(2, num_qubits):
+        circuit.swap(q - 1, q)
+    start = np.random.default_rng(1).normal(size=(1 << num_qubits, 2)) @ (1, 1j)
+    # The qubits shift: what was 0 comes last, all others one place down.
+    expected = start.reshape([2] * num_qubits).transpose([num_qubits - 1, *range(num_qubits - 1)]).reshape(-1)
+    for tile_bits in (8, 14):
+        program = compile_circuit(circuit, tile_bits=tile_bits, natural_start=True)
+        assert np.array_equal(evolve(program, np.zeros(0), np.complex128, 2, start.copy()), expected)
+
+
 def test_many_rotations_in_single_precision_keep_their_scale():
     circuit = Circuit(10)
     for k in range(600):

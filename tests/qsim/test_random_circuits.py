@@ -14,6 +14,8 @@ from qsim import Circuit, Simulator
 KINDS = {
     "real and swap": [("ry", 1, 1), ("h", 0, 1), ("cx", 0, 2), ("swap", 0, 2), ("x", 0, 1)],
     "Clifford and T": [("h", 0, 1), ("s", 0, 1), ("t", 0, 1), ("cx", 0, 2), ("cx", 0, 2), ("sdg", 0, 1)],
+    "swaps alone": [("swap", 0, 2)],
+    "diagonal": [("rz", 1, 1), ("cz", 0, 2), ("ccz", 0, 3), ("rzz", 1, 2), ("crz", 1, 2), ("swap", 0, 2)],
     "phases": [("rz", 1, 1), ("rzz", 1, 2), ("cz", 0, 2), ("cp", 1, 2), ("rx", 1, 1), ("h", 0, 1), ("t", 0, 1)],
     "ladders": [("cx", 0, 2), ("rz", 1, 1), ("cx", 0, 2), ("cx", 0, 2), ("rx", 1, 1)],
     "dense": [("u", 3, 1), ("cx", 0, 2), ("rxx", 1, 2), ("iswap", 0, 2), ("cu3", 3, 2)],
@@ -85,6 +87,13 @@ def check(kind, n, gates, seed):
 @pytest.mark.parametrize(("n", "gates"), [(8, 120), (10, 150), (15, 90)])
 def test_random(kind, n, gates):
     check(kind, n, gates, seed=1)
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_short_ones(kind):
+    for seed in range(30):
+        random = np.random.default_rng(seed)
+        check(kind, int(random.integers(4, 9)), int(random.integers(0, 6)), seed)
 
 
 @pytest.mark.slow
