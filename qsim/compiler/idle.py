@@ -10,18 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from qsim.compiler.gate_table import AXIS_Z, CORE, FAMILY, PHASE, TARGETS, gate_table
 from qsim.compiler.lowering import Lowered
-from qsim.compiler.peephole import (
-    AXIS_Z,
-    CORE,
-    FAMILY,
-    PHASE,
-    TARGETS,
-    axis,
-    control_bits,
-    gate_table,
-    num_controls,
-)
+from qsim.compiler.peephole import axis, control_bits, num_controls
 from qsim.gates import GATES
 from qsim.kernels.jit import kernel
 from qsim.kernels.window import borrowed

@@ -12,43 +12,52 @@ same (cx, a controlled x) are the same; phases (z, t, cp, ccz, a controlled gpha
 from __future__ import annotations
 
 import math
-from functools import cache
 from typing import Any
 
 import numpy as np
 
 from qsim.circuit import ROW
-from qsim.compiler.lowering import Ints, Lowered
-from qsim.gates import GATES, ComplexMatrix, GateRow
+from qsim.compiler.gate_table import (
+    ADDITIVE,
+    AXES,
+    AXIS_Z,
+    CORE,
+    EIGHTHS,
+    FAMILY,
+    FLIP,
+    GLOBAL_PHASE,
+    INVERSE,
+    INVERSE_PARAMS,
+    OWN_CONTROLS,
+    PARAMS,
+    PHASE,
+    POWER_OF_T,
+    POWER_OF_X,
+    REVERSED,
+    RZ,
+    RZZ,
+    SYMMETRIC,
+    TARGETS,
+    TRIVIAL,
+    TURN,
+    WHOLE,
+    X_EIGHTHS,
+    ZERO_TRIVIAL,
+    gate_table,
+)  # fmt: skip
+from qsim.compiler.lowering import Lowered
 from qsim.kernels.jit import kernel
 from qsim.kernels.window import borrowed, keep
 
 #: Rows that one row may look back over on a wire: what makes the sweep take linear time.
 WINDOW = 16
-#: Paulis, as bits: what a gate is a function of on one wire. None of them stops everything.
-AXIS_X, AXIS_Y, AXIS_Z = 1, 2, 4
-
-#: Columns of the gate table as the kernel sees it. The core is the row of the same matrix without controls of its own;
-#: rows of one FAMILY can cancel or merge. EIGHTHS: a power of T, or of its like about X, if not 0. WHOLE: the matrix
-#: after a turn by 2 pi is 1 or -1 times the identity (0: neither). SYMMETRIC: in its two targets; REVERSED: the
-#: inverse has them the other way round.
-(
-    OWN_CONTROLS, TARGETS, PARAMS, CORE, INVERSE, FAMILY, EIGHTHS, ADDITIVE, WHOLE, TRIVIAL, ZERO_TRIVIAL, SYMMETRIC,
-    REVERSED, AXES, POWER_OF_T, POWER_OF_X, INVERSE_PARAMS,
-) = range(17)  # fmt: skip
-#: Parameter k of the inverse is sign * parameter[source] + pis * pi: three columns for each k from INVERSE_PARAMS on.
-MAX_PARAMS = 4
-COLUMNS = INVERSE_PARAMS + 3 * MAX_PARAMS
-
 DROPPED = -100  # in place of a row's code
 NOTHING, CANCEL, MERGE = 0, 1, 2
-PHASE, FLIP, GLOBAL_PHASE = GATES["p"].code, GATES["x"].code, GATES["gphase"].code
 MAX_COUNT = 62  # the control values of a row are bits of one integer
 
 #: Columns of a node: an operand of a row that is left, in the list of its wire. A node for each wire ends its list.
 BEFORE, AFTER, OWNER, AXIS, KEY = range(5)
 
-TURN = 2 * math.pi
 TWO_TURNS, TWO_TURNS_LOW = 4 * math.pi, 4 * 1.2246467991473532e-16  # the second: what a double lacks of 4 pi
 #: Angles beyond this are not added up: the sum would round off what their sines are computed to.
 MAX_ANGLE = 16.0
@@ -65,102 +74,25 @@ def simplify(lowered: Lowered, num_qubits: int) -> None:
     """
     expressions = lowered.expressions
     slots = np.fromiter(expressions, np.int64, len(expressions)) if expressions else _NO_SLOTS
-    count, phase = sweep(lowered.rows, lowered.operands, lowered.values, slots, gate_table(), num_qubits)
+    halves = np.empty(len(slots), dtype=np.int64)
+    count, phase, num_halves = sweep(
+        lowered.rows, lowered.operands, lowered.values, slots, halves, gate_table(), num_qubits
+    )
     if phase != 0.0:
         lowered.phase = lowered.phase + phase
+    for slot in halves[:num_halves].tolist():
+        lowered.phase = lowered.phase + expressions[slot] * 0.5
     lowered.rows = lowered.rows[:count]
-
-
-# The gate table ------------------------------------------------------------------------------------------------
-_PROBE = (0.734, -1.187, 2.341, 0.419)  # what holds for these parameters holds for all
-
-
-@cache
-def gate_table() -> Ints:
-    """Column values of every gate code, read off the gates' matrices at generic parameters."""
-    table = np.zeros((max(len(GATES), 8), COLUMNS), dtype=np.int64)
-    table[:8, POWER_OF_T : POWER_OF_X + 1] = -1
-    cores: dict[tuple[int, int, bytes], int] = {}
-    matrices = {row.code: row.base_matrix(*_PROBE[: row.num_params]) for row in GATES.values()}
-    for row in sorted(GATES.values(), key=lambda row: row.controls):
-        matrix, entry, targets = matrices[row.code], table[row.code], row.num_qubits - row.controls
-        entry[[OWN_CONTROLS, TARGETS, PARAMS]] = row.controls, targets, row.num_params
-        entry[CORE] = cores.setdefault((targets, row.num_params, matrix.tobytes()), row.code)
-        entry[ADDITIVE] = row.scales == (0,)
-        eye = np.eye(len(matrix))
-        entry[TRIVIAL] = _equal(matrix, eye)
-        entry[ZERO_TRIVIAL] = _equal(row.base_matrix(*[0.0] * row.num_params), eye)
-        if row.scales == (0,):
-            turned = row.base_matrix(TURN, *_PROBE[1 : row.num_params])
-            entry[WHOLE] = int(_equal(turned, eye)) - int(_equal(turned, -eye))
-        if targets == 2:
-            entry[SYMMETRIC] = _equal(matrix[np.ix_([0, 2, 1, 3], [0, 2, 1, 3])], matrix)
-        entry[REVERSED] = row.inverse_order is not None
-        entry[AXES] = sum(_axes(matrix, k) << 3 * k for k in range(targets))
-        if targets == 1 and not row.num_params:
-            entry[EIGHTHS], entry[FAMILY] = _power(matrix)
-    for row in GATES.values():
-        entry = table[row.code]
-        entry[INVERSE] = table[GATES[row.inverse].code, CORE]
-        if entry[EIGHTHS]:
-            if not row.controls:
-                table[entry[EIGHTHS], POWER_OF_T if entry[FAMILY] == PHASE else POWER_OF_X] = row.code
-        elif entry[CORE] in (PHASE, GLOBAL_PHASE):
-            entry[FAMILY] = PHASE
-        else:
-            entry[FAMILY] = min(entry[CORE], entry[INVERSE])
-        if not _set_inverse_params(row, entry[INVERSE_PARAMS:]) or row.inverse_order not in (None, (1, 0)):
-            entry[INVERSE] = -1
-    return table
-
-
-def _equal(a: Any, b: Any) -> bool:
-    return bool(abs(a - b).max() < 1e-14)
-
-
-def _axes(matrix: ComplexMatrix, target: int) -> int:
-    """The Paulis on one target that the matrix commutes with."""
-    index = np.arange(len(matrix))
-    flipped = index ^ (1 << target)
-    signs = 1 - 2 * ((index >> target) & 1)
-    by_z = signs[:, None] * matrix * signs
-    by_x, by_y = matrix[np.ix_(flipped, flipped)], by_z[np.ix_(flipped, flipped)]
-    return AXIS_X * _equal(by_x, matrix) | AXIS_Y * _equal(by_y, matrix) | AXIS_Z * _equal(by_z, matrix)
-
-
-def _power(matrix: ComplexMatrix) -> tuple[int, int]:
-    """Which power of T, or of H T H, the matrix is, from 1 to 7, and the family; else (0, 0)."""
-    about_x = matrix[0, 1] != 0
-    phase = matrix[0, 0] - matrix[0, 1] if about_x else matrix[1, 1]
-    eighths = round(np.angle(phase) * 4 / math.pi) % 8
-    turn = np.exp(0.25j * math.pi * eighths)
-    plus, minus = (1 + turn) / 2, (1 - turn) / 2
-    expected = np.array([[plus, minus], [minus, plus]]) if about_x else np.diag([1, turn])
-    return (eighths, FLIP if about_x else PHASE) if _equal(matrix, expected) else (0, 0)
-
-
-def _set_inverse_params(row: GateRow, columns: Ints) -> bool:
-    """Write how the inverse's parameters follow from the gate's; False if they do not follow in that form."""
-    count = row.num_params
-    if count > MAX_PARAMS:
-        return False
-    zero = row.inverse_params(*[0.0] * count)
-    for k in range(count):
-        columns[3 * k + 2] = round(zero[k] / math.pi)
-        for source in range(count):
-            unit = row.inverse_params(*[float(p == source) for p in range(count)])
-            if unit[k] != zero[k]:
-                columns[3 * k], columns[3 * k + 1] = source, round(unit[k] - zero[k])
-    got = [_PROBE[columns[3 * k]] * columns[3 * k + 1] + columns[3 * k + 2] * math.pi for k in range(count)]
-    return got == list(row.inverse_params(*_PROBE[:count]))
 
 
 # The sweep -----------------------------------------------------------------------------------------------------
 @kernel()
-def sweep(rows: Any, operands: Any, values: Any, slots: Any, table: Any, num_wires: int) -> Any:
+def sweep(rows: Any, operands: Any, values: Any, slots: Any, halves: Any, table: Any, num_wires: int) -> Any:
     """Simplify `rows` and `values` in place; returns how many rows are left and the angle of the global factor.
 
-    values[slots] are not known yet, and what has such a parameter stays as it is. Rows share no operands or values.
+    values[slots] are not known yet, and what has such a parameter stays as it is, but for the phase of a parity, which may
+    add half of one to the global phase: those are listed in `halves`, whose number is the last result. Rows share no
+    operands or values.
     """
     rows, operands, values, table = borrowed(rows), borrowed(operands), borrowed(values), borrowed(table)
     for p in range(len(slots)):
@@ -169,7 +101,7 @@ def sweep(rows: Any, operands: Any, values: Any, slots: Any, table: Any, num_wir
     nodes = borrowed(room)
     for end in range(len(operands), len(nodes)):
         nodes[end, BEFORE] = -1
-    phase = 0.0
+    phase, num_halves = 0.0, 0
     for k in range(len(rows)):
         search = True
         while True:  # again after each merge
@@ -185,8 +117,22 @@ def sweep(rows: Any, operands: Any, values: Any, slots: Any, table: Any, num_wir
             if key and search:
                 other, related = find(k, key, rows, operands, values, table, nodes)
             if related == NOTHING:
-                link(k, key, rows, operands, table, nodes)
-                break
+                turned = phase_between(k, rows, operands, table, nodes)
+                if turned < 0:
+                    link(k, key, rows, operands, table, nodes)
+                    break
+                if rows[turned, 0] == PHASE:
+                    slot = rows[turned, 3]
+                    if math.isnan(values[slot]):
+                        halves[num_halves] = slot
+                        num_halves += 1
+                    else:
+                        phase += values[slot] / 2
+                search = True
+                join_parity(k, turned, rows, operands, table, nodes, num_wires)
+                if rows[k, 0] == DROPPED:
+                    break
+                continue
             unlink(other, rows, nodes)
             if related == CANCEL:
                 rows[k, 0] = DROPPED
@@ -206,7 +152,7 @@ def sweep(rows: Any, operands: Any, values: Any, slots: Any, table: Any, num_wir
     for p in range(len(slots)):
         values[slots[p]] = 0.0
     keep(room)
-    return count, phase
+    return count, phase, num_halves
 
 
 @kernel(inner=True)
@@ -345,6 +291,79 @@ def unlink(k: int, rows: Any, nodes: Any) -> None:
         nodes[after, BEFORE] = before
         if before >= 0:
             nodes[before, AFTER] = after
+
+
+# CX, a phase of the target, CX ---------------------------------------------------------------------------------
+# That is a phase of the parity of two qubits, which is diagonal. Many programs spell rzz so, since the gate is in no
+# standard library of OpenQASM 3, and so do Toffoli gates out of Clifford gates and T.
+@kernel(inner=True)
+def is_cx(k: int, rows: Any, table: Any) -> bool:
+    """Whether row k is an X under one control that is to be 1."""
+    code = rows[k, 0]
+    if code < 0 or rows[k, 2] != 2 or table[code, FAMILY] != FLIP or table[code, EIGHTHS] != X_EIGHTHS:
+        return False
+    one: bool = num_controls(k, rows, table) == 1 and control_bits(k, rows, table) == 1
+    return one
+
+
+@kernel(inner=True)
+def phase_between(k: int, rows: Any, operands: Any, table: Any, nodes: Any) -> Any:
+    """The phase of the target, if row k is a CX, stands after it, and the same CX before; else -1.
+
+    What stands between them on the control is to be a function of Z.
+    """
+    if rows[k, 2] != 2:
+        return -1
+    at = rows[k, 1]
+    node = nodes[len(operands) + operands[at + 1], BEFORE]
+    before = nodes[node, BEFORE] if node >= 0 else np.int64(-1)
+    if before < 0:
+        return -1
+    turned, first = nodes[node, OWNER], nodes[before, OWNER]
+    if rows[first, 2] != 2 or not is_cx(k, rows, table):
+        return -1
+    code = rows[turned, 0]
+    if (
+        code < 0
+        or rows[turned, 2] != 1
+        or not (code in (RZ, PHASE) or (table[code, EIGHTHS] and table[code, FAMILY] == PHASE))
+    ):
+        return -1
+    if not is_cx(first, rows, table) or before != rows[first, 1] + 1 or operands[rows[first, 1]] != operands[at]:
+        return -1
+    node = nodes[len(operands) + operands[at], BEFORE]
+    for _ in range(WINDOW):
+        if nodes[node, OWNER] == first:
+            return turned
+        if nodes[node, AXIS] & AXIS_Z == 0:
+            break
+        node = nodes[node, BEFORE]
+    return -1
+
+
+@kernel(inner=True)
+def join_parity(k: int, turned: int, rows: Any, operands: Any, table: Any, nodes: Any, num_wires: int) -> None:
+    """Make the phase of the target between two CX, of which row k is the second, one of both qubits.
+
+    With an angle that is rzz in place of row k. A power of T has no place for an angle: it becomes the same power on either
+    qubit, in place of the first CX and where it was, and its inverse square on both.
+    """
+    first = nodes[nodes[rows[turned, 1], BEFORE], OWNER]
+    eighths = table[rows[turned, 0], EIGHTHS]
+    if not eighths:
+        rows[k, 0], rows[k, 3], rows[k, 4], rows[k, 5] = RZZ, rows[turned, 3], 0, 0
+        unlink(turned, rows, nodes)
+        unlink(first, rows, nodes)
+        rows[turned, 0] = rows[first, 0] = DROPPED
+        return
+    rows[first, 1], rows[first, 2] = rows[first, 1] + 1, 1
+    unlink(first, rows, nodes)
+    rows[first, 0], rows[first, 1], rows[first, 4], rows[first, 5] = rows[turned, 0], rows[first, 1] - 1, 0, 0
+    node = rows[first, 1]
+    nodes[node, AXIS], nodes[node, KEY] = AXIS_Z, key_of(first, rows, operands, table, num_wires)
+    rows[k, 0], rows[k, 4], rows[k, 5] = table[-2 * eighths & 7, POWER_OF_T], 1, 1
+    if rows[k, 0] < 0:  # of Z on either qubit nothing is left on both
+        rows[k, 0] = DROPPED
 
 
 # Two rows ------------------------------------------------------------------------------------------------------

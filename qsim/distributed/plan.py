@@ -19,7 +19,6 @@ from qsim.compiler import peephole
 from qsim.compiler.idle import drop_idle
 from qsim.compiler.lowering import Lowered, NeedsNumbers, lower
 from qsim.distributed.blocks import SWAP, Block, bits_of, blocks_of, mask_of, masks, untangle
-from qsim.distributed.parities import join_parities
 from qsim.distributed.search import Search, Stage, share
 from qsim.errors import CircuitError
 from qsim.parameters import Expression, Parameter
@@ -205,7 +204,6 @@ def _plan(
         drop_idle(lowered, n)
     peephole.simplify(lowered, n)
     wires = untangle(lowered, n)
-    join_parities(lowered)
     _check_widths(lowered, local_qubits)
     blocks = blocks_of(lowered, keep_first=not given_start)
     home = kept = 0

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from qsim.circuit import ROW
+from qsim.compiler.gate_table import CORE, gate_table
 from qsim.compiler.lowering import MATRIX, Lowered
-from qsim.compiler.peephole import CORE, gate_table
 from qsim.distributed.blocks import is_diagonal
 from qsim.gates import GATES, row_by_code
 from qsim.parameters import Expression, Value

@@ -65,6 +65,42 @@ def check(circuit, values=None):
     return len(after.rows)
 
 
+# Phases of parities --------------------------------------------------------------------------------------------
+@settings(max_examples=150)
+@given(st.data())
+def test_phases_between_cx_and_what_disturbs_them(data):
+    theta, circuit = Parameter("theta"), Circuit(3)
+    for _ in range(data.draw(st.integers(3, 16))):
+        a, b = data.draw(st.permutations(range(3)))[:2]
+        kind = data.draw(st.sampled_from(["cx"] * 4 + ["rz", "p", "t", "s", "z", "tdg", "x", "cz", "h", "rzz", "pair"]))
+        angle = data.draw(st.sampled_from([0.3, -1.1, 2.5, theta, 2 * theta + 0.1]))
+        if kind == "pair":
+            circuit.cx(a, b).append(data.draw(st.sampled_from(["t", "sdg", "z"])), [b])
+            circuit.cx(a, b)
+        elif kind in ("cx", "cz"):
+            getattr(circuit, kind)(a, b)
+        elif kind == "rzz":
+            circuit.rzz(angle, a, b)
+        elif kind in ("rz", "p"):
+            getattr(circuit, kind)(angle, a)
+        else:
+            getattr(circuit, kind)(a)
+    check(circuit, {"theta": 0.7})
+
+
+def test_phases_of_parities_are_found():
+    theta = Parameter("theta")
+    assert names(Circuit(3).cx(0, 1).rz(0.5, 1).cz(0, 2).cx(0, 1)) == ["cz", "rzz"]
+    assert names(Circuit(2).cx(0, 1).p(theta, 1).cx(0, 1)) == ["rzz"]
+    assert names(Circuit(2).cx(0, 1).t(1).cx(0, 1)) == ["t", "t", "sdg'"]
+    assert names(Circuit(2).cx(0, 1).z(1).cx(0, 1)) == ["z", "z"]
+    assert names(Circuit(2).cx(0, 1).rz(0.5, 1).cx(0, 1).cx(0, 1).rz(0.25, 1).cx(0, 1)) == ["rzz"]
+    # the other way round, a phase of the control, something that does not commute on the way
+    assert names(Circuit(2).cx(0, 1).rz(0.5, 1).cx(1, 0)) == ["cx", "rz", "cx"]
+    assert names(Circuit(2).cx(0, 1).rz(0.5, 1).h(0).cx(0, 1)) == ["cx", "rz", "h", "cx"]
+    assert names(Circuit(2).cx(0, 1).rz(0.5, 1).rx(0.1, 1).cx(0, 1)) == ["cx", "rz", "rx", "cx"]
+
+
 # The same unitary ----------------------------------------------------------------------------------------------
 #: Gates that meet their likes often: few of them, on few qubits, with angles that repeat.
 FEW = ["x", "z", "h", "s", "sdg", "t", "sx", "sxdg", "p", "rx", "rz", "cx", "cz", "cp", "crx", "crz", "cs", "ccx", "ccz",
@@ -222,7 +258,7 @@ def test_control_values_must_agree():
 def test_commuting_operations_between():
     assert check(Circuit(2).cx(0, 1).rz(0.3, 0).rx(0.4, 1).cx(0, 1)) == 2
     assert check(Circuit(3).cx(0, 1).cx(0, 2).cz(0, 2).cx(0, 1)) == 2
-    assert check(Circuit(2).cx(0, 1).rz(0.3, 1).cx(0, 1)) == 3
+    assert check(Circuit(2).cx(0, 1).ry(0.3, 1).cx(0, 1)) == 3
     assert check(Circuit(2).rz(0.3, 0).cx(0, 1).rz(0.3, 0)) == 2
     assert check(Circuit(2).ry(0.3, 0).cy(1, 0).ry(-0.3, 0)) == 1
     assert check(Circuit(2).h(0).unitary(np.diag([1, 1j, 1, -1]), [0, 1]).h(0)) == 3
