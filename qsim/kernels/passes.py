@@ -264,7 +264,7 @@ def gather(
     Runs whose address has a bit of `empty` set are known to be zero and are not read.
     """
     if t < LANE_BITS:
-        for i in range(1 << t):
+        for i in range(min(1 << t, len(state) // 2)):  # a state of no qubits has half a tile
             tile[i], tile[i + LANES] = state[2 * i], state[2 * i + 1]  # so it is written, too
         return
     blocks = 1 << (run_bits - LANE_BITS)
@@ -305,7 +305,7 @@ def scatter(
 @kernel(apart=True)
 def write_out(state: Any, tile: Any, t: int, strides: Any, start: int) -> None:
     """A whole state that is one tile, amplitude by amplitude: bit j of an index stands for strides[j]."""
-    for i in range(1 << t):
+    for i in range(min(1 << t, len(state) // 2)):
         p = start
         for j in range(t):
             if (i >> j) & 1:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from qsim import Circuit, Simulator
 from qsim.compiler import compile_circuit
+from qsim.gates import Gate, UnitaryMatrix
 from qsim.kernels import opcodes as oc
 from qsim.state import evolve
 
@@ -175,3 +176,14 @@ def test_passes_on_few_qubits_come_first():
     tiles = [program.num_tiles(k) for k in range(program.num_passes)]
     assert tiles[0] == 1 and tiles == sorted(tiles)
     assert sum(1 for count in tiles if count < 16) >= 2
+
+
+def test_a_state_of_no_qubits_takes_one_amplitude():
+    circuit = Circuit(0)
+    circuit.append(Gate(UnitaryMatrix([[1j]])), [])
+    for natural_start in (False, True):
+        program = compile_circuit(circuit, natural_start=natural_start)
+        room = np.array([1, 7], np.complex128)  # what lies behind the state
+        state = evolve(program, np.zeros(0), np.complex128, 1, room[:1] if natural_start else None)
+        np.testing.assert_allclose(state, [1j], atol=1e-15)
+        assert room[1] == 7
