@@ -59,12 +59,18 @@ from qsim.kernels.window import borrowed, keep, trailing_zeros, window
 
 
 @kernel(inner=True)
-def steps(walk: Any) -> int:
-    """Where the count of a walk's steps, from 2, ends.
+def first_step(walk: Any) -> int:
+    """Where the count of a walk's steps begins: one further than `at` is, and at an odd number where there is no step.
 
     Loops look two steps ahead: a step that is loaded after the stores to a block comes too late for the next one.
     """
-    return (1 << (len(walk) - 1)) + 2
+    return 2 if len(walk) > 1 else 3
+
+
+@kernel(inner=True)
+def steps(walk: Any) -> int:
+    """Where the count of a walk's steps ends."""
+    return (1 << (len(walk) - 1)) + first_step(walk)
 
 
 @kernel(inner=True)
@@ -90,7 +96,7 @@ def set_lanes(lanes: Any, mask: int, value: int) -> None:
 def scale(tile: Any, walk: Any, at: int, masked: bool, lanes: Any, u: Any) -> None:
     """Multiply the amplitudes that match by u[0] + i u[1]."""
     following, step = at, walk[0]
-    for i in range(2, steps(walk)):
+    for i in range(first_step(walk), steps(walk)):
         at = following
         following, step = at ^ step, walk[trailing_zeros(i)]
         if masked:
@@ -104,20 +110,21 @@ def one_target(
     tile: Any, kind: int, stride: int, walk: Any, at: int, masked: bool, lanes: Any, u: Any
 ) -> None:  # fmt: skip
     """A 2 x 2 matrix on the block bit of a stride, where controls match; `u` holds (re, im) pairs, row by row."""
-    last, following, step = steps(walk), at, walk[0]
+    first, last = first_step(walk), steps(walk)
+    following, step = at, walk[0]
     if kind == DENSE1 and not masked:  # loops of their own, in which the matrix stays in registers
-        for i in range(2, last):
+        for i in range(first, last):
             at = following
             following, step = at ^ step, walk[trailing_zeros(i)]
             dense1_blocks(tile, u, lanes, tile, at, stride, 0, 0)
         return
     if kind == REAL1 and not masked:
-        for i in range(2, last):
+        for i in range(first, last):
             at = following
             following, step = at ^ step, walk[trailing_zeros(i)]
             real1_blocks(tile, u, lanes, tile, at, stride, 0, 0)
         return
-    for i in range(2, last):
+    for i in range(first, last):
         at = following
         following, step = at ^ step, walk[trailing_zeros(i)]
         if kind == FLIP:
@@ -140,7 +147,7 @@ def one_target(
 def low_target(tile: Any, kind: int, target: int, walk: Any, at: int, lanes: Any, u: Any) -> None:
     """The same on a lane bit; `lanes` is always set."""
     following, step = at, walk[0]
-    for i in range(2, steps(walk)):
+    for i in range(first_step(walk), steps(walk)):
         at = following
         following, step = at ^ step, walk[trailing_zeros(i)]
         if kind == DENSE1:
@@ -183,51 +190,52 @@ def reals(tile: Any, count: int, pairs: Any, walk: Any, at: int, coefficients: A
     w = window(coefficients, ats[2], 8)
     step0 = strides[0 if count == 3 else 1 if count == 2 else 2]
     step1, step2 = strides[1 if count == 3 else 2], strides[2]
-    last, following, step = steps(walk), at, walk[0]
+    first, last = first_step(walk), steps(walk)
+    following, step = at, walk[0]
     if count == 3:
         if reflections == 0:
-            for i in range(2, last):
+            for i in range(first, last):
                 at = following
                 following, step = at ^ step, walk[trailing_zeros(i)]
                 reals_3_0(tile, u, v, w, at, step0, step1, step2)
         elif reflections == 1:
-            for i in range(2, last):
+            for i in range(first, last):
                 at = following
                 following, step = at ^ step, walk[trailing_zeros(i)]
                 reals_3_1(tile, u, v, w, at, step0, step1, step2)
         elif reflections == 2:
-            for i in range(2, last):
+            for i in range(first, last):
                 at = following
                 following, step = at ^ step, walk[trailing_zeros(i)]
                 reals_3_2(tile, u, v, w, at, step0, step1, step2)
         else:
-            for i in range(2, last):
+            for i in range(first, last):
                 at = following
                 following, step = at ^ step, walk[trailing_zeros(i)]
                 reals_3_3(tile, u, v, w, at, step0, step1, step2)
     elif count == 2:
         if reflections == 0:
-            for i in range(2, last):
+            for i in range(first, last):
                 at = following
                 following, step = at ^ step, walk[trailing_zeros(i)]
                 reals_2_0(tile, u, v, tile, at, step0, step1, 0)
         elif reflections == 1:
-            for i in range(2, last):
+            for i in range(first, last):
                 at = following
                 following, step = at ^ step, walk[trailing_zeros(i)]
                 reals_2_1(tile, u, v, tile, at, step0, step1, 0)
         else:
-            for i in range(2, last):
+            for i in range(first, last):
                 at = following
                 following, step = at ^ step, walk[trailing_zeros(i)]
                 reals_2_2(tile, u, v, tile, at, step0, step1, 0)
     elif reflections == 0:
-        for i in range(2, last):
+        for i in range(first, last):
             at = following
             following, step = at ^ step, walk[trailing_zeros(i)]
             reals_1_0(tile, u, tile, tile, at, step0, 0, 0)
     else:
-        for i in range(2, last):
+        for i in range(first, last):
             at = following
             following, step = at ^ step, walk[trailing_zeros(i)]
             reals_1_1(tile, u, tile, tile, at, step0, 0, 0)
@@ -255,14 +263,14 @@ def dense2(
             sums[3 * k], sums[3 * k + 1], sums[3 * k + 2] = u[2 * k], u[2 * k] + u[2 * k + 1], u[2 * k + 1] - u[2 * k]
         rest = window(walk, together, len(walk) - together)
         following, step = at, rest[0]
-        for i in range(2, steps(rest)):
+        for i in range(first_step(rest), steps(rest)):
             at = following
             following, step = at ^ step, rest[trailing_zeros(i)]
             lean_four(tile, sums, tile, tile, at, first, second, walk[0])
         keep(room)
         return
     following, step = at, walk[0]
-    for i in range(2, steps(walk)):
+    for i in range(first_step(walk), steps(walk)):
         at = following
         following, step = at ^ step, walk[trailing_zeros(i)]
         if masked:
@@ -291,7 +299,7 @@ def dense(tile: Any, targets: Any, walk: Any, at: int, lanes: Any, u: Any, colum
         if targets[k] < LANE_BITS:
             low |= 1 << targets[k]
     following, step = at, walk[0]
-    for i in range(2, steps(walk)):
+    for i in range(first_step(walk), steps(walk)):
         at = following
         following, step = at ^ step, walk[trailing_zeros(i)]
         for lane in range(LANES):
@@ -320,7 +328,7 @@ def dense(tile: Any, targets: Any, walk: Any, at: int, lanes: Any, u: Any, colum
 def exchange(tile: Any, lane: int, stride: int, walk: Any, at: int) -> None:
     """Exchange a lane bit with a block bit."""
     following, step = at, walk[0]
-    for i in range(2, steps(walk)):
+    for i in range(first_step(walk), steps(walk)):
         at = following
         following, step = at ^ step, walk[trailing_zeros(i)]
         if lane == 0:
@@ -337,7 +345,7 @@ def exchange(tile: Any, lane: int, stride: int, walk: Any, at: int) -> None:
 def exchange_two(tile: Any, lane: int, first: int, second: int, walk: Any, at: int) -> None:
     """Exchange `lane` with the block bit of stride `first` and the next lane bit with `second`; `lane` is 0 or 2."""
     following, step = at, walk[0]
-    for i in range(2, steps(walk)):
+    for i in range(first_step(walk), steps(walk)):
         at = following
         following, step = at ^ step, walk[trailing_zeros(i)]
         if lane == 0:

@@ -25,7 +25,18 @@ import numpy as np
 from qsim.kernels.jit import kernel
 from qsim.kernels.opcodes import DENSE1, FLIP, LANE_BITS, REAL1
 from qsim.kernels.simd import BLOCK, LANES, join_block, times_table
-from qsim.kernels.tile import dense2, exchange, low_target, one_target, place, plain_walk, scale, set_lanes, steps
+from qsim.kernels.tile import (
+    dense2,
+    exchange,
+    first_step,
+    low_target,
+    one_target,
+    place,
+    plain_walk,
+    scale,
+    set_lanes,
+    steps,
+)
 from qsim.kernels.window import trailing_zeros, window
 
 #: Integers of a wire: what is pending on it and what comes before its pair's gate; the other wire of its pair, or -1;
@@ -251,7 +262,7 @@ def apply_phases(tile: Any, places: Any, numbers: Any, n: int, count: int, a: in
                 scale(tile, walk, at, False, u, u)
         elif put_table(room, _TABLES_AT, block_bits, p if p < LANE_BITS else -1, q if 0 <= q < LANE_BITS else -1, g, e):
             following, step = at, walk[0]
-            for i in range(2, steps(walk)):
+            for i in range(first_step(walk), steps(walk)):
                 at = following
                 following, step = at ^ step, walk[trailing_zeros(i)]
                 times_table(tile, tile, room, tile, at, at, _TABLES_AT, 0)
