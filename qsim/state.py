@@ -108,6 +108,8 @@ def _run_passes(program: Program, flat: Array, coefficients: Array, phase: compl
         with rooms(real, threads * (numbers + -numbers % (1 << LANE_BITS)), 1) as (workspaces,):
             _run_whole(program, flat, coefficients, phase, workspaces, threads)
         return
+    if program.is_whole:  # or each thread would find what the other has written
+        threads = 1
     with rooms(real, numbers, threads) as rooms_of_threads:
         _run_tiles(program, flat, coefficients, phase, rooms_of_threads)
 

@@ -155,7 +155,7 @@ def sweep(rows: Any, operands: Any, values: Any, slots: Any, halves: Any, table:
     return count, phase, num_halves
 
 
-@kernel(inner=True)
+@kernel(copied=True)
 def is_known(k: int, rows: Any, values: Any, table: Any) -> bool:
     """Whether all parameters of row k are numbers."""
     unknown = 0
@@ -164,20 +164,20 @@ def is_known(k: int, rows: Any, values: Any, table: Any) -> bool:
     return unknown == 0
 
 
-@kernel(inner=True)
+@kernel(copied=True)
 def num_controls(k: int, rows: Any, table: Any) -> Any:
     """The controls of row k, the gate's own included; a given matrix has none of its own."""
     code = rows[k, 0]
     return rows[k, 4] + (table[code, OWN_CONTROLS] if code >= 0 else 0)
 
 
-@kernel(inner=True)
+@kernel(copied=True)
 def control_bits(k: int, rows: Any, table: Any) -> Any:
     """The values of all controls, the gate's own included."""
     return rows[k, 5] | (((1 << table[rows[k, 0], OWN_CONTROLS]) - 1) << rows[k, 4])
 
 
-@kernel(inner=True)
+@kernel(copied=True)
 def drop_identity(k: int, known: bool, rows: Any, values: Any, table: Any) -> Any:
     """Drop row k if it is the identity times a factor, whose angle is returned; a controlled -1 becomes a gphase."""
     code, first = rows[k, 0], rows[k, 3]
@@ -216,7 +216,7 @@ def scrambled(x: int) -> int:
     return ((x ^ (x >> 15)) * 0x5851F42D) & 0x1FFFFFFFFFFF
 
 
-@kernel(inner=True)
+@kernel(copied=True)
 def key_of(k: int, rows: Any, operands: Any, table: Any, num_wires: int) -> Any:
     """A positive hash, the same for all rows that row k might cancel or merge with."""
     code, at = rows[k, 0], rows[k, 1]
@@ -235,7 +235,7 @@ def key_of(k: int, rows: Any, operands: Any, table: Any, num_wires: int) -> Any:
     return (key << 9) + table[code, FAMILY] + 1
 
 
-@kernel(inner=True)
+@kernel(copied=True)
 def axis(k: int, i: int, rows: Any, table: Any) -> Any:
     """The Paulis that row k is a function of on its operand i."""
     code, controls = rows[k, 0], num_controls(k, rows, table)
@@ -244,7 +244,7 @@ def axis(k: int, i: int, rows: Any, table: Any) -> Any:
     return (table[code, AXES] >> (3 * (i - controls))) & 7 if code >= 0 else 0
 
 
-@kernel(inner=True)
+@kernel(copied=True)
 def find(k: int, key: int, rows: Any, operands: Any, values: Any, table: Any, nodes: Any) -> Any:
     """The latest row that row k can move back to and cancel or merge with, and which of the two; else NOTHING."""
     at = rows[k, 1]
@@ -270,7 +270,7 @@ def find(k: int, key: int, rows: Any, operands: Any, values: Any, table: Any, no
     return other, related
 
 
-@kernel(inner=True)
+@kernel(copied=True)
 def link(k: int, key: int, rows: Any, operands: Any, table: Any, nodes: Any) -> None:
     """Put row k at the end of its wires."""
     for i in range(rows[k, 2]):
@@ -283,7 +283,7 @@ def link(k: int, key: int, rows: Any, operands: Any, table: Any, nodes: Any) -> 
             nodes[before, AFTER] = node
 
 
-@kernel(inner=True)
+@kernel(copied=True)
 def unlink(k: int, rows: Any, nodes: Any) -> None:
     """Take row k out of its wires."""
     for node in range(rows[k, 1], rows[k, 1] + rows[k, 2]):
@@ -296,7 +296,7 @@ def unlink(k: int, rows: Any, nodes: Any) -> None:
 # CX, a phase of the target, CX ---------------------------------------------------------------------------------
 # That is a phase of the parity of two qubits, which is diagonal. Many programs spell rzz so, since the gate is in no
 # standard library of OpenQASM 3, and so do Toffoli gates out of Clifford gates and T.
-@kernel(inner=True)
+@kernel(copied=True)
 def is_cx(k: int, rows: Any, table: Any) -> bool:
     """Whether row k is an X under one control that is to be 1."""
     code = rows[k, 0]
@@ -306,7 +306,7 @@ def is_cx(k: int, rows: Any, table: Any) -> bool:
     return one
 
 
-@kernel(inner=True)
+@kernel(copied=True)
 def phase_between(k: int, rows: Any, operands: Any, table: Any, nodes: Any) -> Any:
     """The phase of the target, if row k is a CX, stands after it, and the same CX before; else -1.
 

@@ -21,7 +21,7 @@ _LINE = 64
 class _LinkedLibrary(JITCodeLibrary):  # type: ignore[misc]  # Numba is untyped
     """A library whose module is there to be linked into others, never to be run."""
 
-    apart = False
+    apart = always = False
 
     def add_ir_module(self, ir_module: Any) -> None:
         """Functions that are large, or called from several places, are not to be copied into their callers.
@@ -34,6 +34,10 @@ class _LinkedLibrary(JITCodeLibrary):  # type: ignore[misc]  # Numba is untyped
                 if function.blocks:
                     function.attributes.add("noinline")
                     function.attributes.alignstack = _LINE
+        elif self.always:
+            for function in ir_module.functions:
+                if function.blocks:
+                    function.attributes.add("alwaysinline")
         super().add_ir_module(ir_module)
 
     def _optimize_final_module(self) -> None:
@@ -69,6 +73,10 @@ class _ApartLibrary(_LinkedLibrary):
     apart = True
 
 
+class _CopiedLibrary(_LinkedLibrary):
+    always = True
+
+
 @register_pass(mutates_CFG=False, analysis_only=True)
 class _LinkedOnly(AnalysisPass):  # type: ignore[misc]
     """Have the lowering that follows write into such a library."""
@@ -91,6 +99,12 @@ class _LinkedApart(_LinkedOnly):
     library = _ApartLibrary
 
 
+@register_pass(mutates_CFG=False, analysis_only=True)
+class _LinkedCopied(_LinkedOnly):
+    _name = "linked_copied"
+    library = _CopiedLibrary
+
+
 class InnerCompiler(CompilerBase):  # type: ignore[misc]
     """Numba's passes, with a library as above."""
 
@@ -108,3 +122,12 @@ class ApartCompiler(InnerCompiler):
     """The same for functions that stay apart."""
 
     linking = _LinkedApart
+
+
+class CopiedCompiler(InnerCompiler):
+    """The same for functions that are copied into their callers whatever their size.
+
+    A call of a function counts references to each of its arrays, even if they have no owner: a nanosecond each.
+    """
+
+    linking = _LinkedCopied

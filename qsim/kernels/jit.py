@@ -28,7 +28,7 @@ from numba.core.compiler_lock import global_compiler_lock
 from numba.core.runtime.nrt import rtsys
 from numba.core.serialize import dumps
 
-from qsim.kernels.inner import ApartCompiler, InnerCompiler
+from qsim.kernels.inner import ApartCompiler, CopiedCompiler, InnerCompiler
 from qsim.version import __version__
 
 #: Re-association changes results with the vector width, so only reductions, which work on fixed blocks, may use it.
@@ -37,18 +37,19 @@ REDUCTION_MATH = FAST_MATH | {"reassoc"}
 
 
 def kernel(
-    *, fastmath: frozenset[str] = FAST_MATH, inner: bool = False, apart: bool = False
+    *, fastmath: frozenset[str] = FAST_MATH, inner: bool = False, apart: bool = False, copied: bool = False
 ) -> Callable[[Callable[..., Any]], Any]:
     """Compile a function at its first call, or load it from the cache.
 
     inner: called by other kernels only, and copied into them where that is worth it; see `qsim.kernels.inner`.
     apart: called by other kernels only, and never copied.
+    copied: called by other kernels only, and always copied into them.
     """
 
     def decorate(function: Callable[..., Any]) -> Any:
         options = {"nogil": True, "fastmath": set(fastmath), "error_model": "numpy", "no_cfunc_wrapper": True}
-        if inner or apart:
-            pipeline = ApartCompiler if apart else InnerCompiler
+        if inner or apart or copied:
+            pipeline = ApartCompiler if apart else CopiedCompiler if copied else InnerCompiler
             return numba.njit(**options, no_cpython_wrapper=True, pipeline_class=pipeline)(function)
         compiled = numba.njit(**options)(function)
         if hasattr(compiled, "_cache"):  # not with NUMBA_DISABLE_JIT
