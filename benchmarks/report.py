@@ -240,20 +240,21 @@ def by_size(rows: Iterable[Row]) -> str:
     The second figure of each leaves out states that stay thin, which are written out and not simulated. QASMBench's programs
     have a width each and are left to `summary`.
     """
-    known = [row for row in rows if row.peers and row.family != QASMBENCH]
+    known = [row for row in rows if row.family != QASMBENCH]
     lines = []
     for qubits in sorted({row.qubits for row in known}):
         here = {precision: [row for row in known if row.qubits == qubits and row.precision == precision]
                 for precision in AMPLITUDE_BYTES}  # fmt: skip
         qsim = {row.circuit: min(times) for row in here["single"] if (times := _times_of("qsim", row))}
         ratios = [
-            {row.circuit: row.ratio for row in here["double"]},
-            {row.circuit: row.ratio for row in here["single"]},
+            {row.circuit: row.ratio for row in here["double"] if row.peers},
+            {row.circuit: row.ratio for row in here["single"] if row.peers},
             {row.circuit: qsim[row.circuit] / row.ours for row in here["single"] if row.circuit in qsim},
             {row.circuit: qsim[row.circuit] / row.ours for row in here["double"] if row.circuit in qsim},
         ]
         thin = {row.circuit for precision in here for row in here[precision] if not row.floor.passes}
-        lines.append([f"{qubits}", *(_two_means(found, thin) for found in ratios)])
+        if any(ratios):
+            lines.append([f"{qubits}", *(_two_means(found, thin) for found in ratios)])
     if not lines:
         return ""
     heads = ["qubits", "double, best peer", "single, best peer", "single, qsim", "qsim in single, ours in double"]
