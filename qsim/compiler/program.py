@@ -186,15 +186,23 @@ class Program:
     @cached_property
     def nanoseconds(self) -> list[float]:
         """A rough estimate of what each pass takes on one thread."""
-        passes = range(self.num_passes)
-        return [(self.num_tiles(k) << self.tile_bits) * (2 + 0.3 * self.num_operations_of(k)) for k in passes]
+        rows = self.section(oc.IN_PASSES).reshape(-1, oc.PASS_RECORD)
+        operations = (rows[:, oc.OPS_TO] - rows[:, oc.OPS_FROM]).tolist()
+        return [
+            (tiles << self.tile_bits) * (2 + 0.3 * count)
+            for tiles, count in zip(self.tiles_of_passes, operations, strict=True)
+        ]
+
+    @cached_property
+    def tiles_of_passes(self) -> list[int]:
+        """Tiles that each pass visits: those that may hold something."""
+        support = self.section(oc.IN_PASSES)[oc.PASS_SUPPORT :: oc.PASS_RECORD]
+        inside = (1 << self.section(oc.IN_TILES).reshape(-1, self.tile_bits)).sum(axis=1)
+        return [1 << outside.bit_count() for outside in (support & ~inside).tolist()]
 
     def num_tiles(self, number: int) -> int:
-        """Tiles that pass `number` visits: those that may hold something."""
-        t = self.tile_bits
-        inside = sum(1 << int(p) for p in self.section(oc.IN_TILES)[t * number : t * number + t])
-        support = int(self.section(oc.IN_PASSES)[oc.PASS_RECORD * number + oc.PASS_SUPPORT])
-        return 1 << (support & ~inside).bit_count()
+        """Tiles that pass `number` visits."""
+        return self.tiles_of_passes[number]
 
 
 @dataclass(frozen=True)
