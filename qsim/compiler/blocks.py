@@ -66,7 +66,7 @@ def seen_through(strides: Any, index: int) -> int:
     return result
 
 
-@kernel(apart=True)
+@kernel(copied=True)
 def put_walk(strides: Any, fixed: int, ascending: bool, rows: Any, bits: Any, used: int) -> int:
     """Write a walk over the span of the strides of all bits not in the mask `fixed`; returns how much of `bits` is used.
 
@@ -93,7 +93,7 @@ def put_walk(strides: Any, fixed: int, ascending: bool, rows: Any, bits: Any, us
     return used + 1
 
 
-@kernel(apart=True)
+@kernel(copied=True)
 def absorb(op: Any, bits: Any, strides: Any, shifts: Any, state: Any) -> bool:
     """Let an X or CX on a block bit change what lies where; False if this one must be done as it stands.
 
@@ -161,7 +161,7 @@ def put_phases(op: Any, bits: Any, strides: Any, order: Any, out: Any, used: int
     return used
 
 
-@kernel(apart=True)
+@kernel(copied=True)
 def put_operation(op: Any, bits: Any, strides: Any, shift: int, room: Any, out: Any, used: int) -> int:
     """Turn a record from bits of the tile into strides and a walk, in place; what `bits` held for it goes to `out`.
 

@@ -19,7 +19,7 @@ from qsim.kernels.window import keep, window
 _LATE = 1 << 40
 
 
-@kernel(apart=True)
+@kernel(copied=True)
 def lanes_of(places: Any) -> int:
     """A mask of the wires that lie in lanes."""
     mask = 0
@@ -29,7 +29,7 @@ def lanes_of(places: Any) -> int:
     return mask
 
 
-@kernel(apart=True)
+@kernel(copied=True)
 def held_back(on: Any, off: Any, needs: Any, after: Any, head: int, everything: int, lanes: int) -> Any:
     """Wires in lanes that operations wait for and nothing else, and all wires that the first such operation needs."""
     total, k = len(after), head
@@ -45,7 +45,7 @@ def held_back(on: Any, off: Any, needs: Any, after: Any, head: int, everything: 
     return wanted, first
 
 
-@kernel(apart=True)
+@kernel(copied=True)
 def next_uses_here(needs: Any, after: Any, head: int, later: Any, uses: Any) -> None:
     """When each wire is needed next: by which of the operations in the list, or in a pass `later`."""
     for w in range(len(uses)):
@@ -61,7 +61,7 @@ def next_uses_here(needs: Any, after: Any, head: int, later: Any, uses: Any) -> 
         k = after[k]
 
 
-@kernel(apart=True)
+@kernel(copied=True)
 def last_needed(places: Any, uses: Any, barred: int) -> int:
     """The wire above the lanes that is needed last, or -1 if all are barred."""
     found = -1
@@ -71,7 +71,7 @@ def last_needed(places: Any, uses: Any, barred: int) -> int:
     return found
 
 
-@kernel(apart=True)
+@kernel(copied=True)
 def put_exchange(op: Any, bits: Any, used: int, places: Any, lane_wire: int, wire: int, count: int) -> None:
     """Add the exchange of a wire in a lane with one above to a record that has `count` such exchanges."""
     if count == 0:

@@ -55,7 +55,7 @@ def masks(kinds: Any, starts: Any, counts: Any, controls: Any, operands: Any, ac
     return most
 
 
-@kernel(apart=True)
+@kernel(copied=True)
 def fill(
     active: Any, passive: Any, after: Any, head: int, everything: int, chosen: int, room: int, before: int, news: int,
     support: int, grow: int, limit: int, order: Any,

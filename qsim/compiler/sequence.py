@@ -48,7 +48,7 @@ _REAL_COSTS = (0, 9, 10, 12)
 _DENSE1_COST, _PHASES_COST, _PHASE_COST, _EXCHANGE_COST = 9, 17, 6, 9
 
 
-@kernel(apart=True)
+@kernel(copied=True)
 def ascending(values: Any, first: int, last: int) -> None:
     """Insertion sort of values[first:last]: a handful of bits."""
     for k in range(first + 1, last):
@@ -59,7 +59,7 @@ def ascending(values: Any, first: int, last: int) -> None:
         values[j + 1] = value
 
 
-@kernel(apart=True)
+@kernel(copied=True)
 def sweep(
     wanted: int, classes: Any, on: Any, off: Any, needs: Any, after: Any, head: int, everything: int, targets: int,
     lanes: int, picked: Any,
@@ -92,7 +92,7 @@ def sweep(
     return count, head
 
 
-@kernel(apart=True)
+@kernel(copied=True)
 def record(
     op: Any, k: int, kinds: Any, starts: Any, counts: Any, controls: Any, control_values: Any, operands: Any,
     coefficient: int, places: Any, positions: Any, bits: Any, used: int,
@@ -133,7 +133,7 @@ def record(
     return used
 
 
-@kernel(apart=True)
+@kernel(copied=True)
 def emit_reals(picked: Any, count: int, wires: Any, at: Any, places: Any, op: Any, bits: Any, used: int) -> int:
     """One record for `count` real matrices, at most three, on different bits."""
     for column in range(RECORD):
@@ -311,7 +311,7 @@ def emit_all(
     return num_ops, used, cost
 
 
-@kernel(apart=True)
+@kernel(copied=True)
 def record_phase(op: Any, wire: int, coefficient: int, places: Any, bits: Any, used: int) -> int:
     """A diagonal operation on one wire of the tile."""
     for column in range(RECORD):

@@ -20,7 +20,7 @@ import numpy as np
 
 from qsim.kernels.jit import kernel
 from qsim.kernels.opcodes import DIAGONAL, FLIP, SWAP
-from qsim.kernels.window import borrowed, keep, window
+from qsim.kernels.window import borrowed, keep, up_to_line, window
 
 COUNT, LIMIT, WORK, COUNTERS = 0, 1, 2, 3
 #: Amplitudes of a vector, or of an entry, that rounding leaves where there should be none.
@@ -32,7 +32,7 @@ _HASH = 0x1E3779B97F4A7C15
 ROW_BITS = 10
 
 
-@kernel(inner=True)
+@kernel(copied=True)
 def basis_state(loose: Any, q: int) -> int:
     """0 or 1 for a loose qubit that is |0> or |1>, else -1."""
     if loose[4 * q + 2] == 0 and loose[4 * q + 3] == 0:
@@ -40,7 +40,7 @@ def basis_state(loose: Any, q: int) -> int:
     return 1 if loose[4 * q] == 0 and loose[4 * q + 1] == 0 else -1
 
 
-@kernel(inner=True)
+@kernel(copied=True)
 def times(values: Any, at: int, c: float, d: float) -> None:
     """The complex number at values[at] times c + i d."""
     x, y = values[at], values[at + 1]
@@ -73,7 +73,7 @@ def join(q: int, keys: Any, amplitudes: Any, loose: Any, joined: Any, counters: 
     return True
 
 
-@kernel(inner=True)
+@kernel(copied=True)
 def turn(loose: Any, q: int, g: Any) -> None:
     """A 2 x 2 matrix on a loose qubit."""
     v = window(loose, 4 * q, 4)
@@ -178,7 +178,7 @@ def exchange_qubits(keys: Any, counters: Any, mask: int, value: int, a: int, b: 
     counters[WORK] += counters[COUNT]
 
 
-@kernel(apart=True)
+@kernel(copied=True)
 def matrix_gate(
     q: int, kind: int, mask: int, value: int, waiting: Any, g: Any, keys: Any, amplitudes: Any, loose: Any, joined: Any,
     counters: Any, factor: Any, spare: Any,
@@ -214,7 +214,7 @@ def matrix_gate(
     return mix_entries(keys, amplitudes, counters, mask, value, q, g)
 
 
-@kernel(apart=True)
+@kernel(copied=True)
 def diagonal_gate(
     targets: Any, mask: int, value: int, waiting: Any, g: Any, keys: Any, amplitudes: Any, loose: Any, joined: Any,
     counters: Any, factor: Any,
@@ -249,7 +249,7 @@ def diagonal_gate(
     return True
 
 
-@kernel(apart=True)
+@kernel(copied=True)
 def swap_gate(
     a: int, b: int, mask: int, value: int, waiting: Any, keys: Any, amplitudes: Any, loose: Any, joined: Any, counters: Any,
     factor: Any,
@@ -273,7 +273,7 @@ def swap_gate(
     return True
 
 
-@kernel(apart=True)
+@kernel(copied=True)
 def thin_gate(
     kind: int, on: Any, controls: int, values: int, g: Any, keys: Any, amplitudes: Any, loose: Any, joined: Any,
     counters: Any, factor: Any, waiting: Any, spare: Any,
@@ -379,8 +379,9 @@ def put_rows(
             high_mask |= 1 << qubits[j]
     count = 1 << num_low
     owned, owned_places = np.empty(2 * count), np.empty(count, dtype=np.int64)
-    owned_tables = np.empty(4 * count, dtype=state.dtype)
-    table, places, tables = borrowed(owned), borrowed(owned_places), borrowed(owned_tables)
+    owned_tables = np.empty(4 * count + 16, dtype=state.dtype)
+    table, places = borrowed(owned), borrowed(owned_places)
+    tables = window(owned_tables, up_to_line(owned_tables), 4 * count)
     product_table(borrowed(vectors), borrowed(qubits), zero, num_low, table, places)
     plain, turned = window(tables, 0, 2 * count), window(tables, 2 * count, 2 * count)
     for k in range(count):  # so that a complex product is two real ones, number by number
