@@ -202,7 +202,7 @@ def test_large_matrices_are_few_to_a_pass(num_qubits):
     for row in program.section(oc.IN_PASSES).reshape(-1, oc.PASS_RECORD):
         of_pass = operations[row[oc.OPS_FROM] : row[oc.OPS_TO]]
         assert ((of_pass[:, oc.KIND] == oc.DENSE) & (of_pass[:, oc.TARGETS] > 2)).sum() <= 2
-    assert sum(program.nanoseconds) > 9 * 256 << num_qubits
+    assert sum(program.nanoseconds) > 4 * 256 << num_qubits  # what is done while qubits are |0> takes less
     forth_and_back = Simulator().statevector(circuit.copy(), initial_state=Simulator().statevector(circuit.inverse()))
     assert abs(forth_and_back[0] - 1) < 1e-11
 
