@@ -21,6 +21,8 @@ Array = npt.NDArray[Any]
 MIN_SHARE = 1 << 12
 #: Amplitudes that a thread works on before it looks whether the run is to stop: a few milliseconds.
 _CHUNK = 1 << 18
+#: The first call of a pass is to take no more nanoseconds than these, by the same estimate.
+_FIRST_CALL = 10_000_000
 #: Nanoseconds of work, by a rough estimate, from which a second thread pays: waking a halted core takes about 50,000.
 _WORTH_A_THREAD = 200_000
 #: Up to so many nanoseconds all passes are one call a thread, which nothing interrupts; threads then wait for each other
@@ -135,7 +137,9 @@ def _run_tiles(program: Program, flat: Array, coefficients: Array, phase: comple
             program.run(flat, _NO_ROWS, 0, 0, 0, number, start, stop, coefficients, phase, workspaces[thread])
 
         tiles = program.num_tiles(number)
-        chunk = max(1, min(tiles // (4 * threads), _CHUNK >> program.tile_bits))
+        chunk = max(
+            1, min(tiles // (4 * threads), _CHUNK >> program.tile_bits, int(tiles * _FIRST_CALL / work[number]))
+        )
         run_shares(share, tiles, threads if work[number] > _WORTH_A_THREAD else 1, chunk=chunk)
         report(number + 1, program.num_passes)
 

@@ -47,6 +47,8 @@ _WHOLE_QUBITS = range(15, 18)
 #: Nanoseconds: saved for each byte of the state by an operation whose parts two threads share; what begins late at first; what
 #: waiting costs.
 _SAVED_BY_SHARING, _BEGINNING, _WAITING = 0.0034, 40_000, 1_000
+#: Numbers in a column of a matrix on two targets.
+_LARGE_COLUMN = 8
 
 
 def default_tile_bits(num_qubits: int, real: Any) -> int:
@@ -187,10 +189,15 @@ class Program:
     def nanoseconds(self) -> list[float]:
         """A rough estimate of what each pass takes on one thread."""
         rows = self.section(oc.IN_PASSES).reshape(-1, oc.PASS_RECORD)
-        operations = (rows[:, oc.OPS_TO] - rows[:, oc.OPS_FROM]).tolist()
+        each = 0.3 * (rows[:, oc.OPS_TO] - rows[:, oc.OPS_FROM])
+        if self.column_numbers > _LARGE_COLUMN:  # these are multiplied amplitude by amplitude
+            ops = self.section(oc.IN_OPS).reshape(-1, oc.RECORD)
+            large = (ops[:, oc.KIND] == oc.DENSE) & (ops[:, oc.TARGETS] > 2)
+            columns = np.concatenate([[0], np.cumsum(large * (1 << (ops[:, oc.TARGETS] & 15)))])
+            each += columns[rows[:, oc.OPS_TO]] - columns[rows[:, oc.OPS_FROM]]
         return [
-            (tiles << self.tile_bits) * (2 + 0.3 * count)
-            for tiles, count in zip(self.tiles_of_passes, operations, strict=True)
+            (tiles << self.tile_bits) * (2 + of_operations)
+            for tiles, of_operations in zip(self.tiles_of_passes, each.tolist(), strict=True)
         ]
 
     @cached_property

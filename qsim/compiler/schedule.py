@@ -16,6 +16,8 @@ from qsim.kernels.window import keep, popcount, window
 
 #: Amplitudes times operations that one tile may take without a look whether the run is to stop: some ten milliseconds.
 LONGEST_CALL = 1 << 27
+#: A matrix on so many targets is multiplied amplitude by amplitude: each of its columns weighs as much as so many operations.
+_LARGE_WEIGHT = 8
 #: How many qubits a pass may add to those that may hold something. A pass takes half the time for each that is still
 #: |0>, so what can be done on few is done first: 24 qubits, ansatz, 1 to 4 at a time 60 to 80 ms, any number 150.
 _GROWTH = 2
@@ -64,13 +66,13 @@ def fill(
 
     Two operations commute here unless they share a wire on which either is active. Wires outside `chosen` may become
     active while there is `room`, at most `news` that are not among those of the pass `before` and `grow` that
-    are not among `support`. Returns the number of operations, at most `limit`, written to `order`, the active wires, and
-    how many operations were looked at.
+    are not among `support`. Operations are taken until together they weigh `limit`. Returns how many are written to
+    `order`, the active wires, and how many operations were looked at.
     """
-    count, looked, waiting_on, waiting_off = 0, 0, 0, 0
+    count, weight, looked, waiting_on, waiting_off = 0, 0, 0, 0, 0
     k, total = head, len(active)
     size = popcount(chosen)
-    while k < total and waiting_on != everything and count < limit and (size < room or chosen & ~waiting_on):
+    while k < total and waiting_on != everything and weight < limit and (size < room or chosen & ~waiting_on):
         looked += 1
         on, off = active[k], passive[k]
         fits = on & ~chosen == 0
@@ -85,6 +87,8 @@ def fill(
         if fits and (on & (waiting_on | waiting_off)) == 0 and (off & waiting_on) == 0:
             order[count] = k
             count += 1
+            targets = popcount(on)
+            weight += 1 if targets <= 2 else _LARGE_WEIGHT << targets
         else:
             waiting_on |= on
             waiting_off |= off
@@ -105,7 +109,7 @@ def group(
 ) -> int:  # fmt: skip
     """Passes, each filled in program order and then improved by exchanging active wires while that does more.
 
-    t: bits of a tile, of which `lanes` are lanes; limit: the most operations of a pass; order: operations by execution;
+    t: bits of a tile, of which `lanes` are lanes; limit: the most that a pass's operations weigh; order: operations by execution;
     ends[p]: where pass p ends in it; sets[p]: its active wires, at most `room`, and those that must be in the tile, too.
     What lies in lanes belongs to both of two tiles that follow each other, so large sets have wires in common, and the
     wires `home`, which end in lanes, belong to the last tile. support: wires that may be other than |0> at the beginning;

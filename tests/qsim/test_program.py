@@ -187,3 +187,32 @@ def test_a_state_of_no_qubits_takes_one_amplitude():
         state = evolve(program, np.zeros(0), np.complex128, 1, room[:1] if natural_start else None)
         np.testing.assert_allclose(state, [1j], atol=1e-15)
         assert room[1] == 7
+
+
+@pytest.mark.parametrize("num_qubits", [16, 18])
+def test_large_matrices_are_few_to_a_pass(num_qubits):
+    """A pass over one tile is one call, which nothing interrupts: 17 qubits and a matrix on 8 take 30 ms."""
+    random = np.random.default_rng(num_qubits)
+    large, _ = np.linalg.qr(random.normal(size=(256, 256)))
+    circuit = Circuit(num_qubits).ry(0.3, range(num_qubits))
+    for k in range(9):
+        circuit.unitary(large, np.roll(range(num_qubits), 3 * k)[:8].tolist()).cx(k, k + 1).rz(0.2, k)
+    program = compile_circuit(circuit)
+    operations = program.section(oc.IN_OPS).reshape(-1, oc.RECORD)
+    for row in program.section(oc.IN_PASSES).reshape(-1, oc.PASS_RECORD):
+        of_pass = operations[row[oc.OPS_FROM] : row[oc.OPS_TO]]
+        assert ((of_pass[:, oc.KIND] == oc.DENSE) & (of_pass[:, oc.TARGETS] > 2)).sum() <= 2
+    assert sum(program.nanoseconds) > 4 * 256 << num_qubits  # what is done while qubits are |0> takes less
+    forth_and_back = Simulator().statevector(circuit.copy(), initial_state=Simulator().statevector(circuit.inverse()))
+    assert abs(forth_and_back[0] - 1) < 1e-11
+
+
+def test_one_large_matrix_takes_one_more_pass_at_most():
+    matrix = np.linalg.qr(np.random.default_rng(2).normal(size=(64, 64)))[0]
+    circuit, plain = Circuit(16), Circuit(16)
+    for k in range(60):
+        circuit.ry(0.3, k % 16).cx(k % 16, (k + 3) % 16)
+        plain.ry(0.3, k % 16).cx(k % 16, (k + 3) % 16)
+        if k == 30:
+            circuit.unitary(matrix, [1, 3, 5, 7, 9, 11])
+    assert compile_circuit(circuit).num_passes <= compile_circuit(plain).num_passes + 1
