@@ -25,6 +25,9 @@ from qsim.errors import QsimError
 _MOST_BYTES = 1 << 24
 #: Bytes of a line of the cache: a vector that lies across two of them takes two reads, and NumPy's arrays begin in the middle.
 _LINE = 64
+#: Rooms of so many bytes lie in huge pages of this size, where the system has them: pages of 4 KiB lie anywhere in memory, and
+#: where many of them share sets of the cache of level 2, a tile does not fit there.
+_HUGE_FROM, _HUGE = 1 << 18, 1 << 21
 
 
 class _Kept(threading.local):
@@ -46,7 +49,10 @@ def borrow(real: Any, count: int) -> npt.NDArray[Any]:
     array = _kept.arrays.pop(real, None)
     if array is None or len(array) < count:
         length = count * np.dtype(real).itemsize
-        room = np.empty(length + _LINE, np.uint8)
+        if length >= _HUGE_FROM and hasattr(mmap, "MADV_HUGEPAGE"):
+            room = np.frombuffer(_pages(length), np.uint8)
+        else:
+            room = np.empty(length + _LINE, np.uint8)
         start = -room.ctypes.data % _LINE
         array = room[start : start + length].view(real)
     return array
@@ -108,6 +114,17 @@ def most_kept() -> int:
         return _KEPT_ANYWAY
 
 
+def _pages(size: int) -> mmap.mmap:
+    """At least so many bytes of this process alone, in whole huge pages where the system has them."""
+    huge = hasattr(mmap, "MADV_HUGEPAGE")
+    size = -(-size // _HUGE) * _HUGE if huge else size
+    pages = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)  # not shared with a child
+    if huge:
+        with suppress(OSError):  # a system without them
+            pages.madvise(mmap.MADV_HUGEPAGE)
+    return pages
+
+
 def state_room(size: int, clear: bool) -> npt.NDArray[np.uint8]:
     """`size` bytes, zeros if `clear` and else anything, in huge pages where the system has them.
 
@@ -129,10 +146,7 @@ def state_room(size: int, clear: bool) -> npt.NDArray[np.uint8]:
         pages = None
     if pages is None or not size <= len(pages) <= _SMALLEST_PART * size:
         del pages  # before more is taken
-        pages = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)  # not shared with a child
-        if hasattr(mmap, "MADV_HUGEPAGE"):
-            with suppress(OSError):  # a system without them
-                pages.madvise(mmap.MADV_HUGEPAGE)
+        pages = _pages(size)
     room = np.frombuffer(pages, np.uint8, count=size)
     weakref.finalize(room, _keep_one, pages).atexit = False
     return room
