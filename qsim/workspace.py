@@ -171,6 +171,18 @@ def zeros_unwritten(size: int, write: Callable[[npt.NDArray[np.uint8]], None]) -
     return room
 
 
+def let_go() -> None:
+    """Give the memory of a state that is gone back to the system, as a run that is held to a limit does first.
+
+    >>> room = state_room(1 << 20, clear=False)
+    >>> del room
+    >>> let_go()
+    >>> _freed
+    []
+    """
+    _freed.clear()
+
+
 def _keep_one(pages: mmap.mmap) -> None:
     if _freed:
         return

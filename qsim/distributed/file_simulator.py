@@ -35,6 +35,7 @@ from qsim.parameter_binding import bind_parameters
 from qsim.pauli import check_observable
 from qsim.pool import part as one_part
 from qsim.pool import thread_count
+from qsim.workspace import let_go
 
 Array = npt.NDArray[Any]
 #: Bytes beside the part that is in memory: the threads' tiles, tables of blocks, and the interpreter's own.
@@ -309,7 +310,7 @@ class FileSimulator:
         free = available_memory()
         if self.memory_limit is None:
             return free // 2 - _BESIDE
-        return min(self.memory_limit - resident_memory(), free) - _BESIDE
+        return min(self.memory_limit - _in_use(), free) - _BESIDE
 
     def _local(self, num_qubits: int, itemsize: int, limit: int) -> int:
         if self._local_qubits is not None:
@@ -317,11 +318,11 @@ class FileSimulator:
         local = min(num_qubits, max(limit // itemsize, 1).bit_length() - 1)
         least = min(num_qubits, max(num_qubits - _MOST_PARTS_BITS, -(-num_qubits // 2), 12))
         if limit < itemsize or local < least:
-            needed = resident_memory() + _BESIDE + (itemsize << least)
+            needed = _in_use() + _BESIDE + (itemsize << least)
             source = "half of what is free" if self.memory_limit is None else "the memory limit"
             raise MemoryLimitError(
                 f"A state of {num_qubits} qubits in a file takes {readable(needed)} of memory at least (with the "
-                f"{readable(resident_memory())} that the process has); {source} leaves {readable(max(limit + _BESIDE, 0))}. "
+                f"{readable(_in_use())} that the process has); {source} leaves {readable(max(limit + _BESIDE, 0))}. "
                 "Raise memory_limit, or take precision='single'."
             )
         return local
@@ -395,4 +396,10 @@ class FileSimulator:
         """Bytes that reading results may take."""
         if self._local_qubits is not None:
             return 1 << 30
-        return self._limit() if self.memory_limit is None else self.memory_limit - resident_memory() - (_BESIDE >> 1)
+        return self._limit() if self.memory_limit is None else self.memory_limit - _in_use() - (_BESIDE >> 1)
+
+
+def _in_use() -> int:
+    """Bytes of memory that this process has, without what is kept of earlier runs, which is given back first."""
+    let_go()
+    return resident_memory()

@@ -26,11 +26,13 @@ from qsim import (
     QsimError,
     Simulator,
     SparsePauliOp,
+    workspace,
 )
 from qsim.distributed import FileSimulator
 from qsim.distributed import store as store_module
 from qsim.distributed.store import DiskSpaceError, StateFile
 from qsim.errors import RunCancelled
+from qsim.memory import resident_memory
 from qsim.pool import controlled
 
 TOLERANCE = {"double": 1e-12, "single": 1e-5}
@@ -334,3 +336,15 @@ except KeyboardInterrupt:
     )
     assert made.stdout.strip() == "interrupted", made.stderr
     assert not list(tmp_path.iterdir())
+
+
+def test_memory_that_is_kept_of_earlier_runs_does_not_count(tmp_path):
+    """A limit holds this process, whose kept room is given back before the limit is looked at."""
+    workspace._freed.clear()
+    before = resident_memory()
+    room = workspace.state_room(1 << 29, clear=False)
+    room[:: 1 << 12] = 1
+    del room
+    simulator = FileSimulator(tmp_path, memory_limit=before + (1 << 28))
+    assert simulator.plan(Circuit(16).h(0)).file_bytes == 1 << 20
+    assert workspace._freed == []
