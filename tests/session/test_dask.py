@@ -172,7 +172,7 @@ if __name__ == "__main__":
 # cancelling, threads, kernels -------------------------------------------------------------------------------------------
 def test_cancelling_stops_the_workers() -> None:
     big = ansatz(22, 40)
-    rows = np.zeros((4, 22 * 40)) + 0.1
+    rows = np.zeros((200, 22 * 40)) + 0.1  # far more than is done before the kill
     with cluster(2) as client:
         Simulator().expectation(ansatz(3, 1), Pauli.Z(0), np.zeros((4, 3)), executor=client)
         for make in (_cancel_a_run, _cancel_a_job):
@@ -380,7 +380,7 @@ def test_a_worker_without_the_package(tmp_path: Path, what: str) -> None:
 
 def test_the_last_worker_and_the_scheduler_die(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("qsim.batches.pools.PATIENCE", 3.0)
-    rows = np.zeros((4, 22 * 40)) + 0.1
+    rows = np.zeros((200, 22 * 40)) + 0.1  # far more than is done before the kill
     for which, message in [(1, "has had no workers for"), (0, "scheduler could not be reached")]:
         folder = tmp_path / str(which)
         folder.mkdir()
